@@ -1,0 +1,179 @@
+//! From what people wrote to what runs: one feature, and the segments of a site.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::context::Path;
+use super::feature::{Definition, Otherwise, Outcome, Percent, Rule, Segment, StickTo};
+use super::matcher::{self, Matcher};
+use super::value::Json;
+
+/// Parts one condition may have once its segments are written out: segments that use segments could
+/// otherwise grow without bound.
+const MAX_EXPANDED: usize = 20_000;
+
+/// A feature as the store keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredFeature {
+    pub id: Uuid,
+    pub version: u64,
+    pub locked: bool,
+    pub created_at: String,
+    pub updated_at: String,
+    pub updated_by: String,
+    pub definition: Definition,
+}
+
+/// A feature ready to be evaluated, with everything it was made from.
+#[derive(Debug)]
+pub struct Feature {
+    pub stored: StoredFeature,
+    pub key: Arc<str>,
+    /// In the order of evaluation, disabled ones too; as many as `stored.definition.rules`.
+    pub rules: Box<[CompiledRule]>,
+    /// Why it could not be compiled. It is then served as its default (design §8).
+    pub broken: Option<String>,
+    pub reads_clock: bool,
+}
+
+/// What a rule needs beyond what is written in it.
+#[derive(Debug)]
+pub struct CompiledRule {
+    pub id: Box<str>,
+    pub when: Option<Matcher>,
+    pub stick: Stick,
+    pub salt: Box<str>,
+    /// Below [`Percent::FULL`] only some users are in.
+    pub percentage: Percent,
+    pub stops: bool,
+    pub outcome: CompiledOutcome,
+}
+
+/// What a rollout takes its key from.
+#[derive(Debug)]
+pub enum Stick {
+    TargetingKey,
+    Attribute(Path),
+    Attributes(Box<[Path]>),
+}
+
+#[derive(Debug)]
+pub enum CompiledOutcome {
+    Value(Json),
+    /// Indexes of variants and their weights, in the order of allocation.
+    Split(Box<[(usize, Percent)]>),
+}
+
+/// The segments of a site, compiled; one that could not be is absent, and why is told by its users.
+pub type Segments = HashMap<String, Arc<Matcher>>;
+
+/// Compiles the segments of a site, each after those it uses. What is part of a cycle, names a missing
+/// segment or grows too large is left out.
+pub fn segments(all: &[Segment]) -> Segments {
+    let mut done = Segments::new();
+    let mut waiting: Vec<&Segment> = all.iter().collect();
+    loop {
+        let before = waiting.len();
+        waiting.retain(|segment| match matcher::compile(&segment.conditions, &done) {
+            Ok(matcher) if expanded(&matcher) <= MAX_EXPANDED => {
+                done.insert(segment.key.clone(), Arc::new(matcher));
+                false
+            }
+            _ => true,
+        });
+        if waiting.len() == before {
+            return done;
+        }
+    }
+}
+
+/// How many parts a condition has with its segments written out.
+fn expanded(matcher: &Matcher) -> usize {
+    match matcher {
+        Matcher::All(parts) | Matcher::Any(parts) => {
+            parts.iter().map(expanded).fold(1, usize::saturating_add)
+        }
+        Matcher::Not(inner) => expanded(inner).saturating_add(1),
+        Matcher::Segment(_, inner) => expanded(inner).saturating_add(1),
+        Matcher::Leaf(_) | Matcher::Flagr(_) => 1,
+    }
+}
+
+impl Feature {
+    /// Compiles one feature. It never fails: what cannot be compiled is marked [`Feature::broken`].
+    pub fn compile(stored: StoredFeature, segments: &Segments) -> Self {
+        let rules: Result<Box<[CompiledRule]>, String> = stored
+            .definition
+            .rules
+            .iter()
+            .map(|rule| {
+                compile_rule(rule, &stored.definition, segments)
+                    .map_err(|error| format!("rule {:?}: {error}", rule.name))
+            })
+            .collect();
+        let (rules, broken) = match rules {
+            Ok(rules) => (rules, None),
+            Err(error) => (Box::default(), Some(error)),
+        };
+        let reads_clock =
+            rules.iter().any(|rule| rule.when.as_ref().is_some_and(Matcher::reads_clock));
+        Self { key: stored.definition.key.as_str().into(), rules, broken, reads_clock, stored }
+    }
+
+    pub fn definition(&self) -> &Definition {
+        &self.stored.definition
+    }
+}
+
+fn compile_rule(rule: &Rule, definition: &Definition, segments: &Segments) -> Result<CompiledRule, String> {
+    let when = match &rule.when {
+        Some(condition) => {
+            let matcher = matcher::compile(condition, segments)?;
+            if expanded(&matcher) > MAX_EXPANDED {
+                return Err("is too large with its segments written out".into());
+            }
+            Some(matcher)
+        }
+        None => None,
+    };
+    let is_crc32 = definition.bucketing == super::feature::Bucketing::Crc32;
+    let outcome = match &rule.outcome {
+        Outcome::Value(value) => CompiledOutcome::Value(value.clone()),
+        Outcome::Split(arms) => {
+            let arm = |arm: &super::feature::Arm| {
+                let at = definition.variants.iter().position(|variant| variant.key == arm.variant);
+                at.map(|at| (at, arm.weight)).ok_or_else(|| format!("variant {:?} does not exist", arm.variant))
+            };
+            let mut arms = arms.iter().map(arm).collect::<Result<Vec<_>, _>>()?;
+            if arms.is_empty() {
+                return Err("the split has no variants".into());
+            }
+            if is_crc32 {
+                // Flagr lays its ranges out by variant number, and that is the order of the variants.
+                arms.sort_by_key(|(at, _)| *at);
+            }
+            CompiledOutcome::Split(arms.into())
+        }
+    };
+    let rollout = rule.rollout.as_ref();
+    Ok(CompiledRule {
+        id: rule.id.to_string().into(),
+        when,
+        stick: match rollout.and_then(|rollout| rollout.by.as_ref()) {
+            None => Stick::TargetingKey,
+            Some(StickTo::Attribute(name)) => Stick::Attribute(Path::new(name)),
+            Some(StickTo::Attributes(names)) => {
+                Stick::Attributes(names.iter().map(|name| Path::new(name)).collect())
+            }
+        },
+        salt: rollout.map_or("", |rollout| rollout.salt.as_str()).into(),
+        percentage: rollout.map_or(Percent::FULL, |rollout| rollout.percentage),
+        stops: match rollout.and_then(|rollout| rollout.otherwise) {
+            Some(otherwise) => otherwise == Otherwise::Stop,
+            None => is_crc32,
+        },
+        outcome,
+    })
+}

@@ -1,0 +1,387 @@
+//! Conditions as people write them: the tree of native-api "Value, condition, rule, feature", its
+//! checks on write, and its JSON. What runs at evaluation is [`super::matcher`], compiled from this.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::decode::{Node, Object, Problems, child};
+use super::matcher;
+
+/// Groups nest at most this deep (native-api).
+pub const MAX_DEPTH: usize = 8;
+/// A rule has at most this many leaves (native-api).
+pub const MAX_LEAVES: usize = 500;
+/// A leaf lists at most this many values (native-api).
+pub const MAX_VALUES: usize = 10_000;
+/// Names of attributes hold at most this many bytes.
+pub const MAX_ATTRIBUTE: usize = 500;
+
+/// When a rule or a segment holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// Every one; true when empty.
+    All(Vec<Condition>),
+    /// At least one; false when empty.
+    Any(Vec<Condition>),
+    Not(Box<Condition>),
+    Leaf(Leaf),
+    /// The key of a segment of the site.
+    Segment(String),
+    /// A constraint of the Flagr door, kept as sent (flagr.md §12).
+    Flagr { property: String, operator: String, value: String },
+}
+
+/// `attribute operator value(s)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leaf {
+    pub attribute: String,
+    pub operator: Operator,
+    pub operands: Operands,
+    pub ignore_case: bool,
+    /// A missing, null or incomparable attribute fails the leaf, also under a negative operator.
+    pub strict: bool,
+}
+
+/// What a leaf compares with: nothing (`exists`), one `value`, or `values`, any of which will do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operands {
+    None,
+    One(Scalar),
+    Many(Vec<Scalar>),
+}
+
+impl Operands {
+    pub fn as_slice(&self) -> &[Scalar] {
+        match self {
+            Self::None => &[],
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// A JSON scalar; numbers keep their text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar {
+    Text(String),
+    Number(String),
+    Bool(bool),
+}
+
+impl Serialize for Scalar {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(text) => {
+                let raw: &RawValue = serde_json::from_str(text).map_err(serde::ser::Error::custom)?;
+                raw.serialize(serializer)
+            }
+        }
+    }
+}
+
+macro_rules! operators {
+    ($($variant:ident $name:literal,)*) => {
+        /// The operators of feature-config §2.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Operator { $($variant,)* }
+
+        impl Operator {
+            pub const ALL: &'static [Operator] = &[$(Operator::$variant,)*];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+operators! {
+    Equals "equals",
+    NotEquals "not_equals",
+    Contains "contains",
+    NotContains "not_contains",
+    StartsWith "starts_with",
+    EndsWith "ends_with",
+    GreaterThan "greater_than",
+    GreaterOrEqual "greater_or_equal",
+    LessThan "less_than",
+    LessOrEqual "less_or_equal",
+    In "in",
+    NotIn "not_in",
+    Matches "matches",
+    Exists "exists",
+    NotExists "not_exists",
+    SemverEq "semver_eq",
+    SemverGt "semver_gt",
+    SemverGte "semver_gte",
+    SemverLt "semver_lt",
+    SemverLte "semver_lte",
+    Before "before",
+    After "after",
+    IpIn "ip_in",
+}
+
+impl Operator {
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|operator| operator.as_str() == text)
+    }
+
+    /// Exactly the negation of its positive twin.
+    pub fn is_negative(self) -> bool {
+        matches!(self, Self::NotEquals | Self::NotContains | Self::NotIn | Self::NotExists)
+    }
+
+    pub fn takes_operands(self) -> bool {
+        !matches!(self, Self::Exists | Self::NotExists)
+    }
+}
+
+impl Condition {
+    /// Reads and checks a condition; every problem is reported under its path.
+    pub fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let mut leaves = 0;
+        let condition = decode(node, 1, &mut leaves, problems);
+        if leaves > MAX_LEAVES {
+            problems.add(&node.path, format!("must have at most {MAX_LEAVES} leaves, has {leaves}"));
+        }
+        condition
+    }
+
+    /// Calls `f` with every leaf, segment and Flagr constraint of the tree.
+    pub fn visit<'c>(&'c self, f: &mut impl FnMut(&'c Condition)) {
+        match self {
+            Self::All(list) | Self::Any(list) => list.iter().for_each(|condition| condition.visit(f)),
+            Self::Not(inner) => inner.visit(f),
+            leaf => f(leaf),
+        }
+    }
+
+    /// The keys of the segments it asks for.
+    pub fn segments(&self) -> Vec<&str> {
+        let mut keys = Vec::new();
+        self.visit(&mut |condition| {
+            if let Self::Segment(key) = condition {
+                keys.push(key.as_str());
+            }
+        });
+        keys
+    }
+}
+
+fn decode(node: &Node<'_>, depth: usize, leaves: &mut usize, problems: &mut Problems) -> Option<Condition> {
+    if depth > MAX_DEPTH {
+        problems.add(&node.path, format!("must be nested at most {MAX_DEPTH} deep"));
+        return None;
+    }
+    let mut object = node.object(problems)?;
+    let group = |inner: &Node<'_>, leaves: &mut usize, problems: &mut Problems| {
+        let items = inner.list(MAX_LEAVES, problems)?;
+        let decoded: Vec<_> = items.iter().map(|item| decode(item, depth + 1, leaves, problems)).collect();
+        decoded.into_iter().collect::<Option<Vec<_>>>()
+    };
+    let kinds: Vec<&str> = ["all", "any", "not", "attribute", "segment", "flagr"]
+        .into_iter()
+        .filter(|kind| object.has(kind))
+        .collect();
+    let condition = match kinds.as_slice() {
+        ["all"] => {
+            let inner = object.take("all")?;
+            group(&inner, leaves, problems).map(Condition::All)
+        }
+        ["any"] => {
+            let inner = object.take("any")?;
+            group(&inner, leaves, problems).map(Condition::Any)
+        }
+        ["not"] => {
+            let inner = object.take("not")?;
+            decode(&inner, depth + 1, leaves, problems).map(|inner| Condition::Not(inner.into()))
+        }
+        ["segment"] => {
+            *leaves += 1;
+            let key = object.take("segment")?.string(problems);
+            key.map(Condition::Segment)
+        }
+        ["flagr"] => {
+            *leaves += 1;
+            let inner = object.take("flagr")?;
+            flagr(&inner, problems)
+        }
+        ["attribute"] => {
+            *leaves += 1;
+            leaf(&mut object, problems).map(Condition::Leaf)
+        }
+        _ => {
+            problems
+                .add(&node.path, "must have exactly one of all, any, not, attribute, segment");
+            object.ignore(&["all", "any", "not", "attribute", "segment", "flagr", "operator", "value", "values"]);
+            None
+        }
+    };
+    object.finish(problems);
+    condition
+}
+
+fn flagr(node: &Node<'_>, problems: &mut Problems) -> Option<Condition> {
+    let mut object = node.object(problems)?;
+    let mut text = |name: &str, problems: &mut Problems| {
+        object.require(name, problems).and_then(|node| node.string(problems))
+    };
+    let property = text("property", problems);
+    let operator = text("operator", problems);
+    let value = text("value", problems);
+    object.finish(problems);
+    let (property, operator, value) = (property?, operator?, value?);
+    if let Err(message) = super::flagr::Constraint::compile(&property, &operator, &value) {
+        problems.add(&node.path, message);
+        return None;
+    }
+    Some(Condition::Flagr { property, operator, value })
+}
+
+fn leaf(object: &mut Object<'_>, problems: &mut Problems) -> Option<Leaf> {
+    let path = object.path.clone();
+    let attribute = object.take("attribute").and_then(|node| {
+        let name = node.string(problems)?;
+        if name.is_empty() || name.len() > MAX_ATTRIBUTE {
+            problems.add(&node.path, format!("must be 1 to {MAX_ATTRIBUTE} bytes long"));
+            return None;
+        }
+        Some(name)
+    });
+    let operator = object.require("operator", problems).and_then(|node| {
+        let name = node.string(problems)?;
+        let operator = Operator::parse(&name);
+        if operator.is_none() {
+            let known: Vec<_> = Operator::ALL.iter().map(|operator| operator.as_str()).collect();
+            problems.add(&node.path, format!("must be one of {}", known.join(", ")));
+        }
+        operator
+    });
+    let mut flag = |name: &str, problems: &mut Problems| match object.take_value(name) {
+        Some(node) => node.boolean(problems),
+        None => Some(false),
+    };
+    let ignore_case = flag("ignoreCase", problems);
+    let strict = flag("strict", problems);
+    let operands = match (object.take_value("value"), object.take_value("values")) {
+        (Some(_), Some(second)) => {
+            problems.add(second.path, "cannot stand beside value");
+            None
+        }
+        (Some(one), None) => scalar(&one, problems).map(Operands::One),
+        (None, Some(many)) => many.list(MAX_VALUES, problems).and_then(|items| {
+            let scalars: Vec<_> = items.iter().map(|item| scalar(item, problems)).collect();
+            scalars.into_iter().collect::<Option<Vec<_>>>().map(Operands::Many)
+        }),
+        (None, None) => Some(Operands::None),
+    };
+    let leaf = Leaf {
+        attribute: attribute?,
+        operator: operator?,
+        operands: operands?,
+        ignore_case: ignore_case?,
+        strict: strict?,
+    };
+    match (leaf.operator.takes_operands(), &leaf.operands) {
+        (true, Operands::None) => {
+            problems.add(child(&path, "value"), "is required (or values)");
+            return None;
+        }
+        (false, Operands::One(_) | Operands::Many(_)) => {
+            let name = if matches!(leaf.operands, Operands::One(_)) { "value" } else { "values" };
+            problems.add(child(&path, name), format!("{} takes no value", leaf.operator.as_str()));
+            return None;
+        }
+        _ => {}
+    }
+    let mut fine = true;
+    for (at, operand) in leaf.operands.as_slice().iter().enumerate() {
+        if let Err(message) = matcher::check_operand(leaf.operator, operand, leaf.ignore_case) {
+            let name = match leaf.operands {
+                Operands::Many(_) => format!("values[{at}]"),
+                _ => "value".to_owned(),
+            };
+            problems.add(child(&path, &name), message);
+            fine = false;
+        }
+    }
+    fine.then_some(leaf)
+}
+
+fn scalar(node: &Node<'_>, problems: &mut Problems) -> Option<Scalar> {
+    let text = node.text();
+    match text.as_bytes().first() {
+        Some(b'"') => node.string(problems).map(Scalar::Text),
+        Some(b't' | b'f') => node.boolean(problems).map(Scalar::Bool),
+        Some(b'-' | b'0'..=b'9') if node.number().is_some() => Some(Scalar::Number(text.to_owned())),
+        _ => {
+            problems.add(&node.path, "must be a string, a finite number, true or false");
+            None
+        }
+    }
+}
+
+impl Serialize for Condition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Constraint<'a> {
+            property: &'a str,
+            operator: &'a str,
+            value: &'a str,
+        }
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            Self::All(list) => map.serialize_entry("all", list)?,
+            Self::Any(list) => map.serialize_entry("any", list)?,
+            Self::Not(inner) => map.serialize_entry("not", inner)?,
+            Self::Segment(key) => map.serialize_entry("segment", key)?,
+            Self::Flagr { property, operator, value } => {
+                map.serialize_entry("flagr", &Constraint { property, operator, value })?
+            }
+            Self::Leaf(leaf) => leaf.entries(&mut map)?,
+        }
+        map.end()
+    }
+}
+
+impl Leaf {
+    /// Writes the members of this leaf into an object, so that explanations can add theirs.
+    pub fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("attribute", &self.attribute)?;
+        map.serialize_entry("operator", self.operator.as_str())?;
+        match &self.operands {
+            Operands::None => {}
+            Operands::One(value) => map.serialize_entry("value", value)?,
+            Operands::Many(values) => map.serialize_entry("values", values)?,
+        }
+        if self.ignore_case {
+            map.serialize_entry("ignoreCase", &true)?;
+        }
+        if self.strict {
+            map.serialize_entry("strict", &true)?;
+        }
+        Ok(())
+    }
+}
+
+impl utoipa::PartialSchema for Condition {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+        Schema::Object(
+            ObjectBuilder::new()
+                .schema_type(SchemaType::new(Type::Object))
+                .description(Some(
+                    "Exactly one of {\"all\": [condition]}, {\"any\": [condition]}, {\"not\": condition}, \
+                     {\"segment\": key} or a leaf {\"attribute\", \"operator\", \"value\" or \"values\", \
+                     \"ignoreCase\"?, \"strict\"?}. Depth at most 8, at most 500 leaves, at most 10 000 values.",
+                ))
+                .build(),
+        )
+        .into()
+    }
+}
+
+impl utoipa::ToSchema for Condition {}

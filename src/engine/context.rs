@@ -1,0 +1,373 @@
+//! The evaluation context: what is known about who asks. Parsed once, borrowed from the request.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::number::Number;
+
+/// Above this many members a context is looked up through a hash map, below by a scan.
+const SCAN_LIMIT: usize = 24;
+
+/// One attribute's value: any JSON.
+#[derive(Clone, Debug)]
+pub enum Attribute<'a> {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(Cow<'a, str>),
+    List(Vec<Attribute<'a>>),
+    Object(Members<'a>),
+}
+
+/// The members of a JSON object in the order sent; of a repeated name the last counts.
+#[derive(Clone, Debug, Default)]
+pub struct Members<'a>(Vec<(Name<'a>, Attribute<'a>)>);
+
+#[derive(Clone, Debug)]
+struct Name<'a> {
+    tag: u32,
+    text: Cow<'a, str>,
+}
+
+/// A cheap fingerprint of a name, so that a scan seldom compares text.
+fn tag(name: &str) -> u32 {
+    let bytes = name.as_bytes();
+    match bytes {
+        [] => 0,
+        [first, .., last] => {
+            u32::from(*first)
+                | u32::from(*last) << 8
+                | u32::from(bytes[bytes.len() / 2]) << 16
+                | (bytes.len() as u32) << 24
+        }
+        [only] => u32::from(*only) | 1 << 24,
+    }
+}
+
+impl<'a> Members<'a> {
+    pub fn get(&self, name: &str) -> Option<&Attribute<'a>> {
+        self.tagged(tag(name), name)
+    }
+
+    fn tagged(&self, tag: u32, name: &str) -> Option<&Attribute<'a>> {
+        self.0
+            .iter()
+            .rev()
+            .find(|(have, _)| have.tag == tag && have.text == name)
+            .map(|(_, value)| value)
+    }
+
+    pub fn insert(&mut self, name: impl Into<Cow<'a, str>>, value: Attribute<'a>) {
+        let text = name.into();
+        self.0.push((Name { tag: tag(&text), text }, value));
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Attribute<'a>)> {
+        self.0.iter().map(|(name, value)| (name.text.as_ref(), value))
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A dotted path: at each object the whole rest as one member wins, else the part before the
+    /// first dot is walked into (feature-config §2).
+    fn walk(&self, path: &str) -> Option<&Attribute<'a>> {
+        if let Some(found) = self.get(path) {
+            return Some(found);
+        }
+        let (head, rest) = path.split_once('.')?;
+        match self.get(head)? {
+            Attribute::Object(members) => members.walk(rest),
+            _ => None,
+        }
+    }
+}
+
+/// The name of an attribute as a rule writes it, prepared for look-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    name: Box<str>,
+    tag: u32,
+    dotted: bool,
+}
+
+impl Path {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.into(), tag: tag(name), dotted: name.contains('.') }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Who asks, as a door understood it.
+#[derive(Clone, Debug, Default)]
+pub struct Context<'a> {
+    members: Members<'a>,
+    index: HashMap<String, usize>,
+    /// What rollouts stick to where a rule names nothing else. `None`: no key was given.
+    targeting_key: Option<Cow<'a, str>>,
+    /// The door's wire has only text, so `true` and `false` also compare as booleans.
+    pub text_only: bool,
+}
+
+impl<'a> Context<'a> {
+    /// A context of these attributes whose targeting key is `userId`.
+    pub fn new(members: Members<'a>) -> Self {
+        let key = members.get("userId").and_then(Attribute::as_key).map(|key| key.into_owned());
+        Self::with_targeting_key(members, key.map(Cow::Owned))
+    }
+
+    /// A context whose targeting key a protocol carries apart from the attributes. The key also
+    /// becomes `userId` where the attributes have none; an empty key is none.
+    pub fn with_targeting_key(mut members: Members<'a>, key: Option<Cow<'a, str>>) -> Self {
+        let key = key.filter(|key| !key.is_empty());
+        if let Some(key) = &key
+            && members.get("userId").is_none_or(|value| matches!(value, Attribute::Null))
+        {
+            members.insert("userId", Attribute::Text(key.clone()));
+        }
+        let index = if members.len() > SCAN_LIMIT {
+            members.iter().enumerate().map(|(at, (name, _))| (name.to_owned(), at)).collect()
+        } else {
+            HashMap::new()
+        };
+        Self { members, index, targeting_key: key, text_only: false }
+    }
+
+    /// Parses a JSON object, nested at most 64 deep.
+    pub fn from_json(json: &'a str) -> Result<Self, serde_json::Error> {
+        let members: Members<'a> = serde_json::from_str(json)?;
+        Ok(Self::new(members))
+    }
+
+    pub fn targeting_key(&self) -> Option<&str> {
+        self.targeting_key.as_deref()
+    }
+
+    pub fn members(&self) -> &Members<'a> {
+        &self.members
+    }
+
+    /// The attribute a rule names. JSON `null` counts as missing.
+    pub fn attribute(&self, path: &Path) -> Option<&Attribute<'a>> {
+        let exact = if self.index.is_empty() {
+            self.members.tagged(path.tag, &path.name)
+        } else {
+            self.index.get(path.as_str()).map(|&at| &self.members.0[at].1)
+        };
+        let found = match exact {
+            None if path.dotted => self.members.walk(&path.name),
+            found => found,
+        };
+        found.filter(|value| !matches!(value, Attribute::Null))
+    }
+
+    /// A top-level attribute by its exact name; `null` counts as missing.
+    pub fn get(&self, name: &str) -> Option<&Attribute<'a>> {
+        self.members.get(name).filter(|value| !matches!(value, Attribute::Null))
+    }
+}
+
+impl Attribute<'_> {
+    /// The text a rollout sticks to: text as it is, numbers shortest, booleans as words; missing,
+    /// empty, lists and objects are no key (feature-config §2).
+    pub fn as_key(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(text) if !text.is_empty() => Some(Cow::Borrowed(text)),
+            Self::Number(number) => Some(number.text()),
+            Self::Bool(true) => Some(Cow::Borrowed("true")),
+            Self::Bool(false) => Some(Cow::Borrowed("false")),
+            _ => None,
+        }
+    }
+
+    /// The value as JSON, for explanations.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value;
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Number(Number::Int(i)) => (*i).into(),
+            Self::Number(Number::Uint(u)) => (*u).into(),
+            Self::Number(Number::Float(f)) => (*f).into(),
+            Self::Text(text) => Value::String(text.to_string()),
+            Self::List(items) => items.iter().map(Attribute::to_json).collect(),
+            Self::Object(members) => {
+                members.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect()
+            }
+        }
+    }
+}
+
+struct AttributeVisitor;
+
+impl<'de> Visitor<'de> for AttributeVisitor {
+    type Value = Attribute<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Attribute::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Attribute::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Attribute::Number(Number::Int(value)))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Attribute::Number(match i64::try_from(value) {
+            Ok(int) => Number::Int(int),
+            Err(_) => Number::Uint(value),
+        }))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
+        if value.is_finite() {
+            Ok(Attribute::Number(Number::Float(value)))
+        } else {
+            Err(E::custom("a number is out of range"))
+        }
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Attribute::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Attribute::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Attribute::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        MembersVisitor.visit_map(map).map(Attribute::Object)
+    }
+}
+
+impl<'de> Deserialize<'de> for Attribute<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AttributeVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Members(Vec::with_capacity(8));
+        while let Some(name) = map.next_key::<BorrowedText>()? {
+            members.insert(name.0, map.next_value()?);
+            if members.len() > MAX_MEMBERS {
+                return Err(A::Error::custom(format!("an object has more than {MAX_MEMBERS} members")));
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// More members than this in one object of a context are refused.
+const MAX_MEMBERS: usize = 10_000;
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+/// Text that borrows from the input unless it had escapes.
+pub struct BorrowedText<'a>(pub Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for BorrowedText<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = BorrowedText<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(BorrowedText(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(BorrowedText(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(context: &Context, path: &str) -> Option<String> {
+        context.attribute(&Path::new(path)).map(|value| value.to_json().to_string())
+    }
+
+    #[test]
+    fn a_dotted_name_is_a_member_first_and_a_path_second() {
+        let context = Context::from_json(
+            r#"{"user.plan": "flat", "user": {"plan": "deep", "team": {"size": 3}, "a.b": 1}, "gone": null}"#,
+        )
+        .expect("JSON");
+        assert_eq!(text(&context, "user.plan").as_deref(), Some("\"flat\""));
+        assert_eq!(text(&context, "user.team.size").as_deref(), Some("3"));
+        assert_eq!(text(&context, "user.a.b").as_deref(), Some("1"));
+        assert_eq!(text(&context, "user.team.nobody"), None);
+        assert_eq!(text(&context, "gone"), None);
+        assert_eq!(text(&context, "user.plan.x"), None);
+    }
+
+    #[test]
+    fn the_last_of_repeated_members_counts_in_small_and_large_contexts() {
+        let context = Context::from_json(r#"{"a": 1, "a": 2}"#).expect("JSON");
+        assert_eq!(text(&context, "a").as_deref(), Some("2"));
+        let many: String = (0..100).map(|n| format!("\"k{n}\": {n}, ")).collect();
+        let json = format!("{{{many} \"k7\": \"again\", \"x\": {{\"y\": 5}}}}");
+        let context = Context::from_json(&json).expect("JSON");
+        assert_eq!(text(&context, "k7").as_deref(), Some("\"again\""));
+        assert_eq!(text(&context, "k99").as_deref(), Some("99"));
+        assert_eq!(text(&context, "x.y").as_deref(), Some("5"));
+    }
+
+    #[test]
+    fn the_targeting_key_is_the_user_id_unless_a_protocol_names_another() {
+        let key = |json: &str| Context::from_json(json).expect("JSON").targeting_key().map(str::to_owned);
+        assert_eq!(key(r#"{"userId": "u"}"#).as_deref(), Some("u"));
+        assert_eq!(key(r#"{"userId": 17.0}"#).as_deref(), Some("17"));
+        assert_eq!(key(r#"{"userId": true}"#).as_deref(), Some("true"));
+        for none in [r#"{}"#, r#"{"userId": ""}"#, r#"{"userId": null}"#, r#"{"userId": ["u"]}"#] {
+            assert_eq!(key(none), None, "{none}");
+        }
+        let other = Context::with_targeting_key(Members::default(), Some("t".into()));
+        assert_eq!(text(&other, "userId").as_deref(), Some("\"t\""));
+    }
+}

@@ -1,0 +1,298 @@
+//! Reading JSON that people and programs wrote: strict about members, and telling **every** problem
+//! with the path of its field, not only the first (native-api: "A validation failure lists every
+//! problem"). Values keep their text, so `1.50` stays `1.50`.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::context::BorrowedText;
+use super::number::Number;
+
+/// What is wrong with one field: its path (`rules[0].rollout.percentage`) and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    pub field: String,
+    pub message: String,
+}
+
+/// All problems of one request. Members that do not exist are kept apart: they are a 400, the rest a 422.
+#[derive(Debug, Default)]
+pub struct Problems {
+    pub unknown: Vec<FieldError>,
+    pub invalid: Vec<FieldError>,
+    seen: HashSet<String>,
+}
+
+impl Problems {
+    /// Records a problem; a field keeps the first one found.
+    pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        let field = field.into();
+        if self.seen.insert(field.clone()) {
+            self.invalid.push(FieldError { field, message: message.into() });
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.unknown.is_empty() && self.invalid.is_empty()
+    }
+}
+
+/// One JSON value and where it stands.
+#[derive(Clone, Debug)]
+pub struct Node<'a> {
+    pub path: String,
+    raw: &'a RawValue,
+}
+
+impl<'a> Node<'a> {
+    /// Reads a whole body. The error says at which line and column it stops being JSON.
+    pub fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+        Ok(Self { path: String::new(), raw: serde_json::from_str(text)? })
+    }
+
+    /// The JSON text as written.
+    pub fn text(&self) -> &'a str {
+        self.raw.get()
+    }
+
+    pub fn is_null(&self) -> bool {
+        self.text() == "null"
+    }
+
+    pub fn is_object(&self) -> bool {
+        self.text().starts_with('{')
+    }
+
+    pub fn is_list(&self) -> bool {
+        self.text().starts_with('[')
+    }
+
+    fn read<T: Deserialize<'a>>(&self, problems: &mut Problems, expected: &str) -> Option<T> {
+        let read = serde_json::from_str(self.text()).ok();
+        if read.is_none() {
+            problems.add(&self.path, expected);
+        }
+        read
+    }
+
+    pub fn string(&self, problems: &mut Problems) -> Option<String> {
+        self.read(problems, "must be a string")
+    }
+
+    pub fn boolean(&self, problems: &mut Problems) -> Option<bool> {
+        self.read(problems, "must be true or false")
+    }
+
+    /// A whole number within bounds, both included.
+    pub fn integer(&self, min: u64, max: u64, problems: &mut Problems) -> Option<u64> {
+        let number = serde_json::from_str::<u64>(self.text()).ok().filter(|n| (min..=max).contains(n));
+        if number.is_none() {
+            problems.add(&self.path, format!("must be a whole number from {min} to {max}"));
+        }
+        number
+    }
+
+    pub fn number(&self) -> Option<Number> {
+        Number::parse(self.text())
+    }
+
+    /// The members of an object; `None` and a problem when it is something else.
+    pub fn object(&self, problems: &mut Problems) -> Option<Object<'a>> {
+        let Entries(members) = self.read(problems, "must be an object")?;
+        let mut seen = HashSet::with_capacity(members.len());
+        for (name, _) in &members {
+            if !seen.insert(name.as_ref()) {
+                problems.add(child(&self.path, name), "is given twice");
+            }
+        }
+        Some(Object { path: self.path.clone(), taken: vec![false; members.len()], members })
+    }
+
+    /// The elements of a list of at most `max`; `None` and a problem otherwise.
+    pub fn list(&self, max: usize, problems: &mut Problems) -> Option<Vec<Node<'a>>> {
+        let Items(items) = self.read(problems, "must be a list")?;
+        if items.len() > max {
+            problems.add(&self.path, format!("must have at most {max} entries"));
+            return None;
+        }
+        Some(
+            items
+                .into_iter()
+                .enumerate()
+                .map(|(at, raw)| Node { path: format!("{}[{at}]", self.path), raw })
+                .collect(),
+        )
+    }
+
+    /// A list of strings.
+    pub fn strings(&self, max: usize, problems: &mut Problems) -> Option<Vec<String>> {
+        let items = self.list(max, problems)?;
+        items.iter().map(|item| item.string(problems)).collect::<Vec<_>>().into_iter().collect()
+    }
+}
+
+/// The members of an object, taken one by one; what nobody took is unknown.
+#[derive(Debug)]
+pub struct Object<'a> {
+    pub path: String,
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    taken: Vec<bool>,
+}
+
+impl<'a> Object<'a> {
+    /// A member, also when it is `null`.
+    pub fn take(&mut self, name: &str) -> Option<Node<'a>> {
+        let at = self.members.iter().position(|(have, _)| have == name)?;
+        self.taken[at] = true;
+        Some(Node { path: child(&self.path, name), raw: self.members[at].1 })
+    }
+
+    /// A member that is there and not `null`.
+    pub fn take_value(&mut self, name: &str) -> Option<Node<'a>> {
+        self.take(name).filter(|node| !node.is_null())
+    }
+
+    /// A member that must be there; a problem when it is not.
+    pub fn require(&mut self, name: &str, problems: &mut Problems) -> Option<Node<'a>> {
+        let node = self.take_value(name);
+        if node.is_none() {
+            problems.add(child(&self.path, name), "is required");
+        }
+        node
+    }
+
+    /// Members that are the server's to set: accepted, so that what was read can be sent back, and ignored.
+    pub fn ignore(&mut self, names: &[&str]) {
+        for name in names {
+            self.take(name);
+        }
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(have, _)| have == name)
+    }
+
+    /// All members that are left, for maps whose names are data.
+    pub fn rest(mut self) -> Vec<(String, Node<'a>)> {
+        let path = std::mem::take(&mut self.path);
+        self.members
+            .iter()
+            .zip(&self.taken)
+            .filter(|(_, taken)| !**taken)
+            .map(|((name, raw), _)| (name.to_string(), Node { path: child(&path, name), raw }))
+            .collect()
+    }
+
+    /// Reports every member that nobody took.
+    pub fn finish(self, problems: &mut Problems) {
+        for ((name, _), taken) in self.members.iter().zip(&self.taken) {
+            if !taken {
+                problems.unknown.push(FieldError {
+                    field: child(&self.path, name),
+                    message: "is not a known member".into(),
+                });
+            }
+        }
+    }
+}
+
+/// The path of a member.
+pub fn child(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// JSON text without the space between its tokens. The text must be JSON.
+pub fn compact(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for c in json.chars() {
+        if in_string {
+            out.push(c);
+            in_string = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+        } else if !matches!(c, ' ' | '\n' | '\r' | '\t') {
+            out.push(c);
+            in_string = c == '"';
+        }
+    }
+    out
+}
+
+struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Entries<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((BorrowedText(name), value)) = map.next_entry()? {
+                    members.push((name, value));
+                }
+                Ok(Entries(members))
+            }
+        }
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
+struct Items<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Items<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemsVisitor;
+        impl<'de> Visitor<'de> for ItemsVisitor {
+            type Value = Items<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Items(items))
+            }
+        }
+        deserializer.deserialize_seq(ItemsVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_found_with_its_path() {
+        let body = r#"{"name": 1, "tags": ["a", 2, 3], "extra": {}, "deep": {"size": -1, "odd": 0}, "name": "x"}"#;
+        let mut problems = Problems::default();
+        let mut object = Node::parse(body).expect("JSON").object(&mut problems).expect("an object");
+        object.require("name", &mut problems).expect("there").string(&mut problems);
+        object.require("tags", &mut problems).expect("there").strings(10, &mut problems);
+        object.require("missing", &mut problems);
+        let mut deep =
+            object.take("deep").expect("there").object(&mut problems).expect("an object");
+        deep.take("size").expect("there").integer(0, 9, &mut problems);
+        deep.finish(&mut problems);
+        object.finish(&mut problems);
+        let fields: Vec<_> = problems.invalid.iter().map(|p| p.field.as_str()).collect();
+        assert_eq!(fields, ["name", "tags[1]", "tags[2]", "missing", "deep.size"]);
+        let unknown: Vec<_> = problems.unknown.iter().map(|p| p.field.as_str()).collect();
+        assert_eq!(unknown, ["deep.odd", "extra", "name"]);
+    }
+
+    #[test]
+    fn compacting_touches_nothing_inside_strings() {
+        let json = "{ \"a b\" : [ 1.50 , \"x \\\" y \\\\\" , { } ] }";
+        assert_eq!(compact(json), r#"{"a b":[1.50,"x \" y \\",{}]}"#);
+    }
+}

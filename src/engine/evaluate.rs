@@ -1,0 +1,317 @@
+//! The one function that every door asks: which value does this feature have for this context, and why.
+//! The order is that of feature-config §2.
+
+use std::borrow::Cow;
+
+use super::bucket;
+use super::compile::{CompiledOutcome, CompiledRule, Feature, Stick};
+use super::context::{Attribute, Context};
+use super::feature::{Bucketing, Percent, Rule, Variant};
+use super::matcher::{Nanos, Silent, Tracer};
+use super::snapshot::{ChainTooLarge, Snapshot, StoredContext};
+use super::value::Json;
+
+/// Why a value was given. OpenFeature's words where it has one (native-api "Client routes").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Reason {
+    Override,
+    Disabled,
+    Context,
+    TargetingMatch,
+    Split,
+    Default,
+    Static,
+}
+
+impl Reason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Override => "OVERRIDE",
+            Self::Disabled => "DISABLED",
+            Self::Context => "CONTEXT",
+            Self::TargetingMatch => "TARGETING_MATCH",
+            Self::Split => "SPLIT",
+            Self::Default => "DEFAULT",
+            Self::Static => "STATIC",
+        }
+    }
+}
+
+/// A feature's value for one context, borrowed from the snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Evaluation<'s> {
+    pub feature: &'s Feature,
+    /// JSON text; `null` when there is no value.
+    pub value: &'s str,
+    pub reason: Reason,
+    pub rule: Option<&'s Rule>,
+    /// The deciding rule's id as text.
+    pub rule_id: Option<&'s str>,
+    pub variant: Option<&'s Variant>,
+    /// The stored Context that supplied the value.
+    pub context: Option<&'s str>,
+}
+
+/// How a rollout or split came out, for explanations.
+#[derive(Debug)]
+pub struct Allotment<'a> {
+    pub stick: &'a Stick,
+    pub key: Option<&'a str>,
+    /// In 0..10 000 under `sha256`, 0..1 000 000 under `murmur3`, 0..1000 under `crc32`.
+    pub bucket: Option<u32>,
+    pub percentage: Percent,
+    pub included: bool,
+}
+
+/// A [`Tracer`] that also hears about rules.
+pub trait RuleTracer: Tracer {
+    fn begin(&mut self, rule: &Rule);
+    fn allotted(&mut self, allotment: Allotment<'_>);
+    fn end(&mut self, matched: bool);
+}
+
+impl RuleTracer for Silent {
+    fn begin(&mut self, _: &Rule) {}
+    fn allotted(&mut self, _: Allotment<'_>) {}
+    fn end(&mut self, _: bool) {}
+}
+
+/// One context asked of one snapshot; features are evaluated one by one.
+#[derive(Debug)]
+pub struct Evaluator<'s, 'c> {
+    overrides: Option<&'s StoredContext>,
+    chain: Vec<&'s StoredContext>,
+    context: &'c Context<'c>,
+    now: Nanos,
+}
+
+impl<'s, 'c> Evaluator<'s, 'c> {
+    /// Looks up the stored Contexts that concern this context. `now` is what rules read as the clock.
+    pub fn new(snapshot: &'s Snapshot, context: &'c Context<'c>, now: Nanos) -> Result<Self, ChainTooLarge> {
+        Ok(Self { overrides: snapshot.overrides(), chain: snapshot.chain(context)?, context, now })
+    }
+
+    /// The value of one feature.
+    pub fn evaluate(&self, feature: &'s Feature) -> Evaluation<'s> {
+        self.traced(feature, &mut Silent)
+    }
+
+    /// The same, telling the tracer why.
+    pub fn traced<T: RuleTracer>(&self, feature: &'s Feature, tracer: &mut T) -> Evaluation<'s> {
+        let definition = feature.definition();
+        let answer = |value, reason| Evaluation {
+            feature,
+            value,
+            reason,
+            rule: None,
+            rule_id: None,
+            variant: None,
+            context: None,
+        };
+        if let Some(context) = self.overrides
+            && let Some(value) = context.values.get(&feature.key)
+        {
+            return Evaluation { context: Some(&context.key), ..answer(value.as_str(), Reason::Override) };
+        }
+        if !definition.enabled {
+            return answer(definition.kind.disabled_value(), Reason::Disabled);
+        }
+        for context in &self.chain {
+            if let Some(value) = context.values.get(&feature.key) {
+                return Evaluation { context: Some(&context.key), ..answer(value.as_str(), Reason::Context) };
+            }
+        }
+        let mut bases = Bases::default();
+        for (compiled, rule) in feature.rules.iter().zip(&definition.rules) {
+            if !rule.enabled {
+                continue;
+            }
+            tracer.begin(rule);
+            let holds = match &compiled.when {
+                Some(when) => when.holds(self.context, self.now, tracer),
+                None => true,
+            };
+            if !holds {
+                tracer.end(false);
+                continue;
+            }
+            let allotted = self.allot(feature, compiled, &mut bases, tracer);
+            tracer.end(allotted.is_some());
+            match (allotted, &compiled.outcome) {
+                (None, _) if compiled.stops => break,
+                (None, _) => {}
+                (Some(at), outcome) => {
+                    let (value, variant, several) = match outcome {
+                        CompiledOutcome::Value(value) => (value, None, false),
+                        CompiledOutcome::Split(arms) => {
+                            let variant = &definition.variants[arms[at].0];
+                            (&variant.value, Some(variant), arms.len() > 1)
+                        }
+                    };
+                    let partial = several || compiled.percentage < Percent::FULL;
+                    let reason = if partial { Reason::Split } else { Reason::TargetingMatch };
+                    return Evaluation {
+                        rule: Some(rule),
+                        rule_id: Some(&compiled.id),
+                        variant,
+                        ..answer(value.as_str(), reason)
+                    };
+                }
+            }
+        }
+        let value = definition.default_value.as_ref().map_or("null", Json::as_str);
+        let is_static = definition.rules.is_empty();
+        answer(value, if is_static { Reason::Static } else { Reason::Default })
+    }
+
+    /// Whether the rollout takes this user in, and with which arm of the split (0 where there is none).
+    fn allot<T: RuleTracer>(
+        &self,
+        feature: &Feature,
+        rule: &CompiledRule,
+        bases: &mut Bases,
+        tracer: &mut T,
+    ) -> Option<usize> {
+        let scheme = feature.definition().bucketing;
+        let arms: &[(usize, Percent)] = match &rule.outcome {
+            CompiledOutcome::Split(arms) => arms,
+            CompiledOutcome::Value(_) => &[],
+        };
+        if rule.percentage == Percent::FULL && arms.len() <= 1 {
+            return Some(0);
+        }
+        let key = self.sticky_key(&rule.stick, scheme);
+        let (bucket, arm) = match &key {
+            None => (None, None),
+            Some(key) => {
+                let (bucket, arm) = match scheme {
+                    Bucketing::Sha256 => {
+                        let (rollout, split) = bucket::sha256(&rule.salt, key, &feature.key);
+                        let included = rollout * 100 < rule.percentage.0;
+                        (rollout, included.then(|| pick(arms, split * 100)))
+                    }
+                    Bucketing::Murmur3 => {
+                        let bucket = bucket::murmur3(key, feature.bucketing_id());
+                        (bucket, murmur3_arm(bucket, rule, arms, key, bases))
+                    }
+                    Bucketing::Crc32 => {
+                        let bucket = bucket::crc32(feature.bucketing_id(), key);
+                        (bucket, crc32_arm(bucket, rule.percentage, arms))
+                    }
+                };
+                (Some(bucket), arm)
+            }
+        };
+        if T::THOROUGH {
+            tracer.allotted(Allotment {
+                stick: &rule.stick,
+                key: key.as_deref(),
+                bucket,
+                percentage: rule.percentage,
+                included: arm.is_some(),
+            });
+        }
+        arm
+    }
+
+    fn sticky_key(&self, stick: &Stick, scheme: Bucketing) -> Option<Cow<'_, str>> {
+        let attribute = |path| self.context.attribute(path);
+        match stick {
+            Stick::TargetingKey => self.context.targeting_key().map(Cow::Borrowed),
+            Stick::Attribute(path) if scheme != Bucketing::Murmur3 => attribute(path)?.as_key(),
+            Stick::Attribute(path) => Some(joined(std::slice::from_ref(path), attribute)),
+            Stick::Attributes(paths) => Some(joined(paths, attribute)),
+        }
+    }
+}
+
+impl Feature {
+    fn bucketing_id(&self) -> &str {
+        self.definition().bucketing_id.as_deref().unwrap_or_default()
+    }
+}
+
+/// Attribute values as FeatureHub's clients join them: every value by `$`, a missing one as `<none>`
+/// (featurehub.md §5.2).
+fn joined<'c, 'p, P>(paths: &'p [P], attribute: impl Fn(&'p P) -> Option<&'c Attribute<'c>>) -> Cow<'c, str> {
+    let mut text = String::new();
+    let mut first = true;
+    for path in paths {
+        let mut push = |part: &str| {
+            if !std::mem::take(&mut first) {
+                text.push('$');
+            }
+            text.push_str(part);
+        };
+        match attribute(path) {
+            Some(Attribute::List(items)) if !items.is_empty() => {
+                items.iter().for_each(|item| push(item.as_key().as_deref().unwrap_or("<none>")));
+            }
+            found => push(found.and_then(Attribute::as_key).as_deref().unwrap_or("<none>")),
+        }
+    }
+    text.into()
+}
+
+/// The arm whose cumulative weight first exceeds the position (0..1 000 000), in the order written.
+fn pick(arms: &[(usize, Percent)], position: u32) -> usize {
+    let mut sum = 0;
+    let found = arms.iter().position(|(_, weight)| {
+        sum += weight.0;
+        position < sum
+    });
+    // Weights add up to 100, so only a feature without a split gets past the last one.
+    found.unwrap_or(0)
+}
+
+/// What rules without conditions have already taken, per targeting key (featurehub.md §5.2).
+#[derive(Default)]
+struct Bases(Vec<(String, u32)>);
+
+impl Bases {
+    fn of(&mut self, key: &str) -> &mut u32 {
+        let at = self.0.iter().position(|(have, _)| have == key).unwrap_or_else(|| {
+            self.0.push((key.to_owned(), 0));
+            self.0.len() - 1
+        });
+        &mut self.0[at].1
+    }
+}
+
+/// FeatureHub's walk (featurehub.md §5.2 and §12): a rule without conditions begins where earlier ones of
+/// that kind ended, a rule with conditions at 0; bounds are inclusive; 0 % is nobody.
+fn murmur3_arm(
+    bucket: u32,
+    rule: &CompiledRule,
+    arms: &[(usize, Percent)],
+    key: &str,
+    bases: &mut Bases,
+) -> Option<usize> {
+    let mut conditional = 0;
+    let base = if rule.when.is_none() { bases.of(key) } else { &mut conditional };
+    let whole = [(0, rule.percentage)];
+    let bands = if arms.len() > 1 { arms } else { &whole };
+    for (at, (_, share)) in bands.iter().enumerate() {
+        if share.0 > 0 && bucket <= *base + share.0 {
+            return Some(at);
+        }
+        *base += share.0;
+    }
+    None
+}
+
+/// Flagr's allocation (flagr.md §5): the range of the bucket, then the rollout from its low end.
+fn crc32_arm(bucket: u32, percentage: Percent, arms: &[(usize, Percent)]) -> Option<usize> {
+    let whole = [(0, Percent::FULL)];
+    let arms = if arms.is_empty() { &whole } else { arms };
+    let mut low = 0;
+    for (at, (_, weight)) in arms.iter().enumerate() {
+        let high = low + weight.0 / 1000;
+        if bucket < high {
+            return bucket::crc32_included(bucket, low, high, percentage.0 / 10_000).then_some(at);
+        }
+        low = high;
+    }
+    None
+}

@@ -1,0 +1,758 @@
+//! A feature as people write it: the shapes of native-api, their checks, and their JSON. The same
+//! shapes stand in the REST API, in documents and in storage.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::condition::Condition;
+use super::decode::{Node, Object, Problems, child};
+use super::value::{FeatureType, Json};
+
+/// A feature has at most this many rules, and as many variants.
+pub const MAX_RULES: usize = 500;
+/// A feature has at most this many tags.
+pub const MAX_TAGS: usize = 50;
+/// Priority of a rule that names none (feature-config §1).
+pub const DEFAULT_PRIORITY: u8 = 50;
+
+/// How users are put into buckets (design §4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bucketing {
+    /// SHA-256, as feature-config §2 says.
+    #[default]
+    Sha256,
+    /// As FeatureHub's clients compute it (featurehub.md §5.2).
+    Murmur3,
+    /// As Flagr computes it (flagr.md §5).
+    Crc32,
+}
+
+impl Bucketing {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Murmur3 => "murmur3",
+            Self::Crc32 => "crc32",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Sha256, Self::Murmur3, Self::Crc32].into_iter().find(|scheme| scheme.as_str() == text)
+    }
+
+    /// Units of [`Percent`] that a percentage of this scheme must be a multiple of.
+    fn step(self) -> u32 {
+        match self {
+            Self::Sha256 => 100,
+            Self::Murmur3 => 1,
+            Self::Crc32 => 10_000,
+        }
+    }
+
+    fn decimals(self) -> &'static str {
+        match self {
+            Self::Sha256 => "at most two decimals",
+            Self::Murmur3 => "at most four decimals",
+            Self::Crc32 => "no decimals",
+        }
+    }
+}
+
+/// A percentage from 0 to 100, in ten-thousandths of a percent: 25.5 % is 255 000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, ToSchema)]
+#[schema(value_type = f64)]
+pub struct Percent(pub u32);
+
+impl Percent {
+    pub const FULL: Self = Self(1_000_000);
+
+    /// Reads a percentage, checking its bounds.
+    fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let percent = node.number().map(|number| number.as_f64());
+        match percent {
+            Some(percent) if (0.0..=100.0).contains(&percent) => {
+                let units = (percent * 10_000.0).round();
+                if (units - percent * 10_000.0).abs() > 1e-4 {
+                    problems.add(&node.path, "must have at most four decimals");
+                    return None;
+                }
+                Some(Self(units as u32))
+            }
+            Some(_) => {
+                problems.add(&node.path, "must be between 0 and 100");
+                None
+            }
+            None => {
+                problems.add(&node.path, "must be a number between 0 and 100");
+                None
+            }
+        }
+    }
+
+    fn check(self, scheme: Bucketing, path: impl Into<String>, problems: &mut Problems) {
+        if !self.0.is_multiple_of(scheme.step()) {
+            problems.add(path, format!("must have {} under {}", scheme.decimals(), scheme.as_str()));
+        }
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let (whole, rest) = (self.0 / 10_000, self.0 % 10_000);
+        if rest == 0 {
+            return write!(f, "{whole}");
+        }
+        write!(f, "{whole}.{}", format!("{rest:04}").trim_end_matches('0'))
+    }
+}
+
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw = RawValue::from_string(self.to_string()).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+/// What a rollout sticks to.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum StickTo {
+    Attribute(String),
+    /// Under `murmur3` only: the values joined by `$`.
+    Attributes(Vec<String>),
+}
+
+/// What happens to a user whom the rollout leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Otherwise {
+    Next,
+    Stop,
+}
+
+/// The share of users a rule is for.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Rollout {
+    pub percentage: Percent,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<StickTo>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub salt: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Otherwise>,
+}
+
+/// One arm of a split.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Arm {
+    pub variant: String,
+    pub weight: Percent,
+}
+
+/// What a rule gives.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Value(Json),
+    Split(Vec<Arm>),
+}
+
+/// A rule of a feature.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Rule {
+    /// Given by the server; nil in what has not been stored yet.
+    #[serde(skip_serializing_if = "Uuid::is_nil")]
+    pub id: Uuid,
+    pub name: String,
+    pub priority: u8,
+    pub enabled: bool,
+    pub when: Option<Condition>,
+    pub rollout: Option<Rollout>,
+    pub outcome: Outcome,
+}
+
+/// A named value of a feature.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Variant {
+    pub key: String,
+    pub value: Json,
+    pub attachment: Option<Json>,
+}
+
+/// Everything a feature says, without what the server keeps about it (ids, version, times, lock).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Definition {
+    pub key: String,
+    pub kind: FeatureType,
+    pub enabled: bool,
+    pub default_value: Option<Json>,
+    pub description: String,
+    pub tags: Vec<String>,
+    pub bucketing: Bucketing,
+    /// What `murmur3` (a UUID) and `crc32` (Flagr's number) hash. `None` under `sha256`, and before the
+    /// server has given one.
+    pub bucketing_id: Option<String>,
+    pub variants: Vec<Variant>,
+    /// As they are evaluated: by falling priority, equal ones in list order.
+    pub rules: Vec<Rule>,
+}
+
+/// Members of a feature's JSON that the server keeps; a request may repeat them, they are ignored.
+const KEPT: &[&str] = &["id", "version", "createdAt", "updatedAt", "updatedBy", "contextType"];
+
+/// Whether this may be a feature's or a variant's key: `[A-Za-z0-9_.:/-]{1,128}`, not `.` or `..`
+/// (feature-config §1).
+pub fn is_key(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:/-".contains(&b))
+        && text != "."
+        && text != ".."
+}
+
+pub const KEY_RULE: &str = "must be 1 to 128 of A-Z a-z 0-9 _ . : / - (and not . or ..)";
+
+impl Definition {
+    /// Reads a feature. With `base`, members that are absent keep its values (PATCH) and the key and type
+    /// are taken from it; without, `key` and `type` are required. `locked` is handed back apart.
+    pub fn decode(object: &mut Object<'_>, base: Option<&Definition>, problems: &mut Problems) -> Decoded {
+        object.ignore(KEPT);
+        let path = object.path.clone();
+        let key = read_key(object, base, problems);
+        let kind = read_kind(object, base, problems);
+        let bucketing = read_bucketing(object, base, problems);
+        let locked = object.take_value("locked").and_then(|node| node.boolean(problems));
+        let enabled = match object.take_value("enabled") {
+            Some(node) => node.boolean(problems),
+            None => Some(base.is_none_or(|base| base.enabled)),
+        };
+        let description = text(object, "description", base.map(|b| b.description.as_str()), 4000, problems);
+        let tags = match object.take_value("tags") {
+            Some(node) => read_tags(&node, problems),
+            None => Some(base.map(|base| base.tags.clone()).unwrap_or_default()),
+        };
+        let bucketing_id = match object.take("bucketingId") {
+            Some(node) if node.is_null() => Some(None),
+            Some(node) => read_bucketing_id(&node, bucketing, problems).map(Some),
+            None => Some(base.filter(|b| Some(b.bucketing) == bucketing).and_then(|b| b.bucketing_id.clone())),
+        };
+        let default_value = match (object.take("defaultValue"), kind) {
+            (Some(node), _) if node.is_null() => Some(None),
+            (Some(node), Some(kind)) => kind.read(&node, problems).map(Some),
+            (Some(_), None) => None,
+            (None, _) => Some(base.and_then(|base| base.default_value.clone())),
+        };
+        let variants = match object.take_value("variants") {
+            Some(node) => read_variants(&node, kind, problems),
+            None => Some(base.map(|base| base.variants.clone()).unwrap_or_default()),
+        };
+        let rules = match object.take_value("rules") {
+            Some(node) => {
+                let known = base.map(|base| base.rules.as_slice()).unwrap_or_default();
+                read_rules(&node, kind, known, problems)
+            }
+            None => Some(base.map(|base| base.rules.clone()).unwrap_or_default()),
+        };
+        if let (Some(variants), Some(rules), Some(bucketing)) = (&variants, &rules, bucketing) {
+            check_rules(rules, variants, bucketing, &child(&path, "rules"), problems);
+        }
+        let definition = (|| {
+            let mut definition = Definition {
+                key: key?,
+                kind: kind?,
+                enabled: enabled?,
+                default_value: default_value?,
+                description: description?,
+                tags: tags?,
+                bucketing: bucketing?,
+                bucketing_id: bucketing_id?,
+                variants: variants?,
+                rules: rules?,
+            };
+            sort_rules(&mut definition.rules);
+            Some(definition)
+        })();
+        Decoded { definition, locked }
+    }
+
+    /// Checks that what is stored or was changed in one part still fits the rest: the rules against the
+    /// variants and the bucketing, every value against the type.
+    pub fn check(&self, problems: &mut Problems) {
+        check_rules(&self.rules, &self.variants, self.bucketing, "rules", problems);
+    }
+}
+
+/// What [`Definition::decode`] read; `definition` is `None` when there was a problem.
+pub struct Decoded {
+    pub definition: Option<Definition>,
+    pub locked: Option<bool>,
+}
+
+/// Puts rules into the order of evaluation: highest priority first, equal ones as they stood.
+pub fn sort_rules(rules: &mut [Rule]) {
+    rules.sort_by_key(|rule| std::cmp::Reverse(rule.priority));
+}
+
+fn read_key(object: &mut Object<'_>, base: Option<&Definition>, problems: &mut Problems) -> Option<String> {
+    match (object.take_value("key"), base) {
+        (Some(node), None) => {
+            let key = node.string(problems)?;
+            if !is_key(&key) {
+                problems.add(&node.path, KEY_RULE);
+                return None;
+            }
+            Some(key)
+        }
+        (Some(node), Some(base)) => {
+            if node.string(problems)? != base.key {
+                problems.add(&node.path, "is fixed once made");
+                return None;
+            }
+            Some(base.key.clone())
+        }
+        (None, Some(base)) => Some(base.key.clone()),
+        (None, None) => {
+            problems.add(child(&object.path, "key"), "is required");
+            None
+        }
+    }
+}
+
+fn read_kind(object: &mut Object<'_>, base: Option<&Definition>, problems: &mut Problems) -> Option<FeatureType> {
+    let Some(node) = object.take_value("type") else {
+        if base.is_none() {
+            problems.add(child(&object.path, "type"), "is required");
+        }
+        return base.map(|base| base.kind);
+    };
+    let kind = FeatureType::parse(&node.string(problems)?);
+    if kind.is_none() {
+        problems.add(&node.path, format!("must be {}", FeatureType::NAMES));
+    }
+    if let (Some(kind), Some(base)) = (kind, base)
+        && kind != base.kind
+    {
+        problems.add(&node.path, format!("is fixed once made ({})", base.kind));
+        return None;
+    }
+    kind
+}
+
+fn read_bucketing(
+    object: &mut Object<'_>,
+    base: Option<&Definition>,
+    problems: &mut Problems,
+) -> Option<Bucketing> {
+    let Some(node) = object.take_value("bucketing") else {
+        return Some(base.map(|base| base.bucketing).unwrap_or_default());
+    };
+    let scheme = Bucketing::parse(&node.string(problems)?);
+    if scheme.is_none() {
+        problems.add(&node.path, "must be one of sha256, murmur3, crc32");
+    }
+    scheme
+}
+
+fn read_bucketing_id(node: &Node<'_>, scheme: Option<Bucketing>, problems: &mut Problems) -> Option<String> {
+    // Flagr's number may be written as a number or as its text.
+    let id = match node.number() {
+        Some(number) => number.text().into_owned(),
+        None => node.string(problems)?,
+    };
+    let problem = match scheme? {
+        Bucketing::Sha256 => Some("must be null under sha256"),
+        Bucketing::Murmur3 if Uuid::parse_str(&id).map(|uuid| uuid.to_string()).as_deref() != Ok(&id) => {
+            Some("must be a lower-case UUID under murmur3")
+        }
+        Bucketing::Crc32 if !matches!(id.parse::<u32>(), Ok(number) if number > 0 && number.to_string() == id) => {
+            Some("must be a whole number from 1 under crc32")
+        }
+        _ => None,
+    };
+    match problem {
+        Some(problem) => {
+            problems.add(&node.path, problem);
+            None
+        }
+        None => Some(id),
+    }
+}
+
+/// A text of at most `max` characters; absent, it is the base's or empty.
+pub fn text(
+    object: &mut Object<'_>,
+    name: &str,
+    base: Option<&str>,
+    max: usize,
+    problems: &mut Problems,
+) -> Option<String> {
+    match object.take_value(name) {
+        None => Some(base.unwrap_or_default().to_owned()),
+        Some(node) => {
+            let text = node.string(problems)?;
+            if text.chars().count() > max {
+                problems.add(&node.path, format!("must be at most {max} characters"));
+                return None;
+            }
+            if text.contains('\0') {
+                problems.add(&node.path, "must not contain NUL");
+                return None;
+            }
+            Some(text)
+        }
+    }
+}
+
+/// Tags: distinct texts of 1 to 50 characters.
+pub fn read_tags(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<String>> {
+    let tags = node.strings(MAX_TAGS, problems)?;
+    let mut seen = HashSet::new();
+    let mut fine = true;
+    for (at, tag) in tags.iter().enumerate() {
+        let problem = match tag.chars().count() {
+            1..=50 if tag.trim() != tag || tag.contains(|c: char| c.is_control() || c == ',') => {
+                Some("must have no commas, control characters or outer spaces")
+            }
+            1..=50 if !seen.insert(tag) => Some("stands twice"),
+            1..=50 => None,
+            _ => Some("must be 1 to 50 characters"),
+        };
+        if let Some(problem) = problem {
+            problems.add(format!("{}[{at}]", node.path), problem);
+            fine = false;
+        }
+    }
+    fine.then_some(tags)
+}
+
+/// Reads one variant.
+pub fn read_variant(node: &Node<'_>, kind: Option<FeatureType>, problems: &mut Problems) -> Option<Variant> {
+    let mut object = node.object(problems)?;
+    let key = object.require("key", problems).and_then(|node| {
+        let key = node.string(problems)?;
+        if !is_key(&key) {
+            problems.add(&node.path, KEY_RULE);
+            return None;
+        }
+        Some(key)
+    });
+    let value = match (object.require("value", problems), kind) {
+        (Some(node), Some(kind)) => kind.read(&node, problems),
+        _ => None,
+    };
+    let attachment = match object.take_value("attachment") {
+        Some(node) => FeatureType::Json.read(&node, problems).map(Some),
+        None => Some(None),
+    };
+    object.finish(problems);
+    Some(Variant { key: key?, value: value?, attachment: attachment? })
+}
+
+fn read_variants(node: &Node<'_>, kind: Option<FeatureType>, problems: &mut Problems) -> Option<Vec<Variant>> {
+    let items = node.list(MAX_RULES, problems)?;
+    let mut seen = HashSet::new();
+    let variants: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let variant = read_variant(item, kind, problems)?;
+            if !seen.insert(variant.key.clone()) {
+                problems.add(child(&item.path, "key"), format!("{} stands twice", variant.key));
+                return None;
+            }
+            Some(variant)
+        })
+        .collect();
+    variants.into_iter().collect()
+}
+
+/// Reads a list of rules. A rule keeps the id of the known rule it names by id, else by name.
+fn read_rules(
+    node: &Node<'_>,
+    kind: Option<FeatureType>,
+    known: &[Rule],
+    problems: &mut Problems,
+) -> Option<Vec<Rule>> {
+    let items = node.list(MAX_RULES, problems)?;
+    let read: Vec<_> = items.iter().map(|item| read_rule(item, kind, None, problems)).collect();
+    let mut rules = read.into_iter().collect::<Option<Vec<_>>>()?;
+    let mut ids = HashSet::new();
+    for (at, rule) in rules.iter_mut().enumerate() {
+        if !rule.id.is_nil() && !known.iter().any(|known| known.id == rule.id) {
+            // An id of another feature or of a deleted rule: the rule gets a new one.
+            rule.id = Uuid::nil();
+        }
+        if !rule.id.is_nil() && !ids.insert(rule.id) {
+            problems.add(format!("{}[{at}].id", node.path), "stands twice");
+        }
+    }
+    for at in 0..rules.len() {
+        if rules[at].id.is_nil()
+            && let Some(same) = known.iter().find(|k| k.name == rules[at].name && !ids.contains(&k.id))
+        {
+            ids.insert(same.id);
+            rules[at].id = same.id;
+        }
+    }
+    Some(rules)
+}
+
+/// Reads one rule. With `base`, absent members keep its values (PATCH); without, `name` and `outcome`
+/// are required.
+pub fn read_rule(
+    node: &Node<'_>,
+    kind: Option<FeatureType>,
+    base: Option<&Rule>,
+    problems: &mut Problems,
+) -> Option<Rule> {
+    let mut object = node.object(problems)?;
+    let id = match object.take_value("id") {
+        Some(node) => {
+            let id = Uuid::parse_str(&node.string(problems)?).ok();
+            if id.is_none() {
+                problems.add(&node.path, "must be a UUID");
+            }
+            id
+        }
+        None => Some(base.map(|base| base.id).unwrap_or_default()),
+    };
+    let name = match base {
+        Some(base) => text(&mut object, "name", Some(&base.name), 200, problems),
+        None if object.has("name") => text(&mut object, "name", None, 200, problems),
+        None => {
+            problems.add(child(&node.path, "name"), "is required");
+            None
+        }
+    };
+    if name.as_deref().is_some_and(|name| name.trim().is_empty()) {
+        problems.add(child(&node.path, "name"), "must not be empty");
+    }
+    let priority = match object.take_value("priority") {
+        Some(node) => node.integer(1, 100, problems).map(|priority| priority as u8),
+        None => Some(base.map_or(DEFAULT_PRIORITY, |base| base.priority)),
+    };
+    let enabled = match object.take_value("enabled") {
+        Some(node) => node.boolean(problems),
+        None => Some(base.is_none_or(|base| base.enabled)),
+    };
+    let when = match object.take("when") {
+        Some(node) if node.is_null() => Some(None),
+        Some(node) => Condition::decode(&node, problems).map(Some),
+        None => Some(base.and_then(|base| base.when.clone())),
+    };
+    let rollout = match object.take("rollout") {
+        Some(node) if node.is_null() => Some(None),
+        Some(node) => read_rollout(&node, problems).map(Some),
+        None => Some(base.and_then(|base| base.rollout.clone())),
+    };
+    let outcome = match (object.take_value("outcome"), base) {
+        (Some(node), _) => read_outcome(&node, kind, problems),
+        (None, Some(base)) => Some(base.outcome.clone()),
+        (None, None) => {
+            problems.add(child(&node.path, "outcome"), "is required");
+            None
+        }
+    };
+    object.finish(problems);
+    Some(Rule {
+        id: id?,
+        name: name?,
+        priority: priority?,
+        enabled: enabled?,
+        when: when?,
+        rollout: rollout?,
+        outcome: outcome?,
+    })
+}
+
+fn read_rollout(node: &Node<'_>, problems: &mut Problems) -> Option<Rollout> {
+    let mut object = node.object(problems)?;
+    let percentage =
+        object.require("percentage", problems).and_then(|node| Percent::decode(&node, problems));
+    let by = match object.take_value("by") {
+        None => Some(None),
+        Some(node) if node.is_list() => {
+            let names = node.strings(20, problems)?;
+            if names.is_empty() || names.iter().any(String::is_empty) {
+                problems.add(&node.path, "must name at least one attribute, none of them empty");
+            }
+            Some(Some(StickTo::Attributes(names)))
+        }
+        Some(node) => {
+            let name = node.string(problems)?;
+            if name.is_empty() {
+                problems.add(&node.path, "must not be empty (leave it out for the targeting key)");
+            }
+            Some(Some(StickTo::Attribute(name)))
+        }
+    };
+    let salt = text(&mut object, "salt", None, 200, problems);
+    let otherwise = match object.take_value("otherwise") {
+        None => Some(None),
+        Some(node) => match node.string(problems)?.as_str() {
+            "next" => Some(Some(Otherwise::Next)),
+            "stop" => Some(Some(Otherwise::Stop)),
+            _ => {
+                problems.add(&node.path, "must be next or stop");
+                None
+            }
+        },
+    };
+    object.finish(problems);
+    Some(Rollout { percentage: percentage?, by: by?, salt: salt?, otherwise: otherwise? })
+}
+
+fn read_outcome(node: &Node<'_>, kind: Option<FeatureType>, problems: &mut Problems) -> Option<Outcome> {
+    let mut object = node.object(problems)?;
+    let outcome = match (object.take("value"), object.take("split")) {
+        (Some(value), None) => kind.and_then(|kind| kind.read(&value, problems)).map(Outcome::Value),
+        (None, Some(split)) => read_split(&split, problems).map(Outcome::Split),
+        _ => {
+            problems.add(&node.path, "must have exactly one of value, split");
+            None
+        }
+    };
+    object.finish(problems);
+    outcome
+}
+
+fn read_split(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<Arm>> {
+    let items = node.list(MAX_RULES, problems)?;
+    let arms: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let mut object = item.object(problems)?;
+            let variant = object.require("variant", problems).and_then(|node| node.string(problems));
+            let weight = object.require("weight", problems).and_then(|node| Percent::decode(&node, problems));
+            object.finish(problems);
+            Some(Arm { variant: variant?, weight: weight? })
+        })
+        .collect();
+    let arms = arms.into_iter().collect::<Option<Vec<_>>>()?;
+    let sum: u64 = arms.iter().map(|arm| u64::from(arm.weight.0)).sum();
+    if sum != u64::from(Percent::FULL.0) {
+        let shown = Percent(u32::try_from(sum).unwrap_or(u32::MAX));
+        problems.add(&node.path, format!("weights must add up to 100, they add up to {shown}"));
+        return None;
+    }
+    Some(arms)
+}
+
+/// Checks that hold between a rule, the variants and the bucketing.
+fn check_rules(
+    rules: &[Rule],
+    variants: &[Variant],
+    scheme: Bucketing,
+    path: &str,
+    problems: &mut Problems,
+) {
+    for (at, rule) in rules.iter().enumerate() {
+        let path = format!("{path}[{at}]");
+        if let Some(rollout) = &rule.rollout {
+            let path = child(&path, "rollout");
+            rollout.percentage.check(scheme, child(&path, "percentage"), problems);
+            if matches!(rollout.by, Some(StickTo::Attributes(_))) && scheme != Bucketing::Murmur3 {
+                problems.add(child(&path, "by"), "must be one attribute (a list only under murmur3)");
+            }
+            if !rollout.salt.is_empty() && scheme != Bucketing::Sha256 {
+                problems.add(child(&path, "salt"), format!("has no place under {}", scheme.as_str()));
+            }
+        }
+        let Outcome::Split(arms) = &rule.outcome else { continue };
+        let path = child(&child(&path, "outcome"), "split");
+        let mut seen = HashSet::new();
+        for (arm_at, arm) in arms.iter().enumerate() {
+            let path = format!("{path}[{arm_at}]");
+            arm.weight.check(scheme, child(&path, "weight"), problems);
+            if !variants.iter().any(|variant| variant.key == arm.variant) {
+                problems.add(child(&path, "variant"), format!("{:?} is not a variant of this feature", arm.variant));
+            } else if !seen.insert(&arm.variant) {
+                problems.add(child(&path, "variant"), format!("{} stands twice", arm.variant));
+            }
+        }
+        let partial = rule.rollout.as_ref().is_some_and(|rollout| rollout.percentage < Percent::FULL);
+        if scheme == Bucketing::Murmur3 && arms.len() > 1 && partial {
+            problems.add(path, "cannot stand beside a rollout below 100 under murmur3");
+        }
+    }
+}
+
+/// A reusable condition of a site.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Segment {
+    pub key: String,
+    pub name: String,
+    pub conditions: Condition,
+}
+
+impl Segment {
+    /// Reads a segment. With `base`, absent members keep its values and the key is fixed.
+    pub fn decode(object: &mut Object<'_>, base: Option<&Segment>, problems: &mut Problems) -> Option<Self> {
+        object.ignore(&["id", "createdAt", "updatedAt", "usedBy"]);
+        let key = match (object.take_value("key"), base) {
+            (None, Some(base)) => Some(base.key.clone()),
+            (None, None) => {
+                problems.add(child(&object.path, "key"), "is required");
+                None
+            }
+            (Some(node), base) => node.string(problems).filter(|key| {
+                if base.is_some_and(|base| base.key != *key) {
+                    problems.add(&node.path, "is fixed once made");
+                } else if !is_key(key) {
+                    problems.add(&node.path, KEY_RULE);
+                }
+                is_key(key)
+            }),
+        };
+        let name = text(object, "name", base.map(|base| base.name.as_str()), 200, problems);
+        let conditions = match (object.take_value("conditions"), base) {
+            (Some(node), _) => Condition::decode(&node, problems),
+            (None, Some(base)) => Some(base.conditions.clone()),
+            (None, None) => {
+                problems.add(child(&object.path, "conditions"), "is required");
+                None
+            }
+        };
+        let (key, mut name) = (key?, name?);
+        if name.is_empty() {
+            name.clone_from(&key);
+        }
+        Some(Self { key, name, conditions: conditions? })
+    }
+}
+
+/// Finds a cycle among segments: the keys of one, starting and ending with the same.
+pub fn segment_cycle(segments: &[Segment]) -> Option<Vec<String>> {
+    fn walk<'s>(
+        segment: &'s Segment,
+        all: &'s [Segment],
+        path: &mut Vec<&'s str>,
+        done: &mut HashSet<&'s str>,
+    ) -> Option<Vec<String>> {
+        if let Some(start) = path.iter().position(|key| *key == segment.key) {
+            let mut cycle: Vec<String> = path[start..].iter().map(|key| key.to_string()).collect();
+            cycle.push(segment.key.clone());
+            return Some(cycle);
+        }
+        if done.contains(segment.key.as_str()) {
+            return None;
+        }
+        path.push(&segment.key);
+        for key in segment.conditions.segments() {
+            if let Some(next) = all.iter().find(|other| other.key == key)
+                && let Some(cycle) = walk(next, all, path, done)
+            {
+                return Some(cycle);
+            }
+        }
+        path.pop();
+        done.insert(&segment.key);
+        None
+    }
+    let mut done = HashSet::new();
+    segments.iter().find_map(|segment| walk(segment, segments, &mut Vec::new(), &mut done))
+}

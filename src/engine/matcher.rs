@@ -1,0 +1,543 @@
+//! Conditions as they run: operands parsed once, regular expressions and networks compiled, segments
+//! inlined. Matching allocates nothing but where letter case is ignored.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use regex::{Regex, RegexBuilder};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::condition::{Condition, Leaf, Operator, Scalar};
+use super::context::{Attribute, Context, Path};
+use super::flagr::Constraint;
+use super::number::Number;
+use super::version::Version;
+
+/// A compiled regular expression may take this many bytes.
+const REGEX_SIZE: usize = 1 << 20;
+/// Above this many texts a leaf looks them up by hash.
+const SCAN_LIMIT: usize = 8;
+
+/// A moment, in nanoseconds since 1970 UTC.
+pub type Nanos = i128;
+
+/// Receives how each part of a condition came out, so that the explanation is made by the very code
+/// that decides (design §4). [`Silent`] costs nothing.
+pub trait Tracer {
+    /// Look at every part, also when the result is already known.
+    const THOROUGH: bool;
+    fn leaf(&mut self, leaf: &Leaf, actual: Option<&Attribute<'_>>, result: bool);
+    fn flagr(&mut self, constraint: &Constraint, outcome: &Result<bool, String>);
+    fn open(&mut self, group: Group<'_>);
+    fn close(&mut self, result: bool);
+}
+
+/// What a part of a condition is, for a [`Tracer`].
+#[derive(Clone, Copy, Debug)]
+pub enum Group<'a> {
+    All,
+    Any,
+    Not,
+    Segment(&'a str),
+}
+
+/// Traces nothing.
+pub struct Silent;
+
+impl Tracer for Silent {
+    const THOROUGH: bool = false;
+    fn leaf(&mut self, _: &Leaf, _: Option<&Attribute<'_>>, _: bool) {}
+    fn flagr(&mut self, _: &Constraint, _: &Result<bool, String>) {}
+    fn open(&mut self, _: Group<'_>) {}
+    fn close(&mut self, _: bool) {}
+}
+
+/// A compiled condition.
+#[derive(Debug)]
+pub enum Matcher {
+    All(Box<[Matcher]>),
+    Any(Box<[Matcher]>),
+    Not(Box<Matcher>),
+    Leaf(Box<LeafMatcher>),
+    Segment(Box<str>, Arc<Matcher>),
+    Flagr(Box<Constraint>),
+}
+
+/// One compiled leaf.
+#[derive(Debug)]
+pub struct LeafMatcher {
+    source: Leaf,
+    path: Path,
+    test: Test,
+    /// The attribute is `now` under `before` or `after`: absent, the clock answers.
+    clock: bool,
+}
+
+/// A positive test of one value.
+#[derive(Debug)]
+enum Test {
+    Exists,
+    Equals(Equals),
+    Contains(Box<[Box<str>]>),
+    StartsWith(Box<[Box<str>]>),
+    EndsWith(Box<[Box<str>]>),
+    Order(fn(Ordering) -> bool, Box<[Operand]>),
+    Matches(Box<[Regex]>),
+    Semver(fn(Ordering) -> bool, Box<[Box<str>]>),
+    Time(fn(Ordering) -> bool, Box<[Nanos]>),
+    Ip(Box<[IpNet]>),
+}
+
+/// The operands of `equals` and `in`, by type.
+#[derive(Debug, Default)]
+struct Equals {
+    texts: Texts,
+    numbers: Vec<Number>,
+    /// Operands given as text that are JSON numbers: a number equals them, a text compares as text.
+    number_texts: Vec<Number>,
+    is_true: bool,
+    is_false: bool,
+}
+
+#[derive(Debug)]
+enum Texts {
+    Few(Box<[Box<str>]>),
+    Many(HashSet<Box<str>>),
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self::Few(Box::default())
+    }
+}
+
+impl Texts {
+    fn contains(&self, text: &str) -> bool {
+        match self {
+            Self::Few(few) => few.iter().any(|one| **one == *text),
+            Self::Many(many) => many.contains(text),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Few(few) if few.is_empty())
+    }
+}
+
+/// An operand of an ordering.
+#[derive(Debug)]
+enum Operand {
+    Number(Number),
+    /// Text, and the number it is where it is one.
+    Text(Box<str>, Option<Number>),
+}
+
+/// What comparing one value with the operands says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Holds,
+    Fails,
+    /// The types cannot be compared: false for a positive operator, and for a strict leaf.
+    Incomparable,
+}
+
+impl From<bool> for Verdict {
+    fn from(holds: bool) -> Self {
+        if holds { Self::Holds } else { Self::Fails }
+    }
+}
+
+/// Checks one operand on write. The error says what was expected.
+pub fn check_operand(operator: Operator, operand: &Scalar, ignore_case: bool) -> Result<(), String> {
+    use Operator::*;
+    match (operator, operand) {
+        (Equals | NotEquals | In | NotIn, _) => Ok(()),
+        (Contains | NotContains | StartsWith | EndsWith, Scalar::Text(_)) => Ok(()),
+        (GreaterThan | GreaterOrEqual | LessThan | LessOrEqual, Scalar::Text(_) | Scalar::Number(_)) => Ok(()),
+        (GreaterThan | GreaterOrEqual | LessThan | LessOrEqual, _) => Err("must be a number or a string".into()),
+        (Matches, Scalar::Text(pattern)) => regex(pattern, ignore_case).map(|_| ()),
+        (SemverEq | SemverGt | SemverGte | SemverLt | SemverLte, Scalar::Text(text)) => match Version::parse(text) {
+            Some(_) => Ok(()),
+            None => Err("must be a version such as 2.4.0".into()),
+        },
+        (Before | After, Scalar::Text(text)) => match parse_time(text) {
+            Some(_) => Ok(()),
+            None => Err("must be an RFC 3339 time such as 2026-01-31T12:00:00Z".into()),
+        },
+        (IpIn, Scalar::Text(text)) => match parse_network(text) {
+            Some(_) => Ok(()),
+            None => Err("must be an address or a network such as 10.0.0.0/8".into()),
+        },
+        (Exists | NotExists, _) => Err(format!("{} takes no value", operator.as_str())),
+        _ => Err("must be a string".into()),
+    }
+}
+
+/// Compiles a condition. `segments` holds what is already compiled; the error names what is missing or
+/// broken, and never happens for what was checked on write.
+pub fn compile(condition: &Condition, segments: &HashMap<String, Arc<Matcher>>) -> Result<Matcher, String> {
+    let list = |conditions: &[Condition]| -> Result<Box<[Matcher]>, String> {
+        conditions.iter().map(|condition| compile(condition, segments)).collect()
+    };
+    Ok(match condition {
+        Condition::All(conditions) => Matcher::All(list(conditions)?),
+        Condition::Any(conditions) => Matcher::Any(list(conditions)?),
+        Condition::Not(inner) => Matcher::Not(compile(inner, segments)?.into()),
+        Condition::Leaf(leaf) => Matcher::Leaf(compile_leaf(leaf)?.into()),
+        Condition::Segment(key) => match segments.get(key) {
+            Some(segment) => Matcher::Segment(key.as_str().into(), segment.clone()),
+            None => return Err(format!("segment {key} does not exist")),
+        },
+        Condition::Flagr { property, operator, value } => {
+            Matcher::Flagr(Constraint::compile(property, operator, value)?.into())
+        }
+    })
+}
+
+fn compile_leaf(leaf: &Leaf) -> Result<LeafMatcher, String> {
+    use Operator::*;
+    let operands = leaf.operands.as_slice();
+    for operand in operands {
+        check_operand(leaf.operator, operand, leaf.ignore_case)?;
+    }
+    let folded = |text: &str| -> Box<str> { fold(text, leaf.ignore_case).into() };
+    let texts = || -> Box<[Box<str>]> {
+        operands.iter().filter_map(|operand| text_of(operand).map(folded)).collect()
+    };
+    let test = match leaf.operator {
+        Exists | NotExists => Test::Exists,
+        Equals | NotEquals | In | NotIn => Test::Equals(compile_equals(operands, folded)),
+        Contains | NotContains => Test::Contains(texts()),
+        StartsWith => Test::StartsWith(texts()),
+        EndsWith => Test::EndsWith(texts()),
+        GreaterThan | GreaterOrEqual | LessThan | LessOrEqual => {
+            let operand = |scalar: &Scalar| match scalar {
+                Scalar::Number(text) => Number::parse(text).map(Operand::Number),
+                Scalar::Text(text) => Some(Operand::Text(folded(text), Number::parse(text))),
+                Scalar::Bool(_) => None,
+            };
+            Test::Order(ordering(leaf.operator), operands.iter().filter_map(operand).collect())
+        }
+        Matches => {
+            let patterns = operands.iter().filter_map(text_of);
+            Test::Matches(patterns.map(|pattern| regex(pattern, leaf.ignore_case)).collect::<Result<_, _>>()?)
+        }
+        SemverEq | SemverGt | SemverGte | SemverLt | SemverLte => {
+            Test::Semver(ordering(leaf.operator), operands.iter().filter_map(text_of).map(Box::from).collect())
+        }
+        Before | After => Test::Time(
+            ordering(leaf.operator),
+            operands.iter().filter_map(text_of).filter_map(parse_time).collect(),
+        ),
+        IpIn => Test::Ip(operands.iter().filter_map(text_of).filter_map(parse_network).collect()),
+    };
+    Ok(LeafMatcher {
+        path: Path::new(&leaf.attribute),
+        clock: matches!(test, Test::Time(..)) && leaf.attribute == "now",
+        test,
+        source: leaf.clone(),
+    })
+}
+
+fn compile_equals(operands: &[Scalar], folded: impl Fn(&str) -> Box<str>) -> Equals {
+    let mut equals = Equals::default();
+    let mut texts: Vec<Box<str>> = Vec::new();
+    for operand in operands {
+        match operand {
+            Scalar::Text(text) => {
+                equals.number_texts.extend(Number::parse(text));
+                texts.push(folded(text));
+            }
+            Scalar::Number(text) => equals.numbers.extend(Number::parse(text)),
+            Scalar::Bool(true) => equals.is_true = true,
+            Scalar::Bool(false) => equals.is_false = true,
+        }
+    }
+    equals.numbers.sort();
+    equals.number_texts.sort();
+    equals.texts = if texts.len() > SCAN_LIMIT {
+        Texts::Many(texts.into_iter().collect())
+    } else {
+        Texts::Few(texts.into())
+    };
+    equals
+}
+
+fn ordering(operator: Operator) -> fn(Ordering) -> bool {
+    use Operator::*;
+    match operator {
+        GreaterThan | SemverGt | After => Ordering::is_gt,
+        GreaterOrEqual | SemverGte => Ordering::is_ge,
+        LessThan | SemverLt | Before => Ordering::is_lt,
+        LessOrEqual | SemverLte => Ordering::is_le,
+        _ => Ordering::is_eq,
+    }
+}
+
+fn text_of(operand: &Scalar) -> Option<&str> {
+    match operand {
+        Scalar::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn fold(text: &str, ignore_case: bool) -> Cow<'_, str> {
+    if ignore_case { text.to_lowercase().into() } else { text.into() }
+}
+
+fn regex(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
+    RegexBuilder::new(pattern)
+        .case_insensitive(ignore_case)
+        .size_limit(REGEX_SIZE)
+        .dfa_size_limit(REGEX_SIZE)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "is too large a regular expression".to_owned(),
+            other => format!("must be a regular expression: {}", last_line(&other.to_string())),
+        })
+}
+
+fn last_line(text: &str) -> &str {
+    text.lines().last().unwrap_or(text).trim_start_matches("error: ")
+}
+
+/// An RFC 3339 date-time, or a full-date, which is its midnight UTC.
+pub fn parse_time(text: &str) -> Option<Nanos> {
+    let time = if text.len() == 10 {
+        let date = time::Date::parse(text, time::macros::format_description!("[year]-[month]-[day]")).ok()?;
+        date.midnight().assume_utc()
+    } else {
+        OffsetDateTime::parse(text, &Rfc3339).ok()?
+    };
+    Some(time.unix_timestamp_nanos())
+}
+
+/// A network in CIDR form, host bits masked, or a plain address as a network of one.
+fn parse_network(text: &str) -> Option<IpNet> {
+    match text.parse::<IpNet>() {
+        Ok(network) => Some(network.trunc()),
+        Err(_) => text.parse::<IpAddr>().ok().map(|address| address.to_canonical().into()),
+    }
+}
+
+impl Matcher {
+    /// Whether the condition holds for this context at this moment.
+    pub fn holds<T: Tracer>(&self, context: &Context<'_>, now: Nanos, tracer: &mut T) -> bool {
+        match self {
+            Self::All(parts) => {
+                tracer.open(Group::All);
+                let mut result = true;
+                for part in parts {
+                    result &= part.holds(context, now, tracer);
+                    if !result && !T::THOROUGH {
+                        break;
+                    }
+                }
+                tracer.close(result);
+                result
+            }
+            Self::Any(parts) => {
+                tracer.open(Group::Any);
+                let mut result = false;
+                for part in parts {
+                    result |= part.holds(context, now, tracer);
+                    if result && !T::THOROUGH {
+                        break;
+                    }
+                }
+                tracer.close(result);
+                result
+            }
+            Self::Not(inner) => {
+                tracer.open(Group::Not);
+                let result = !inner.holds(context, now, tracer);
+                tracer.close(result);
+                result
+            }
+            Self::Segment(key, inner) => {
+                tracer.open(Group::Segment(key));
+                let result = inner.holds(context, now, tracer);
+                tracer.close(result);
+                result
+            }
+            Self::Leaf(leaf) => {
+                let actual = context.attribute(&leaf.path);
+                let result = leaf.holds(actual, context.text_only, now);
+                tracer.leaf(&leaf.source, actual, result);
+                result
+            }
+            Self::Flagr(constraint) => {
+                let outcome = constraint.matches(context);
+                let result = matches!(outcome, Ok(true));
+                if T::THOROUGH {
+                    tracer.flagr(constraint, &outcome.map_err(|error| error.to_string()));
+                }
+                result
+            }
+        }
+    }
+
+    /// Whether the answer may change with time alone.
+    pub fn reads_clock(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Matcher::reads_clock),
+            Self::Not(inner) => inner.reads_clock(),
+            Self::Segment(_, inner) => inner.reads_clock(),
+            Self::Leaf(leaf) => leaf.clock,
+            Self::Flagr(_) => false,
+        }
+    }
+}
+
+impl LeafMatcher {
+    fn holds(&self, actual: Option<&Attribute<'_>>, text_only: bool, now: Nanos) -> bool {
+        let negative = self.source.operator.is_negative();
+        if let Test::Exists = self.test {
+            return actual.is_some() != negative;
+        }
+        match actual {
+            None => match &self.test {
+                Test::Time(wanted, times) if self.clock => times.iter().any(|time| wanted(now.cmp(time))),
+                _ => negative && !self.source.strict,
+            },
+            Some(Attribute::List(items)) if negative && self.source.strict => {
+                !items.is_empty() && items.iter().all(|item| self.verdict(item, text_only) == Verdict::Fails)
+            }
+            Some(Attribute::List(items)) => {
+                items.iter().any(|item| self.verdict(item, text_only) == Verdict::Holds) != negative
+            }
+            Some(one) => match self.verdict(one, text_only) {
+                Verdict::Holds => !negative,
+                Verdict::Fails => negative,
+                Verdict::Incomparable => negative && !self.source.strict,
+            },
+        }
+    }
+
+    /// Compares one value with the operands, as the positive twin of the operator.
+    fn verdict(&self, actual: &Attribute<'_>, text_only: bool) -> Verdict {
+        let text = match actual {
+            Attribute::Text(text) => Some(text.as_ref()),
+            _ => None,
+        };
+        match (&self.test, text) {
+            (Test::Equals(equals), _) => equals.verdict(actual, text_only, self.source.ignore_case),
+            (Test::Order(wanted, operands), _) => order(*wanted, operands, actual, self.source.ignore_case),
+            (_, None) => Verdict::Incomparable,
+            (Test::Contains(parts), Some(text)) => {
+                let text = fold(text, self.source.ignore_case);
+                parts.iter().any(|part| text.contains(&**part)).into()
+            }
+            (Test::StartsWith(parts), Some(text)) => {
+                let text = fold(text, self.source.ignore_case);
+                parts.iter().any(|part| text.starts_with(&**part)).into()
+            }
+            (Test::EndsWith(parts), Some(text)) => {
+                let text = fold(text, self.source.ignore_case);
+                parts.iter().any(|part| text.ends_with(&**part)).into()
+            }
+            (Test::Matches(patterns), Some(text)) => {
+                patterns.iter().any(|pattern| pattern.is_match(text)).into()
+            }
+            (Test::Semver(wanted, operands), Some(text)) => match Version::parse(text) {
+                Some(version) => operands
+                    .iter()
+                    .filter_map(|operand| Version::parse(operand))
+                    .any(|operand| wanted(version.compare(&operand)))
+                    .into(),
+                None => Verdict::Incomparable,
+            },
+            (Test::Time(wanted, times), Some(text)) => match parse_time(text) {
+                Some(actual) => times.iter().any(|time| wanted(actual.cmp(time))).into(),
+                None => Verdict::Incomparable,
+            },
+            (Test::Ip(networks), Some(text)) => match text.parse::<IpAddr>() {
+                Ok(address) => {
+                    let address = address.to_canonical();
+                    networks.iter().any(|network| network.contains(&address)).into()
+                }
+                Err(_) => Verdict::Incomparable,
+            },
+            (Test::Exists, Some(_)) => Verdict::Holds,
+        }
+    }
+}
+
+impl Equals {
+    fn verdict(&self, actual: &Attribute<'_>, text_only: bool, ignore_case: bool) -> Verdict {
+        match actual {
+            Attribute::Text(text) => {
+                let mut comparable = !self.texts.is_empty();
+                if comparable && self.texts.contains(&fold(text, ignore_case)) {
+                    return Verdict::Holds;
+                }
+                if !self.numbers.is_empty()
+                    && let Some(number) = Number::parse(text)
+                {
+                    comparable = true;
+                    if self.numbers.binary_search(&number).is_ok() {
+                        return Verdict::Holds;
+                    }
+                }
+                if text_only && (self.is_true || self.is_false) {
+                    match text.as_ref() {
+                        "true" if self.is_true => return Verdict::Holds,
+                        "false" if self.is_false => return Verdict::Holds,
+                        "true" | "false" => comparable = true,
+                        _ => {}
+                    }
+                }
+                if comparable { Verdict::Fails } else { Verdict::Incomparable }
+            }
+            Attribute::Number(number) => {
+                if self.numbers.binary_search(number).is_ok() || self.number_texts.binary_search(number).is_ok() {
+                    Verdict::Holds
+                } else if self.numbers.is_empty() && self.number_texts.is_empty() {
+                    Verdict::Incomparable
+                } else {
+                    Verdict::Fails
+                }
+            }
+            Attribute::Bool(value) => match (self.is_true, self.is_false) {
+                (false, false) => Verdict::Incomparable,
+                (is_true, is_false) => (if *value { is_true } else { is_false }).into(),
+            },
+            Attribute::Null | Attribute::List(_) | Attribute::Object(_) => Verdict::Incomparable,
+        }
+    }
+}
+
+/// Numbers compare as numbers, also where one side is the text of one; two texts by code point.
+fn order(
+    wanted: fn(Ordering) -> bool,
+    operands: &[Operand],
+    actual: &Attribute<'_>,
+    ignore_case: bool,
+) -> Verdict {
+    let mut verdict = Verdict::Incomparable;
+    for operand in operands {
+        let ordering = match (actual, operand) {
+            (Attribute::Number(actual), Operand::Number(operand) | Operand::Text(_, Some(operand))) => {
+                Some(actual.cmp(operand))
+            }
+            (Attribute::Text(actual), Operand::Number(operand)) => {
+                Number::parse(actual).map(|actual| actual.cmp(operand))
+            }
+            (Attribute::Text(actual), Operand::Text(operand, _)) => {
+                Some(fold(actual, ignore_case).as_ref().cmp(operand))
+            }
+            _ => None,
+        };
+        match ordering {
+            Some(ordering) if wanted(ordering) => return Verdict::Holds,
+            Some(_) => verdict = Verdict::Fails,
+            None => {}
+        }
+    }
+    verdict
+}

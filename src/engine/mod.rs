@@ -1,0 +1,18 @@
+//! Evaluation, pure: no I/O, no clock, no randomness, neither actix nor rusqlite. Everything it needs is
+//! handed in, so every door, the CLI and the tests get the same answers.
+
+pub mod bucket;
+pub mod compile;
+pub mod condition;
+pub mod context;
+pub mod decode;
+pub mod evaluate;
+pub mod explain;
+pub mod feature;
+pub mod flagr;
+pub mod matcher;
+pub mod number;
+pub mod permission;
+pub mod snapshot;
+pub mod value;
+pub mod version;

@@ -1,0 +1,44 @@
+//! Who may do what: the roles of feature-config §7, in one function.
+
+/// What a person is allowed in general.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Viewer,
+    Editor,
+    Admin,
+}
+
+impl Role {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Editor => "editor",
+            Self::Admin => "admin",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Viewer, Self::Editor, Self::Admin].into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+/// One thing somebody wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// See sites, environments, features, history, and evaluate them.
+    Read,
+    /// Create and change sites, environments, features, rules, segments, tokens; import documents.
+    Change,
+    /// Users, 2FA, GDPR.
+    Administer,
+}
+
+/// Whether a role has a permission.
+pub fn allows(role: Role, permission: Permission) -> bool {
+    role >= match permission {
+        Permission::Read => Role::Viewer,
+        Permission::Change => Role::Editor,
+        Permission::Administer => Role::Admin,
+    }
+}

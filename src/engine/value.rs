@@ -1,0 +1,164 @@
+//! Feature values: JSON kept as text, checked against the feature's type.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::decode::{Node, Problems, compact};
+
+/// STRING values hold at most this many bytes (native-api).
+pub const MAX_STRING: usize = 64 * 1024;
+/// JSON values hold at most this many bytes of text (native-api).
+pub const MAX_JSON: usize = 256 * 1024;
+
+/// The type of a feature: what its values may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum FeatureType {
+    String,
+    Number,
+    Boolean,
+    Json,
+}
+
+impl FeatureType {
+    pub const NAMES: &'static str = "one of STRING, NUMBER, BOOLEAN, JSON";
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "STRING",
+            Self::Number => "NUMBER",
+            Self::Boolean => "BOOLEAN",
+            Self::Json => "JSON",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::String, Self::Number, Self::Boolean, Self::Json].into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// What a disabled feature answers (feature-config §2): `false` for BOOLEAN, else nothing.
+    pub fn disabled_value(self) -> &'static str {
+        match self {
+            Self::Boolean => "false",
+            _ => "null",
+        }
+    }
+
+    /// Checks a value against this type and takes its text, without the space between tokens.
+    pub fn read(self, node: &Node<'_>, problems: &mut Problems) -> Option<Json> {
+        let text = node.text();
+        let problem = match self {
+            Self::String if !text.starts_with('"') => Some("must be a string".to_owned()),
+            Self::String => match serde_json::from_str::<String>(text) {
+                Ok(string) if string.len() > MAX_STRING => Some("must be at most 64 KiB".to_owned()),
+                Ok(string) if string.contains('\0') => Some("must not contain NUL".to_owned()),
+                Ok(_) => None,
+                Err(_) => Some("must be a string".to_owned()),
+            },
+            Self::Number if node.number().is_none() => Some("must be a finite number".to_owned()),
+            Self::Boolean if !matches!(text, "true" | "false") => Some("must be true or false".to_owned()),
+            Self::Json if text == "null" => Some("must be JSON other than null".to_owned()),
+            Self::Json if text.len() > MAX_JSON => Some("must be at most 256 KiB".to_owned()),
+            Self::Json if serde_json::from_str::<serde_json::Value>(text).is_err() => {
+                Some("must be JSON nested at most 127 deep".to_owned())
+            }
+            _ => None,
+        };
+        match problem {
+            Some(message) => {
+                problems.add(&node.path, message);
+                None
+            }
+            None => Some(Json::compacted(text)),
+        }
+    }
+}
+
+impl fmt::Display for FeatureType {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A JSON value as text, compact, numbers as written. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Json(Arc<str>);
+
+impl Json {
+    /// Takes text that is known to be JSON (from [`Node`] or the database).
+    pub fn compacted(text: &str) -> Self {
+        Self(compact(text).into())
+    }
+
+    /// Checks that the text is JSON.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str::<&RawValue>(text).ok().map(|raw| Self::compacted(raw.get()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The string inside, when it is one.
+    pub fn to_text(&self) -> Option<String> {
+        serde_json::from_str(&self.0).ok()
+    }
+
+    pub fn is_object(&self) -> bool {
+        self.0.starts_with('{')
+    }
+}
+
+impl From<bool> for Json {
+    fn from(value: bool) -> Self {
+        Self(if value { "true" } else { "false" }.into())
+    }
+}
+
+impl From<&serde_json::Value> for Json {
+    fn from(value: &serde_json::Value) -> Self {
+        Self(value.to_string().into())
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|raw| Self::compacted(raw.get()))
+    }
+}
+
+impl utoipa::PartialSchema for Json {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::schema::Schema::Object(
+            utoipa::openapi::schema::ObjectBuilder::new()
+                .schema_type(utoipa::openapi::schema::SchemaType::AnyValue)
+                .description(Some("Any JSON value; of the feature's type where it is a feature's."))
+                .build(),
+        )
+        .into()
+    }
+}
+
+impl utoipa::ToSchema for Json {}
