@@ -6,6 +6,7 @@ pub mod compile;
 pub mod condition;
 pub mod context;
 pub mod decode;
+pub mod document;
 pub mod evaluate;
 pub mod explain;
 pub mod feature;
