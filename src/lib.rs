@@ -1,4 +1,37 @@
 //! featured: a feature-flag and remote-configuration server in one file.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
+/// Every change a person can make.
+pub mod admin;
+/// The doors for programs.
+pub mod api;
+/// The application: store, snapshots and the one way to write.
+pub mod app;
+/// Who is asking.
+pub mod auth;
+/// The command line.
+pub mod cli;
+/// What time it is.
+pub mod clock;
+/// What the server was told.
+pub mod config;
+/// Evaluation, pure.
 pub mod engine;
+/// Errors and their statuses.
+pub mod error;
+/// Row ids as types.
+pub mod ids;
+/// Work that nobody waits for.
+pub mod jobs;
+/// What is held in memory.
+pub mod live;
+/// Numbers for Prometheus.
+pub mod metrics;
+/// Which path is served by which folder.
+pub mod routes;
+/// Listening, and ending well.
+pub mod server;
+/// The database.
+pub mod store;
+/// YAML to JSON and back.
+pub mod yaml;

@@ -20,10 +20,13 @@ pub struct StoredFeature {
     pub id: Uuid,
     pub version: u64,
     pub locked: bool,
-    pub created_at: String,
-    pub updated_at: String,
+    /// Milliseconds since 1970 UTC, as `updated_at`.
+    pub created_at: i64,
+    pub updated_at: i64,
     pub updated_by: String,
     pub definition: Definition,
+    /// What of the stored data could not be read.
+    pub damage: Option<String>,
 }
 
 /// A feature ready to be evaluated, with everything it was made from.
@@ -113,12 +116,12 @@ impl Feature {
                     .map_err(|error| format!("rule {:?}: {error}", rule.name))
             })
             .collect();
-        let (rules, broken) = match rules {
-            Ok(rules) => (rules, None),
-            Err(error) => (Box::default(), Some(error)),
+        let (rules, broken) = match (rules, &stored.damage) {
+            (Ok(rules), None) => (rules, None),
+            (Err(error), _) => (Box::default(), Some(error)),
+            (_, Some(damage)) => (Box::default(), Some(damage.clone())),
         };
-        let reads_clock =
-            rules.iter().any(|rule| rule.when.as_ref().is_some_and(Matcher::reads_clock));
+        let reads_clock = rules.iter().any(|rule| rule.when.as_ref().is_some_and(Matcher::reads_clock));
         Self { key: stored.definition.key.as_str().into(), rules, broken, reads_clock, stored }
     }
 
@@ -144,7 +147,8 @@ fn compile_rule(rule: &Rule, definition: &Definition, segments: &Segments) -> Re
         Outcome::Split(arms) => {
             let arm = |arm: &super::feature::Arm| {
                 let at = definition.variants.iter().position(|variant| variant.key == arm.variant);
-                at.map(|at| (at, arm.weight)).ok_or_else(|| format!("variant {:?} does not exist", arm.variant))
+                at.map(|at| (at, arm.weight))
+                    .ok_or_else(|| format!("variant {:?} does not exist", arm.variant))
             };
             let mut arms = arms.iter().map(arm).collect::<Result<Vec<_>, _>>()?;
             if arms.is_empty() {
@@ -176,4 +180,31 @@ fn compile_rule(rule: &Rule, definition: &Definition, segments: &Segments) -> Re
         },
         outcome,
     })
+}
+
+/// The full shape of native-api "Feature", as REST, webhooks and the audit trail show it.
+impl serde::Serialize for StoredFeature {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let definition = &self.definition;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("key", &definition.key)?;
+        map.serialize_entry("type", &definition.kind)?;
+        map.serialize_entry("contextType", definition.kind.context_type())?;
+        map.serialize_entry("enabled", &definition.enabled)?;
+        map.serialize_entry("locked", &self.locked)?;
+        map.serialize_entry("defaultValue", &definition.default_value)?;
+        map.serialize_entry("description", &definition.description)?;
+        map.serialize_entry("tags", &definition.tags)?;
+        map.serialize_entry("bucketing", &definition.bucketing)?;
+        map.serialize_entry("bucketingId", &definition.bucketing_id)?;
+        map.serialize_entry("variants", &definition.variants)?;
+        map.serialize_entry("rules", &definition.rules)?;
+        map.serialize_entry("version", &self.version)?;
+        map.serialize_entry("createdAt", &super::time::rfc3339(self.created_at))?;
+        map.serialize_entry("updatedAt", &super::time::rfc3339(self.updated_at))?;
+        map.serialize_entry("updatedBy", &self.updated_by)?;
+        map.end()
+    }
 }

@@ -53,11 +53,7 @@ impl<'a> Members<'a> {
     }
 
     fn tagged(&self, tag: u32, name: &str) -> Option<&Attribute<'a>> {
-        self.0
-            .iter()
-            .rev()
-            .find(|(have, _)| have.tag == tag && have.text == name)
-            .map(|(_, value)| value)
+        self.0.iter().rev().find(|(have, _)| have.tag == tag && have.text == name).map(|(_, value)| value)
     }
 
     pub fn insert(&mut self, name: impl Into<Cow<'a, str>>, value: Attribute<'a>) {
@@ -266,7 +262,7 @@ impl<'de> Visitor<'de> for AttributeVisitor {
     }
 }
 
-impl<'de> Deserialize<'de> for Attribute<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Attribute<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AttributeVisitor)
     }
@@ -296,7 +292,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
 /// More members than this in one object of a context are refused.
 const MAX_MEMBERS: usize = 10_000;
 
-impl<'de> Deserialize<'de> for Members<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(MembersVisitor)
     }
@@ -305,7 +301,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 /// Text that borrows from the input unless it had escapes.
 pub struct BorrowedText<'a>(pub Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for BorrowedText<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for BorrowedText<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TextVisitor;
         impl<'de> Visitor<'de> for TextVisitor {

@@ -161,7 +161,7 @@ impl<'s, 'c> Evaluator<'s, 'c> {
             }
         }
         let value = definition.default_value.as_ref().map_or("null", Json::as_str);
-        let is_static = definition.rules.is_empty();
+        let is_static = definition.rules.is_empty() && feature.broken.is_none();
         answer(value, if is_static { Reason::Static } else { Reason::Default })
     }
 

@@ -239,7 +239,9 @@ impl Definition {
         let bucketing_id = match object.take("bucketingId") {
             Some(node) if node.is_null() => Some(None),
             Some(node) => read_bucketing_id(&node, bucketing, problems).map(Some),
-            None => Some(base.filter(|b| Some(b.bucketing) == bucketing).and_then(|b| b.bucketing_id.clone())),
+            None => {
+                Some(base.filter(|b| Some(b.bucketing) == bucketing).and_then(|b| b.bucketing_id.clone()))
+            }
         };
         let default_value = match (object.take("defaultValue"), kind) {
             (Some(node), _) if node.is_null() => Some(None),
@@ -277,7 +279,32 @@ impl Definition {
             sort_rules(&mut definition.rules);
             Some(definition)
         })();
+        if let (Some(definition), Some(base)) = (&definition, base)
+            && definition.kind != base.kind
+        {
+            definition.check_values(&path, problems);
+        }
         Decoded { definition, locked }
+    }
+
+    /// Checks every value against the type, for one that changed.
+    fn check_values(&self, path: &str, problems: &mut Problems) {
+        let mut check = |field: String, value: &Json| {
+            if !self.kind.takes(value) {
+                problems.add(child(path, &field), format!("is no {} value", self.kind));
+            }
+        };
+        if let Some(value) = &self.default_value {
+            check("defaultValue".into(), value);
+        }
+        for (at, variant) in self.variants.iter().enumerate() {
+            check(format!("variants[{at}].value"), &variant.value);
+        }
+        for (at, rule) in self.rules.iter().enumerate() {
+            if let Outcome::Value(value) = &rule.outcome {
+                check(format!("rules[{at}].outcome.value"), value);
+            }
+        }
     }
 
     /// Checks that what is stored or was changed in one part still fits the rest: the rules against the
@@ -323,7 +350,11 @@ fn read_key(object: &mut Object<'_>, base: Option<&Definition>, problems: &mut P
     }
 }
 
-fn read_kind(object: &mut Object<'_>, base: Option<&Definition>, problems: &mut Problems) -> Option<FeatureType> {
+fn read_kind(
+    object: &mut Object<'_>,
+    base: Option<&Definition>,
+    problems: &mut Problems,
+) -> Option<FeatureType> {
     let Some(node) = object.take_value("type") else {
         if base.is_none() {
             problems.add(child(&object.path, "type"), "is required");
@@ -333,12 +364,6 @@ fn read_kind(object: &mut Object<'_>, base: Option<&Definition>, problems: &mut 
     let kind = FeatureType::parse(&node.string(problems)?);
     if kind.is_none() {
         problems.add(&node.path, format!("must be {}", FeatureType::NAMES));
-    }
-    if let (Some(kind), Some(base)) = (kind, base)
-        && kind != base.kind
-    {
-        problems.add(&node.path, format!("is fixed once made ({})", base.kind));
-        return None;
     }
     kind
 }
@@ -453,7 +478,11 @@ pub fn read_variant(node: &Node<'_>, kind: Option<FeatureType>, problems: &mut P
     Some(Variant { key: key?, value: value?, attachment: attachment? })
 }
 
-fn read_variants(node: &Node<'_>, kind: Option<FeatureType>, problems: &mut Problems) -> Option<Vec<Variant>> {
+fn read_variants(
+    node: &Node<'_>,
+    kind: Option<FeatureType>,
+    problems: &mut Problems,
+) -> Option<Vec<Variant>> {
     let items = node.list(MAX_RULES, problems)?;
     let mut seen = HashSet::new();
     let variants: Vec<_> = items
@@ -571,8 +600,7 @@ pub fn read_rule(
 
 fn read_rollout(node: &Node<'_>, problems: &mut Problems) -> Option<Rollout> {
     let mut object = node.object(problems)?;
-    let percentage =
-        object.require("percentage", problems).and_then(|node| Percent::decode(&node, problems));
+    let percentage = object.require("percentage", problems).and_then(|node| Percent::decode(&node, problems));
     let by = match object.take_value("by") {
         None => Some(None),
         Some(node) if node.is_list() => {
@@ -643,13 +671,7 @@ fn read_split(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<Arm>> {
 }
 
 /// Checks that hold between a rule, the variants and the bucketing.
-fn check_rules(
-    rules: &[Rule],
-    variants: &[Variant],
-    scheme: Bucketing,
-    path: &str,
-    problems: &mut Problems,
-) {
+fn check_rules(rules: &[Rule], variants: &[Variant], scheme: Bucketing, path: &str, problems: &mut Problems) {
     for (at, rule) in rules.iter().enumerate() {
         let path = format!("{path}[{at}]");
         if let Some(rollout) = &rule.rollout {
@@ -669,7 +691,10 @@ fn check_rules(
             let path = format!("{path}[{arm_at}]");
             arm.weight.check(scheme, child(&path, "weight"), problems);
             if !variants.iter().any(|variant| variant.key == arm.variant) {
-                problems.add(child(&path, "variant"), format!("{:?} is not a variant of this feature", arm.variant));
+                problems.add(
+                    child(&path, "variant"),
+                    format!("{:?} is not a variant of this feature", arm.variant),
+                );
             } else if !seen.insert(&arm.variant) {
                 problems.add(child(&path, "variant"), format!("{} stands twice", arm.variant));
             }

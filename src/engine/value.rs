@@ -39,12 +39,28 @@ impl FeatureType {
         [Self::String, Self::Number, Self::Boolean, Self::Json].into_iter().find(|kind| kind.as_str() == text)
     }
 
+    /// The name stored Contexts know the type by (featuresd.md §2.1).
+    pub fn context_type(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Boolean => "flag",
+            Self::Json => "json",
+        }
+    }
+
     /// What a disabled feature answers (feature-config §2): `false` for BOOLEAN, else nothing.
     pub fn disabled_value(self) -> &'static str {
         match self {
             Self::Boolean => "false",
             _ => "null",
         }
+    }
+
+    /// Whether a value is of this type.
+    pub fn takes(self, value: &Json) -> bool {
+        let mut problems = Problems::default();
+        Node::parse(value.as_str()).is_ok_and(|node| self.read(&node, &mut problems).is_some())
     }
 
     /// Checks a value against this type and takes its text, without the space between tokens.
@@ -96,6 +112,11 @@ impl Json {
     /// Checks that the text is JSON.
     pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_str::<&RawValue>(text).ok().map(|raw| Self::compacted(raw.get()))
+    }
+
+    /// Takes what is serialised; `None` when it cannot be.
+    pub fn of<T: Serialize>(value: &T) -> Option<Self> {
+        serde_json::to_string(value).ok().map(|text| Self(text.into()))
     }
 
     pub fn as_str(&self) -> &str {

@@ -1,0 +1,269 @@
+//! Environment tokens: made, changed, rotated, revoked.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{read_body, scope};
+use crate::app::{Actor, App, Change, Touched, Written};
+use crate::auth::secret::NewToken;
+use crate::clock::{self, Millis, rfc3339};
+use crate::engine::decode::{Node, Object, Problems};
+use crate::engine::feature::text;
+use crate::engine::permission::Permission;
+use crate::engine::value::Json;
+use crate::error::Result;
+use crate::store;
+use crate::store::environments::Environment;
+use crate::store::sites::Site;
+use crate::store::tokens::{Kind, PERMISSIONS, Token};
+
+/// The longest that both secrets of a rotated token work: 90 days.
+const MAX_GRACE: u64 = 90 * 24 * 3600;
+
+/// A token as the API shows it; its secret is shown once, at creation and rotation.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Token)]
+pub struct View {
+    pub id: String,
+    pub description: String,
+    pub kind: Kind,
+    pub permissions: Vec<String>,
+    pub expires_at: Option<String>,
+    /// Requests a minute; null: the server's setting, 0: unlimited.
+    pub rate_limit: Option<u32>,
+    pub created_at: String,
+    pub created_by: String,
+    pub last_used_at: Option<String>,
+    pub uses: u64,
+    /// Until when the secret before the last rotation works.
+    pub previous_until: Option<String>,
+}
+
+impl From<&Token> for View {
+    fn from(token: &Token) -> Self {
+        Self {
+            id: token.uuid.clone(),
+            description: token.description.clone(),
+            kind: token.kind,
+            permissions: token.permissions.clone(),
+            expires_at: token.expires_at.map(rfc3339),
+            rate_limit: token.rate_limit,
+            created_at: rfc3339(token.created_at),
+            created_by: token.created_by.clone(),
+            last_used_at: token.last_used_at.map(rfc3339),
+            uses: token.uses,
+            previous_until: token.previous.map(|(_, until)| rfc3339(until)),
+        }
+    }
+}
+
+/// A token together with its secret in both spellings.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Created {
+    #[serde(flatten)]
+    pub view: View,
+    /// For every door but FeatureHub's. Not shown again.
+    pub token: String,
+    /// For `/features…`. Not shown again.
+    pub featurehub_key: String,
+}
+
+fn change(
+    site: &Site,
+    environment: &Environment,
+    token: &Token,
+    action: &'static str,
+    before: Option<&Token>,
+    after: Option<&Token>,
+) -> Change {
+    let json = |token: &Token| Json::of(&View::from(token));
+    Change {
+        site: Some(site.uuid.clone()),
+        environment: Some(environment.uuid.clone()),
+        entity: "token",
+        entity_id: token.uuid.clone(),
+        entity_key: token.description.clone(),
+        action,
+        summary: format!("token {:?} {action}", token.description),
+        feature: None,
+        touched: Touched::Credentials,
+        before: before.and_then(json),
+        after: after.and_then(json),
+        event: None,
+    }
+}
+
+fn read_description(object: &mut Object<'_>, base: Option<&str>, problems: &mut Problems) -> Option<String> {
+    let description = text(object, "description", base, 200, problems)?;
+    if description.trim().is_empty() {
+        problems.add("description", "is required");
+        return None;
+    }
+    Some(description)
+}
+
+fn read_permissions(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<String>> {
+    let mut permissions = node.strings(PERMISSIONS.len(), problems)?;
+    for (at, permission) in permissions.iter().enumerate() {
+        if !PERMISSIONS.contains(&permission.as_str()) {
+            problems
+                .add(format!("{}[{at}]", node.path), format!("must be one of {}", PERMISSIONS.join(", ")));
+        }
+    }
+    permissions.push("READ".into());
+    permissions.sort();
+    permissions.dedup();
+    Some(permissions)
+}
+
+fn read_expiry(node: &Node<'_>, now: Millis, problems: &mut Problems) -> Option<Millis> {
+    let at = clock::parse(&node.string(problems)?);
+    match at {
+        None => problems.add(&node.path, "must be an RFC 3339 time such as 2026-01-31T12:00:00Z"),
+        Some(at) if at <= now => problems.add(&node.path, "must be in the future"),
+        Some(_) => {}
+    }
+    at
+}
+
+/// Makes a token. Body: `{description, kind, permissions?, expiresAt?, rateLimit?}`.
+pub fn create(app: &App, actor: &Actor, site: &str, environment: &str, body: &str) -> Result<Created> {
+    actor.require(Permission::Change)?;
+    let now = app.now();
+    let (description, kind, permissions, expires_at, rate_limit) = read_body(body, |object, problems| {
+        let description = read_description(object, None, problems);
+        let kind = object.require("kind", problems).and_then(|node| {
+            let kind = Kind::parse(&node.string(problems)?);
+            if kind.is_none() {
+                problems.add(&node.path, "must be client or server");
+            }
+            kind
+        });
+        let permissions = match object.take_value("permissions") {
+            Some(node) => read_permissions(&node, problems),
+            None => Some(vec!["READ".into()]),
+        };
+        let expires_at = match object.take_value("expiresAt") {
+            Some(node) => read_expiry(&node, now, problems).map(Some),
+            None => Some(None),
+        };
+        let rate_limit = read_rate_limit(object, None, problems);
+        Some((description?, kind?, permissions?, expires_at?, rate_limit?))
+    })?;
+    app.write(actor, |tx| {
+        let (site, environment) = scope(tx, site, environment)?;
+        super::require_writable(&environment)?;
+        let secret = NewToken::make(&site.slug, &environment.name, &environment.uuid, kind);
+        let new = store::tokens::New {
+            description: &description,
+            kind,
+            permissions: &permissions,
+            hashes: secret.hashes(),
+            expires_at,
+            rate_limit,
+            created_by: &actor.name,
+        };
+        let token = store::tokens::insert(tx, environment.id, &new, tx.now)?;
+        let change = change(&site, &environment, &token, "created", None, Some(&token));
+        let created =
+            Created { view: View::from(&token), token: secret.native, featurehub_key: secret.featurehub };
+        Ok(Written::one(created, change))
+    })
+}
+
+fn read_rate_limit(
+    object: &mut Object<'_>,
+    base: Option<u32>,
+    problems: &mut Problems,
+) -> Option<Option<u32>> {
+    match object.take("rateLimit") {
+        None => Some(base),
+        Some(node) if node.is_null() => Some(None),
+        Some(node) => node.integer(0, 1_000_000_000, problems).map(|limit| u32::try_from(limit).ok()),
+    }
+}
+
+/// Changes description, permissions, expiry or rate limit.
+pub fn update(
+    app: &App,
+    actor: &Actor,
+    site: &str,
+    environment: &str,
+    id: &str,
+    body: &str,
+) -> Result<Token> {
+    actor.require(Permission::Change)?;
+    app.write(actor, |tx| {
+        let (site, environment) = scope(tx, site, environment)?;
+        super::require_writable(&environment)?;
+        let before = store::tokens::find(tx, environment.id, id)?;
+        let mut after = before.clone();
+        let () = read_body(body, |object, problems| {
+            let description = read_description(object, Some(&before.description), problems);
+            let permissions = match object.take_value("permissions") {
+                Some(node) => read_permissions(&node, problems),
+                None => Some(before.permissions.clone()),
+            };
+            let expires_at = match object.take("expiresAt") {
+                Some(node) if node.is_null() => Some(None),
+                Some(node) => read_expiry(&node, tx.now, problems).map(Some),
+                None => Some(before.expires_at),
+            };
+            let rate_limit = read_rate_limit(object, before.rate_limit, problems);
+            after.description = description?;
+            after.permissions = permissions?;
+            after.expires_at = expires_at?;
+            after.rate_limit = rate_limit?;
+            Some(())
+        })?;
+        store::tokens::update(tx, &after)?;
+        let change = change(&site, &environment, &after, "updated", Some(&before), Some(&after));
+        Ok(Written::one(after, change))
+    })
+}
+
+/// Gives a token a new secret; the old one works for `{graceSeconds}` more (0 when left out).
+pub fn rotate(
+    app: &App,
+    actor: &Actor,
+    site: &str,
+    environment: &str,
+    id: &str,
+    body: &str,
+) -> Result<Created> {
+    actor.require(Permission::Change)?;
+    let grace = match body.trim() {
+        "" => 0,
+        body => read_body(body, |object, problems| match object.take_value("graceSeconds") {
+            Some(node) => node.integer(0, MAX_GRACE, problems),
+            None => Some(0),
+        })?,
+    };
+    app.write(actor, |tx| {
+        let (site, environment) = scope(tx, site, environment)?;
+        super::require_writable(&environment)?;
+        let before = store::tokens::find(tx, environment.id, id)?;
+        let secret = NewToken::make(&site.slug, &environment.name, &environment.uuid, before.kind);
+        let mut after = before.clone();
+        after.previous = (grace > 0).then(|| (before.hashes, tx.now + grace as Millis * 1000));
+        after.hashes = secret.hashes();
+        store::tokens::update(tx, &after)?;
+        let change = change(&site, &environment, &after, "rotated", Some(&before), Some(&after));
+        let created =
+            Created { view: View::from(&after), token: secret.native, featurehub_key: secret.featurehub };
+        Ok(Written::one(created, change))
+    })
+}
+
+/// Revokes a token at once, in every spelling.
+pub fn delete(app: &App, actor: &Actor, site: &str, environment: &str, id: &str) -> Result<()> {
+    actor.require(Permission::Change)?;
+    app.write(actor, |tx| {
+        let (site, environment) = scope(tx, site, environment)?;
+        let token = store::tokens::find(tx, environment.id, id)?;
+        store::tokens::delete(tx, token.id)?;
+        Ok(Written::one((), change(&site, &environment, &token, "revoked", Some(&token), None)))
+    })
+}

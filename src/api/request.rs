@@ -1,0 +1,203 @@
+//! Reading requests: bodies with their type and size, path segments, queries, pages.
+
+use std::collections::HashMap;
+
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_TYPE, IF_MATCH};
+use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use percent_encoding::percent_decode_str;
+
+use crate::error::{Error, Result};
+
+/// The largest body but for imports.
+pub const MAX_BODY: usize = 1 << 20;
+/// The largest import (native-api).
+pub const MAX_IMPORT: usize = 64 << 20;
+
+/// A JSON body as text.
+pub struct Body(pub Bytes);
+
+impl Body {
+    /// The text; `bad_json` when it is not UTF-8.
+    pub fn text(&self) -> Result<&str> {
+        std::str::from_utf8(&self.0)
+            .map_err(|_| Error::BadJson("the body is not JSON: it is not UTF-8".into()))
+    }
+}
+
+/// Whether the request says its body is JSON (also `application/merge-patch+json`).
+fn is_json(req: &HttpRequest) -> bool {
+    let Some(value) = req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+impl FromRequest for Body {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let fits = is_json(req);
+        let bytes = read(req, payload);
+        Box::pin(async move {
+            let bytes = bytes.await?;
+            // A body that is not there needs no type.
+            if !fits && !bytes.is_empty() {
+                return Err(Error::UnsupportedMediaType("application/json"));
+            }
+            Ok(Self(bytes))
+        })
+    }
+}
+
+/// A body of any type.
+pub struct AnyBody(pub Bytes);
+
+impl FromRequest for AnyBody {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = read(req, payload);
+        Box::pin(async move { Ok(Self(bytes.await?)) })
+    }
+}
+
+fn read(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes>> + use<> {
+    let limit = if req.path().ends_with("/import") { MAX_IMPORT } else { MAX_BODY };
+    let bytes = Bytes::from_request(req, payload);
+    async move {
+        bytes.await.map_err(|error| match error.as_error::<PayloadError>() {
+            Some(PayloadError::Overflow) => Error::TooLarge(limit),
+            _ => Error::BadJson("the body did not arrive whole".into()),
+        })
+    }
+}
+
+/// A segment of the path, decoded. Colons that were encoded arrive encoded twice, see `routes`.
+pub fn segment(req: &HttpRequest, name: &str) -> Result<String> {
+    let raw = req.match_info().get(name).unwrap_or_default();
+    let decoded =
+        percent_decode_str(raw).decode_utf8().map_err(|_| Error::NotFound(format!("{name} of the path")))?;
+    Ok(decoded.replace("%3A", ":").replace("%3a", ":"))
+}
+
+/// The query, of which each parameter may stand once.
+#[derive(Debug, Default)]
+pub struct Query(HashMap<String, String>);
+
+impl Query {
+    /// Any parameters.
+    pub fn of(req: &HttpRequest) -> Self {
+        Self(url::form_urlencoded::parse(req.query_string().as_bytes()).into_owned().collect())
+    }
+
+    /// These parameters and no others: `unknown_parameter`.
+    pub fn only(req: &HttpRequest, known: &[&str]) -> Result<Self> {
+        let query = Self::of(req);
+        match query.0.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => Err(Error::BadRequest(
+                "unknown_parameter",
+                format!("the query parameter {name:?} is not one of {}", known.join(", ")),
+            )),
+            None => Ok(query),
+        }
+    }
+
+    /// A parameter that is there and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// `true` or `false`; false when it is left out.
+    pub fn flag(&self, name: &str) -> Result<bool> {
+        Ok(self.choice(name)?.unwrap_or(false))
+    }
+
+    /// `true`, `false` or left out.
+    pub fn choice(&self, name: &str) -> Result<Option<bool>> {
+        match self.get(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(Error::invalid(name, "must be true or false")),
+        }
+    }
+
+    /// Entries of a page: 1 to 500, 50 when left out.
+    pub fn limit(&self) -> Result<u64> {
+        match self.get("limit") {
+            None => Ok(50),
+            Some(text) => match text.parse() {
+                Ok(limit) if (1..=500).contains(&limit) => Ok(limit),
+                _ => Err(Error::invalid("limit", "must be a whole number from 1 to 500")),
+            },
+        }
+    }
+
+    /// What the cursor of the page before says.
+    pub fn cursor(&self) -> Result<Option<String>> {
+        let Some(text) = self.get("cursor") else { return Ok(None) };
+        let bytes: Option<Vec<u8>> = (text.len() % 2 == 0 && text.is_ascii())
+            .then(|| {
+                (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+            })
+            .flatten();
+        match bytes.map(String::from_utf8) {
+            Some(Ok(cursor)) => Ok(Some(cursor)),
+            _ => Err(Error::BadRequest("invalid_cursor", "the cursor is not one of this list".into())),
+        }
+    }
+}
+
+/// One page of a list.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Pass it as `cursor` for the next page; null on the last one.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page of rows of which one more than `limit` was asked for. `cursor` names a row.
+    pub fn of<R>(mut rows: Vec<R>, limit: u64, cursor: impl Fn(&R) -> String, view: impl Fn(R) -> T) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next_cursor = rows
+            .last()
+            .filter(|_| more)
+            .map(|row| cursor(row).bytes().map(|byte| format!("{byte:02x}")).collect());
+        Self { items: rows.into_iter().map(view).collect(), next_cursor }
+    }
+}
+
+/// The version that `If-Match` names: `"7"`. `*` and no header match anything.
+pub fn if_match(req: &HttpRequest) -> Result<Option<u64>> {
+    let Some(value) = req.headers().get(IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    match text.trim_matches('"').parse() {
+        Ok(version) => Ok(Some(version)),
+        Err(_) => Err(Error::BadRequest(
+            "invalid_if_match",
+            "If-Match must be a version in quotes, such as \"7\"".into(),
+        )),
+    }
+}
+
+/// Whether `If-None-Match` names this entity tag (RFC 9110 §13.1.2: compared weakly).
+pub fn none_match(req: &HttpRequest, etag: &str) -> bool {
+    let Some(value) = req.headers().get("if-none-match").and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    value.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
+}

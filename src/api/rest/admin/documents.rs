@@ -1,0 +1,74 @@
+//! `/sites/{site}/export`, `/sites/{site}/import`.
+
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::block;
+use crate::admin::documents::{self, Mode};
+use crate::api::request::{AnyBody, Body, Query, segment};
+use crate::app::App;
+use crate::auth::extract::Caller;
+use crate::error::{Error, Result};
+use crate::yaml;
+
+/// Whether a media type is YAML (RFC 9512, and the names before it).
+fn is_yaml(text: &str) -> bool {
+    text.split(',').any(|one| {
+        let essence = one.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        matches!(essence.as_str(), "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml")
+    })
+}
+
+fn header(req: &HttpRequest, name: actix_web::http::header::HeaderName) -> &str {
+    req.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// `GET …/export`: the whole site as JSON, or as YAML where that is accepted.
+pub async fn export(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
+    Query::only(&req, &[])?;
+    let site = segment(&req, "site")?;
+    let as_yaml = is_yaml(header(&req, ACCEPT));
+    let text = block(move || {
+        let document = documents::export(&app, &caller.0, &site)?;
+        let json = serde_json::to_string(&document).map_err(Error::internal)?;
+        if as_yaml { yaml::from_json(&json).map_err(Error::internal) } else { Ok(json) }
+    })
+    .await?;
+    let media_type = if as_yaml { "application/yaml" } else { "application/json" };
+    Ok(HttpResponse::Ok().content_type(media_type).body(text))
+}
+
+/// YAML is read whole into memory many times its size, so it has a limit of its own.
+const MAX_YAML: usize = 8 << 20;
+
+/// `POST …/import` (`dryRun=true`, `mode=merge|replace`): the plan, carried out unless it was a dry run.
+pub async fn import(app: Data<App>, caller: Caller, req: HttpRequest, body: AnyBody) -> Result<HttpResponse> {
+    let query = Query::only(&req, &["dryRun", "mode"])?;
+    let dry_run = query.flag("dryRun")?;
+    let mode = match query.get("mode") {
+        None | Some("merge") => Mode::Merge,
+        Some("replace") => Mode::Replace,
+        Some(_) => return Err(Error::invalid("mode", "must be merge or replace")),
+    };
+    let site = segment(&req, "site")?;
+    let content_type = header(&req, CONTENT_TYPE).to_owned();
+    let plan = block(move || {
+        let body = Body(body.0);
+        let document = if is_yaml(&content_type) {
+            if body.0.len() > MAX_YAML {
+                return Err(Error::TooLarge(MAX_YAML));
+            }
+            let json = yaml::to_json(body.text()?)
+                .map_err(|error| Error::BadJson(format!("the body is not YAML: {error}")))?;
+            documents::read(&json)?
+        } else if content_type.to_ascii_lowercase().starts_with("application/json") {
+            documents::read(body.text()?)?
+        } else {
+            return Err(Error::UnsupportedMediaType("application/json or application/yaml"));
+        };
+        documents::import(&app, &caller.0, &document, Some(&site), mode, dry_run)
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(plan))
+}

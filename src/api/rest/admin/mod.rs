@@ -1,0 +1,60 @@
+//! The admin routes: sites, environments, features with rules and variants, segments, tokens, documents. Each
+//! finds out who calls, calls one function of [`crate::admin`], and shows the result.
+
+pub mod documents;
+pub mod environments;
+pub mod features;
+pub mod rules;
+pub mod segments;
+pub mod sites;
+pub mod tokens;
+pub mod variants;
+
+use actix_web::http::header::{ETAG, HeaderValue, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use crate::admin::features::Target;
+use crate::api::request::{if_match, segment};
+use crate::engine::compile::StoredFeature;
+use crate::error::{Error, Result};
+
+/// Runs what touches the database on a thread where that may take its time.
+pub async fn block<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    web::block(f).await.map_err(Error::internal)?
+}
+
+/// The feature that a path names, and the version that `If-Match` does.
+fn target(req: &HttpRequest) -> Result<Target> {
+    Ok(Target {
+        site: segment(req, "site")?,
+        environment: segment(req, "environment")?,
+        key: segment(req, "key")?,
+        expected: if_match(req)?,
+    })
+}
+
+fn etag(version: u64) -> (actix_web::http::header::HeaderName, String) {
+    (ETAG, format!("\"{version}\""))
+}
+
+/// 201 with `Location`: the path of the request and the new name behind it.
+fn created<T: Serialize>(req: &HttpRequest, name: &str, value: &T) -> HttpResponse {
+    let mut response = HttpResponse::Created().json(value);
+    let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string();
+    // Dashes and such need no encoding, but reading either form gives the same.
+    let location =
+        format!("{}/{}", req.path(), encoded.replace("%2D", "-").replace("%5F", "_").replace("%2E", "."));
+    if let Ok(value) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(LOCATION, value);
+    }
+    response
+}
+
+fn with_version(mut response: HttpResponse, feature: &StoredFeature) -> HttpResponse {
+    let (name, value) = etag(feature.version);
+    if let Ok(value) = HeaderValue::from_str(&value) {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}

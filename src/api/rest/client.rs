@@ -1,0 +1,463 @@
+//! The client routes: evaluate by POST and GET, ruleset, analytics reports (feature-config §3).
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::wire;
+use crate::api::request::{AnyBody, Body, Query, none_match, segment};
+use crate::app::App;
+use crate::auth::extract::{ClientKey, StreamKey};
+use crate::clock::{self, Millis};
+use crate::engine::context::{BorrowedText, Context, Members};
+use crate::engine::decode::{Node, Problems};
+use crate::engine::evaluate::Evaluator;
+use crate::engine::snapshot::Snapshot;
+use crate::error::{self, Error, Result};
+use crate::live::Answer;
+use crate::live::counters::Report;
+
+/// A batch has at most this many contexts (feature-config §3).
+const MAX_BATCH: usize = 1000;
+
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=0, must-revalidate");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Nanoseconds, as rules read the clock.
+pub fn nanos(now: Millis) -> i128 {
+    i128::from(now) * 1_000_000
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct EvaluateRequest<'a> {
+    #[serde(borrow)]
+    site_id: Option<BorrowedText<'a>>,
+    #[serde(borrow)]
+    environment_id: Option<BorrowedText<'a>>,
+    #[serde(borrow)]
+    context: Option<Members<'a>>,
+    #[serde(borrow)]
+    features: Option<Vec<BorrowedText<'a>>>,
+}
+
+/// Says everything that is wrong with a body that serde refused.
+fn diagnose(body: &str, with_entities: bool) -> Error {
+    let node = match Node::parse(body) {
+        Ok(node) => node,
+        Err(error) => return Error::BadJson(format!("the body is not JSON: {error}")),
+    };
+    let mut problems = Problems::default();
+    let Some(mut object) = node.object(&mut problems) else {
+        return Error::BadJson("the body must be a JSON object".into());
+    };
+    for name in ["siteId", "environmentId"] {
+        if let Some(node) = object.take_value(name) {
+            node.string(&mut problems);
+        }
+    }
+    let check_context = |node: Node<'_>, problems: &mut Problems| {
+        if node.object(problems).is_some()
+            && let Err(error) = serde_json::from_str::<Members<'_>>(node.text())
+        {
+            problems.add(&node.path, format!("cannot be read: {error}"));
+        }
+    };
+    if with_entities {
+        if let Some(node) = object.require("entities", &mut problems) {
+            for item in node.list(MAX_BATCH, &mut problems).unwrap_or_default() {
+                check_context(item, &mut problems);
+            }
+        }
+    } else if let Some(node) = object.take_value("context") {
+        check_context(node, &mut problems);
+    }
+    if let Some(node) = object.take_value("features") {
+        node.strings(usize::MAX, &mut problems);
+    }
+    object.finish(&mut problems);
+    error::check(problems).err().unwrap_or_else(|| Error::invalid("", "cannot be read"))
+}
+
+/// The features asked for, each once, and the names of those that are not there.
+struct Selection<'s, 'q> {
+    features: Option<Vec<&'s Arc<crate::engine::compile::Feature>>>,
+    missing: Vec<&'q str>,
+}
+
+impl<'s, 'q> Selection<'s, 'q> {
+    fn of(snapshot: &'s Snapshot, wanted: Option<impl Iterator<Item = &'q str>>) -> Self {
+        let Some(wanted) = wanted else { return Self { features: None, missing: Vec::new() } };
+        let mut seen = std::collections::HashSet::new();
+        let (mut features, mut missing) = (Vec::new(), Vec::new());
+        for key in wanted.filter(|key| seen.insert(*key)) {
+            match snapshot.feature(key) {
+                Some(feature) => features.push(feature),
+                None => missing.push(key),
+            }
+        }
+        Self { features: Some(features), missing }
+    }
+
+    fn len(&self, snapshot: &Snapshot) -> usize {
+        self.features.as_ref().map_or(snapshot.len(), Vec::len)
+    }
+
+    fn write(&self, out: &mut Vec<u8>, snapshot: &'s Snapshot, evaluator: &Evaluator<'s, '_>) {
+        out.extend_from_slice(b"\"features\":");
+        match &self.features {
+            Some(features) => {
+                wire::push_features(out, features.iter().map(|feature| evaluator.evaluate(feature)));
+            }
+            None => {
+                wire::push_features(out, snapshot.features().map(|feature| evaluator.evaluate(feature)));
+            }
+        }
+        out.push(b',');
+        wire::push_missing(out, &self.missing);
+    }
+}
+
+/// The part of an answer that may be kept: head, tail, and how many features it holds.
+fn answer(
+    snapshot: &Snapshot,
+    context: &Context<'_>,
+    selection: &Selection<'_, '_>,
+    now: Millis,
+) -> Result<Answer> {
+    let evaluator = Evaluator::new(snapshot, context, nanos(now))?;
+    let mut head = Vec::with_capacity(128);
+    wire::push_head(&mut head, snapshot);
+    let features = selection.len(snapshot);
+    let mut tail = Vec::with_capacity(wire::capacity(features));
+    selection.write(&mut tail, snapshot, &evaluator);
+    tail.push(b'}');
+    Ok(Answer { head, tail, features })
+}
+
+/// The whole body: what may be kept, with the time and the decision's id in between.
+fn assemble(answer: &Answer, now: Millis) -> Vec<u8> {
+    let mut body = Vec::with_capacity(answer.head.len() + answer.tail.len() + 110);
+    body.extend_from_slice(&answer.head);
+    body.extend_from_slice(b",\"evaluatedAt\":\"");
+    clock::push_rfc3339(&mut body, now);
+    body.extend_from_slice(b"\",\"decisionId\":\"");
+    push_decision_id(&mut body);
+    body.extend_from_slice(b"\",");
+    body.extend_from_slice(&answer.tail);
+    body
+}
+
+fn push_decision_id(out: &mut Vec<u8>) {
+    let mut buffer = Uuid::encode_buffer();
+    out.extend_from_slice(Uuid::now_v7().hyphenated().encode_lower(&mut buffer).as_bytes());
+}
+
+fn ok(body: Vec<u8>, cache: &'static str, key: &ClientKey) -> HttpResponse {
+    let mut response = HttpResponse::Ok().body(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(HeaderName::from_static("x-cache"), HeaderValue::from_static(cache));
+    key.note_limit(&mut response);
+    response
+}
+
+/// The cache key of a request: environment, revision, and the body as sent.
+pub fn cache_key(environment: i64, revision: u64, body: &[u8]) -> Box<[u8]> {
+    let mut key = Vec::with_capacity(16 + body.len());
+    key.extend_from_slice(&environment.to_ne_bytes());
+    key.extend_from_slice(&revision.to_ne_bytes());
+    key.extend_from_slice(body);
+    key.into()
+}
+
+/// `POST /api/v1/evaluate`: the features of the token's environment for one context.
+pub async fn evaluate(app: Data<App>, key: ClientKey, body: Body) -> Result<HttpResponse> {
+    let snapshot = key.snapshot()?;
+    let now = app.now();
+    let cache = app.live.answers.as_ref().filter(|_| !snapshot.reads_clock());
+    let cache_key = cache.map(|_| cache_key(key.token.environment.id.0, snapshot.revision, &body.0));
+    if let (Some(cache), Some(cache_key)) = (cache, &cache_key)
+        && let Some(answer) = cache.get(cache_key)
+    {
+        app.metrics.cache_hits.inc();
+        app.metrics.evaluations.inc_by(answer.features as u64);
+        return Ok(ok(assemble(&answer, now), "HIT", &key));
+    }
+    let text = body.text()?;
+    let request: EvaluateRequest<'_> = serde_json::from_str(text).map_err(|_| diagnose(text, false))?;
+    key.require(text_of(&request.site_id), text_of(&request.environment_id))?;
+    let wanted = request.features.as_ref().map(|keys| keys.iter().map(|key| key.0.as_ref()));
+    let selection = Selection::of(&snapshot, wanted);
+    let context = Context::new(request.context.unwrap_or_default());
+    let answer = answer(&snapshot, &context, &selection, now)?;
+    let whole = assemble(&answer, now);
+    app.metrics.cache_misses.inc();
+    app.metrics.evaluations.inc_by(answer.features as u64);
+    if let (Some(cache), Some(cache_key)) = (cache, cache_key) {
+        cache.insert(cache_key, Arc::new(answer));
+    }
+    Ok(ok(whole, "MISS", &key))
+}
+
+fn text_of<'t>(text: &'t Option<BorrowedText<'_>>) -> Option<&'t str> {
+    text.as_ref().map(|text| text.0.as_ref())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BatchRequest<'a> {
+    #[serde(borrow)]
+    site_id: Option<BorrowedText<'a>>,
+    #[serde(borrow)]
+    environment_id: Option<BorrowedText<'a>>,
+    #[serde(borrow)]
+    entities: Vec<Members<'a>>,
+    #[serde(borrow)]
+    features: Option<Vec<BorrowedText<'a>>>,
+}
+
+/// `POST /api/v1/evaluate/batch`: the same for up to 1 000 contexts, in their order.
+pub async fn evaluate_batch(app: Data<App>, key: ClientKey, body: Body) -> Result<HttpResponse> {
+    let snapshot = key.snapshot()?;
+    let now = app.now();
+    let text = body.text()?;
+    let request: BatchRequest<'_> = serde_json::from_str(text).map_err(|_| diagnose(text, true))?;
+    if request.entities.len() > MAX_BATCH {
+        return Err(diagnose(text, true));
+    }
+    key.require(text_of(&request.site_id), text_of(&request.environment_id))?;
+    let wanted = request.features.as_ref().map(|keys| keys.iter().map(|key| key.0.as_ref()));
+    let selection = Selection::of(&snapshot, wanted);
+    let features = selection.len(&snapshot);
+    let entities = request.entities.len();
+    // Not more than 16 MiB at once: answers may turn out shorter than thought.
+    let mut out = Vec::with_capacity((entities * wire::capacity(features)).min(16 << 20));
+    wire::push_head(&mut out, &snapshot);
+    out.extend_from_slice(b",\"evaluatedAt\":\"");
+    clock::push_rfc3339(&mut out, now);
+    out.extend_from_slice(b"\",\"results\":[");
+    for (at, members) in request.entities.into_iter().enumerate() {
+        let context = Context::new(members);
+        let evaluator = Evaluator::new(&snapshot, &context, nanos(now))?;
+        out.extend_from_slice(if at == 0 { b"{\"decisionId\":\"" } else { b",{\"decisionId\":\"" });
+        push_decision_id(&mut out);
+        out.extend_from_slice(b"\",");
+        selection.write(&mut out, &snapshot, &evaluator);
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"]}");
+    app.metrics.evaluations.inc_by((features * entities) as u64);
+    Ok(ok(out, "MISS", &key))
+}
+
+/// The context of a GET: `?context=` with JSON.
+pub fn read_context(json: &str) -> Result<Context<'_>> {
+    Context::from_json(json).map_err(|_| {
+        let mut problems = Problems::default();
+        match Node::parse(json) {
+            Err(error) => Error::BadRequest("bad_json", format!("context is not JSON: {error}")),
+            Ok(node) => {
+                if node.object(&mut problems).is_none() {
+                    problems = Problems::default();
+                    problems.add("context", "must be a JSON object");
+                } else {
+                    problems.add("context", "cannot be read");
+                }
+                error::check(problems).err().unwrap_or_else(|| Error::invalid("context", "cannot be read"))
+            }
+        }
+    })
+}
+
+/// The entity tag of an answer that depends on nothing but revision and request.
+fn etag(snapshot: &Snapshot, path: &str, query: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    (snapshot.info.id, path, query).hash(&mut hasher);
+    format!("\"{}-{:016x}\"", snapshot.revision, hasher.finish())
+}
+
+fn not_modified(etag: &str, key: &ClientKey) -> HttpResponse {
+    let mut response = HttpResponse::NotModified().finish();
+    tag(&mut response, etag);
+    key.note_limit(&mut response);
+    response
+}
+
+fn tag(response: &mut HttpResponse, etag: &str) {
+    if let Ok(value) = HeaderValue::from_str(etag) {
+        response.headers_mut().insert(ETAG, value);
+    }
+    response.headers_mut().insert(CACHE_CONTROL, PRIVATE);
+}
+
+/// Answers a GET that evaluates, from its entity tag alone where nothing can have changed.
+fn conditional(
+    req: &HttpRequest,
+    key: &ClientKey,
+    snapshot: &Snapshot,
+    now: Millis,
+    write: impl FnOnce() -> Result<Vec<u8>>,
+) -> Result<HttpResponse> {
+    let mut etag = etag(snapshot, req.path(), req.query_string());
+    if !snapshot.reads_clock() && none_match(req, &etag) {
+        return Ok(not_modified(&etag, key));
+    }
+    let body = write()?;
+    if snapshot.reads_clock() {
+        let mut hasher = DefaultHasher::new();
+        (&etag, &body).hash(&mut hasher);
+        etag = format!("\"{}-{:016x}\"", snapshot.revision, hasher.finish());
+        if none_match(req, &etag) {
+            return Ok(not_modified(&etag, key));
+        }
+    }
+    let mut response = ok(body, "MISS", key);
+    tag(&mut response, &etag);
+    let headers = response.headers_mut();
+    let mut text = Vec::with_capacity(36);
+    clock::push_rfc3339(&mut text, now);
+    for (name, text) in [("x-evaluated-at", text), ("x-decision-id", Uuid::now_v7().to_string().into_bytes())]
+    {
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(text)) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    Ok(response)
+}
+
+/// `GET …/features` with an environment token.
+pub fn get_features(app: &App, req: &HttpRequest, key: &ClientKey) -> Result<HttpResponse> {
+    require_path(req, key)?;
+    let snapshot = key.snapshot()?;
+    let now = app.now();
+    conditional(req, key, &snapshot, now, || {
+        let query = Query::of(req);
+        let context = read_context(query.get("context").unwrap_or("{}"))?;
+        let selection = Selection::of(
+            &snapshot,
+            query.get("keys").map(|keys| keys.split(',').filter(|key| !key.is_empty())),
+        );
+        let answer = answer(&snapshot, &context, &selection, now)?;
+        app.metrics.evaluations.inc_by(answer.features as u64);
+        let mut body = answer.head;
+        body.push(b',');
+        body.extend_from_slice(&answer.tail);
+        Ok(body)
+    })
+}
+
+/// `GET …/features/{key}` with an environment token.
+pub fn get_feature(app: &App, req: &HttpRequest, key: &ClientKey) -> Result<HttpResponse> {
+    require_path(req, key)?;
+    let snapshot = key.snapshot()?;
+    let name = segment(req, "key")?;
+    let feature = snapshot.feature(&name).ok_or_else(|| Error::NotFound(format!("feature {name}")))?;
+    let now = app.now();
+    conditional(req, key, &snapshot, now, || {
+        let query = Query::of(req);
+        let context = read_context(query.get("context").unwrap_or("{}"))?;
+        let evaluator = Evaluator::new(&snapshot, &context, nanos(now))?;
+        app.metrics.evaluations.inc();
+        let mut body = Vec::with_capacity(256);
+        wire::push_head(&mut body, &snapshot);
+        body.extend_from_slice(b",\"key\":");
+        wire::push_string(&mut body, &feature.key);
+        body.push(b',');
+        wire::push_evaluation(&mut body, &evaluator.evaluate(feature));
+        body.push(b'}');
+        Ok(body)
+    })
+}
+
+/// `Forbidden` unless the path names the token's own environment.
+pub fn require_path(req: &HttpRequest, key: &ClientKey) -> Result<()> {
+    let (site, environment) = (segment(req, "site")?, segment(req, "environment")?);
+    key.require(Some(&site), Some(&environment))
+}
+
+/// `GET …/ruleset`: everything a trusted client needs to evaluate by itself. Server tokens only.
+pub async fn ruleset(req: HttpRequest, key: ClientKey) -> Result<HttpResponse> {
+    require_path(&req, &key)?;
+    key.require_server()?;
+    let snapshot = key.snapshot()?;
+    let etag = format!("\"{}-{}\"", snapshot.revision, snapshot.info.id.simple());
+    if none_match(&req, &etag) {
+        return Ok(not_modified(&etag, &key));
+    }
+    let body = match snapshot.ruleset.get() {
+        Some(body) => body.clone(),
+        None => {
+            let body: Arc<[u8]> = write_ruleset(&snapshot)?.into();
+            snapshot.ruleset.get_or_init(|| body).clone()
+        }
+    };
+    let mut response = ok(body.to_vec(), "HIT", &key);
+    response.headers_mut().remove("x-cache");
+    tag(&mut response, &etag);
+    Ok(response)
+}
+
+fn write_ruleset(snapshot: &Snapshot) -> Result<Vec<u8>> {
+    let features: Vec<_> = snapshot.features().map(|feature| &feature.stored).collect();
+    let mut contexts: Vec<_> = snapshot.contexts().map(|context| &**context).collect();
+    contexts.sort_by(|a, b| a.key.cmp(&b.key));
+    let context = |context: &crate::engine::snapshot::StoredContext| {
+        let mut values: Vec<_> = context.values.iter().collect();
+        values.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let values: serde_json::Map<String, serde_json::Value> = values
+            .into_iter()
+            .map(|(key, value)| (key.to_string(), serde_json::from_str(value.as_str()).unwrap_or_default()))
+            .collect();
+        json!({ "key": &*context.key, "prototypes": context.prototypes.iter().map(|p| &**p).collect::<Vec<_>>(), "values": values })
+    };
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Ruleset<'a> {
+        site: &'a str,
+        environment: &'a str,
+        revision: u64,
+        user_id_is_context_key: bool,
+        segments: &'a [crate::engine::feature::Segment],
+        features: Vec<&'a crate::engine::compile::StoredFeature>,
+        #[serde(rename = "override")]
+        overrides: Option<serde_json::Value>,
+        contexts: Vec<serde_json::Value>,
+    }
+    let ruleset = Ruleset {
+        site: &snapshot.info.site,
+        environment: &snapshot.info.name,
+        revision: snapshot.revision,
+        user_id_is_context_key: snapshot.info.user_id_is_context,
+        segments: snapshot.segments(),
+        features,
+        overrides: snapshot.overrides().map(context),
+        contexts: contexts.into_iter().map(context).collect(),
+    };
+    serde_json::to_vec(&ruleset).map_err(Error::internal)
+}
+
+/// `POST /api/v1/analytics/evaluations`: what a client evaluated by itself; counted later. Pages send it on
+/// their way out, so the token may stand in the query and the body may be plain text.
+pub async fn report_evaluations(app: Data<App>, key: StreamKey, body: AnyBody) -> Result<HttpResponse> {
+    let snapshot = key.0.snapshot()?;
+    let body = Body(body.0);
+    let reports = Report::decode(body.text()?, app.now(), app.config.retention)?;
+    let environment = key.0.token.environment.id;
+    let mut accepted = 0;
+    for report in reports {
+        if snapshot.feature(&report.feature).is_some() && app.live.counters.add(environment, report) {
+            accepted += 1;
+        }
+    }
+    app.metrics.analytics_accepted.inc_by(accepted);
+    let mut response = HttpResponse::Accepted().json(json!({ "accepted": accepted }));
+    key.0.note_limit(&mut response);
+    Ok(response)
+}

@@ -1,0 +1,133 @@
+//! The native API (`spec: native-api.md`), under `/api/v1`: what clients evaluate with, and what people and
+//! their programs administer with. Known deviations: none.
+
+pub mod admin;
+pub mod client;
+pub mod explain;
+pub mod openapi;
+pub mod stream;
+pub mod wire;
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{Resource, Result as ActixResult};
+
+use crate::api::request::MAX_IMPORT;
+use crate::error::Error;
+
+async fn method_not_allowed() -> ActixResult<&'static str> {
+    Err(Error::MethodNotAllowed.into())
+}
+
+fn resource(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(method_not_allowed))
+}
+
+/// Every route of the native API, on one screen. `{x}:word` is an action on `x`.
+pub fn routes(cfg: &mut ServiceConfig) {
+    let site = "/sites/{site:[^/:]+}";
+    let environment = &format!("{site}/environments/{{environment:[^/:]+}}");
+    let feature = &format!("{environment}/features/{{key:[^/:]+}}");
+    let token = &format!("{environment}/tokens/{{token:[^/:]+}}");
+    let segment = &format!("{site}/segments/{{segment:[^/:]+}}");
+    let rule = &format!("{feature}/rules/{{rule:[^/:]+}}");
+    let variant = &format!("{feature}/variants/{{variant:[^/:]+}}");
+    let post = web::post;
+    let get = web::get;
+    let patch = web::patch;
+    let put = web::put;
+    let delete = web::delete;
+
+    cfg.service(resource("/evaluate").route(post().to(client::evaluate)))
+        .service(resource("/evaluate/batch").route(post().to(client::evaluate_batch)))
+        .service(resource("/evaluate:explain").route(post().to(explain::explain)))
+        .service(resource("/analytics/evaluations").route(post().to(client::report_evaluations)))
+        .service(resource(&format!("{environment}/ruleset")).route(get().to(client::ruleset)))
+        .service(resource(&format!("{environment}/stream")).route(get().to(stream::stream)))
+        .service(
+            resource(&format!("{environment}/features"))
+                .route(get().to(admin::features::list_or_evaluate))
+                .route(post().to(admin::features::create)),
+        )
+        .service(
+            resource(feature)
+                .route(get().to(admin::features::get_or_evaluate))
+                .route(patch().to(admin::features::update))
+                .route(put().to(admin::features::replace))
+                .route(delete().to(admin::features::delete)),
+        )
+        .service(resource(&format!("{feature}:revert")).route(post().to(admin::features::revert)))
+        .service(resource(&format!("{feature}/history")).route(get().to(admin::features::history)))
+        .service(
+            resource(&format!("{feature}/rules"))
+                .route(get().to(admin::rules::list))
+                .route(post().to(admin::rules::create)),
+        )
+        .service(resource(&format!("{feature}/rules:reorder")).route(post().to(admin::rules::reorder)))
+        .service(
+            resource(rule)
+                .route(get().to(admin::rules::get))
+                .route(patch().to(admin::rules::update))
+                .route(delete().to(admin::rules::delete)),
+        )
+        .service(
+            resource(&format!("{feature}/variants"))
+                .route(get().to(admin::variants::list))
+                .route(post().to(admin::variants::create)),
+        )
+        .service(
+            resource(variant)
+                .route(get().to(admin::variants::get))
+                .route(patch().to(admin::variants::update))
+                .route(delete().to(admin::variants::delete)),
+        )
+        .service(
+            resource(&format!("{environment}/tokens"))
+                .route(get().to(admin::tokens::list))
+                .route(post().to(admin::tokens::create)),
+        )
+        .service(
+            resource(token)
+                .route(get().to(admin::tokens::get))
+                .route(patch().to(admin::tokens::update))
+                .route(delete().to(admin::tokens::delete)),
+        )
+        .service(resource(&format!("{token}:rotate")).route(post().to(admin::tokens::rotate)))
+        .service(
+            resource("/sites").route(get().to(admin::sites::list)).route(post().to(admin::sites::create)),
+        )
+        .service(
+            resource(site)
+                .route(get().to(admin::sites::get))
+                .route(patch().to(admin::sites::update))
+                .route(delete().to(admin::sites::delete)),
+        )
+        .service(resource(&format!("{site}/owner")).route(put().to(admin::sites::transfer)))
+        .service(resource(&format!("{site}/export")).route(get().to(admin::documents::export)))
+        .service(
+            resource(&format!("{site}/import"))
+                .app_data(web::PayloadConfig::new(MAX_IMPORT))
+                .route(post().to(admin::documents::import)),
+        )
+        .service(
+            resource(&format!("{site}/segments"))
+                .route(get().to(admin::segments::list))
+                .route(post().to(admin::segments::create)),
+        )
+        .service(
+            resource(segment)
+                .route(get().to(admin::segments::get))
+                .route(patch().to(admin::segments::update))
+                .route(delete().to(admin::segments::delete)),
+        )
+        .service(
+            resource(&format!("{site}/environments"))
+                .route(get().to(admin::environments::list))
+                .route(post().to(admin::environments::create)),
+        )
+        .service(
+            resource(environment)
+                .route(get().to(admin::environments::get))
+                .route(patch().to(admin::environments::update))
+                .route(delete().to(admin::environments::delete)),
+        );
+}

@@ -1,0 +1,250 @@
+//! `GET …/stream`: Server-Sent Events (native-api "Client routes"). Each connection keeps its context and the
+//! snapshot it last answered from; on a change it evaluates what changed in both and sends what differs.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse};
+use prometheus::IntGauge;
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::client::{nanos, read_context, require_path};
+use super::wire;
+use crate::api::request::Query;
+use crate::app::App;
+use crate::auth::extract::StreamKey;
+use crate::clock::Millis;
+use crate::engine::compile::Feature;
+use crate::engine::evaluate::{Evaluation, Evaluator};
+use crate::engine::snapshot::{Snapshot, Status};
+use crate::error::Result;
+use crate::live::Notice;
+use crate::live::credentials::Token;
+
+/// How often a silent stream says that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Counts an open stream for as long as it lives.
+struct Counted(IntGauge);
+
+impl Counted {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+struct Connection {
+    app: Data<App>,
+    token: Arc<Token>,
+    context: String,
+    /// What the client was last told, and when rules that read the clock were last asked.
+    last: Arc<Snapshot>,
+    last_now: Millis,
+    status: Status,
+    notices: broadcast::Receiver<Notice>,
+    ending: watch::Receiver<bool>,
+    heartbeat: Interval,
+    queue: VecDeque<Bytes>,
+    _counted: Counted,
+}
+
+/// Opens a stream: `snapshot` first, unless `Last-Event-ID` is the current revision.
+pub async fn stream(app: Data<App>, key: StreamKey, req: HttpRequest) -> Result<HttpResponse> {
+    let key = key.0;
+    require_path(&req, &key)?;
+    let context = Query::of(&req).get("context").unwrap_or("{}").to_owned();
+    // Registered before the snapshot is read: what happens in between is seen twice rather than missed.
+    let notices = key.token.environment.subscribe();
+    let snapshot = key.snapshot()?;
+    let now = app.now();
+    let parsed = read_context(&context)?;
+    let evaluator = Evaluator::new(&snapshot, &parsed, nanos(now))?;
+    let known = req.headers().get("last-event-id").and_then(|value| value.to_str().ok());
+    let mut first = b"retry: 2000\n".to_vec();
+    if known == Some(snapshot.revision.to_string().as_str()) {
+        first.extend_from_slice(b": resumed\n\n");
+    } else {
+        let all = snapshot.features().map(|feature| evaluator.evaluate(feature));
+        push_event(&mut first, "snapshot", &snapshot, all);
+    }
+    drop(parsed);
+    let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let connection = Connection {
+        ending: app.live.ending(),
+        _counted: Counted::new(&app.metrics.streams),
+        token: key.token.clone(),
+        context,
+        status: snapshot.info.status,
+        last: snapshot,
+        last_now: now,
+        notices,
+        heartbeat,
+        queue: VecDeque::from([first.into()]),
+        app,
+    };
+    let body = futures_util::stream::unfold(connection, |mut connection| async move {
+        let bytes = connection.next().await?;
+        Some((Ok::<Bytes, actix_web::Error>(bytes), connection))
+    });
+    let mut response = HttpResponse::Ok().streaming(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    key.note_limit(&mut response);
+    Ok(response)
+}
+
+/// Writes an event that carries evaluated features.
+fn push_event<'s>(
+    out: &mut Vec<u8>,
+    name: &str,
+    snapshot: &Snapshot,
+    evaluations: impl Iterator<Item = Evaluation<'s>>,
+) {
+    out.extend_from_slice(
+        format!("event: {name}\nid: {0}\ndata: {{\"revision\":{0},\"features\":", snapshot.revision)
+            .as_bytes(),
+    );
+    wire::push_features(out, evaluations);
+    out.extend_from_slice(b"}\n\n");
+}
+
+/// Whether a client would see a difference; the version alone is none.
+fn same(a: &Evaluation<'_>, b: &Evaluation<'_>) -> bool {
+    let shape = |e: &Evaluation<'_>| (e.feature.definition().kind, e.feature.definition().enabled);
+    a.value == b.value
+        && a.reason == b.reason
+        && a.rule_id == b.rule_id
+        && a.variant.map(|variant| &variant.key) == b.variant.map(|variant| &variant.key)
+        && shape(a) == shape(b)
+}
+
+impl Connection {
+    /// The next bytes to send; `None` ends the stream.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.queue.pop_front() {
+                return Some(bytes);
+            }
+            let event = tokio::select! {
+                _ = self.ending.wait_for(|ending| *ending) => return None,
+                _ = self.heartbeat.tick() => None,
+                notice = self.notices.recv() => Some(notice),
+            };
+            if !self.app.live.credentials.is_current(&self.token, self.app.now()) {
+                return None;
+            }
+            match event {
+                None => self.beat(),
+                Some(Err(broadcast::error::RecvError::Closed)) => return None,
+                // Too slow to hear everything: look at everything.
+                Some(Err(broadcast::error::RecvError::Lagged(_))) => self.hear(None),
+                Some(Ok(notice)) => self.hear(Some(notice)),
+            }
+        }
+    }
+
+    /// Time has passed: rules that read the clock may say something else now.
+    fn beat(&mut self) {
+        if self.last.reads_clock() && self.status == Status::Active {
+            self.tell(self.last.clone(), None);
+        }
+        if self.queue.is_empty() {
+            self.queue.push_back(Bytes::from_static(b": heartbeat\n\n"));
+        }
+    }
+
+    /// Something changed: tells the status where that is another, and while active what differs.
+    fn hear(&mut self, notice: Option<Notice>) {
+        let snapshot = self.token.environment.snapshot();
+        if snapshot.revision <= self.last.revision {
+            return;
+        }
+        let status = snapshot.info.status;
+        if status != self.status {
+            self.status = status;
+            let event = format!(
+                "event: status\nid: {}\ndata: {{\"status\":\"{}\"}}\n\n",
+                snapshot.revision,
+                status.as_str()
+            );
+            self.queue.push_back(event.into());
+        }
+        if status == Status::Active {
+            // The notice tells all only when it is of the one revision in between.
+            let next = self.last.revision + 1;
+            let changed = notice
+                .filter(|notice| notice.revision == next && snapshot.revision == next)
+                .and_then(|notice| notice.changed);
+            self.tell(snapshot, changed.as_deref());
+        }
+    }
+
+    /// Sends what differs between what the client was told last and this snapshot, now.
+    fn tell(&mut self, snapshot: Arc<Snapshot>, changed: Option<&[String]>) {
+        let now = self.app.now();
+        let Ok(context) = read_context(&self.context) else { return };
+        let before = Evaluator::new(&self.last, &context, nanos(self.last_now));
+        let after = Evaluator::new(&snapshot, &context, nanos(now));
+        let (Ok(before), Ok(after)) = (before, after) else { return };
+        let mut differing = Vec::new();
+        let look = |old: &Feature, new: &Feature| same(&before.evaluate(old), &after.evaluate(new));
+        let mut deleted: Vec<&str> = Vec::new();
+        match changed {
+            Some(keys) => {
+                for key in keys {
+                    match (self.last.feature(key), snapshot.feature(key)) {
+                        (Some(_), None) => deleted.push(key),
+                        (Some(old), Some(new)) if look(old, new) => {}
+                        (_, Some(new)) => differing.push(new),
+                        (None, None) => {}
+                    }
+                }
+            }
+            None => {
+                for new in snapshot.features() {
+                    match self.last.feature(&new.key) {
+                        Some(old) if look(old, new) => {}
+                        _ => differing.push(new),
+                    }
+                }
+                let gone = self.last.features().filter(|old| snapshot.feature(&old.key).is_none());
+                deleted.extend(gone.map(|old| &*old.key));
+            }
+        }
+        if !differing.is_empty() {
+            let mut out = Vec::with_capacity(wire::capacity(differing.len()));
+            push_event(
+                &mut out,
+                "update",
+                &snapshot,
+                differing.iter().map(|feature| after.evaluate(feature)),
+            );
+            self.queue.push_back(out.into());
+        }
+        if !deleted.is_empty() {
+            let keys = serde_json::json!(deleted);
+            let event = format!(
+                "event: delete\nid: {0}\ndata: {{\"revision\":{0},\"keys\":{keys}}}\n\n",
+                snapshot.revision
+            );
+            self.queue.push_back(event.into());
+        }
+        drop(context);
+        self.last = snapshot;
+        self.last_now = now;
+    }
+}

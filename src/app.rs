@@ -1,0 +1,282 @@
+//! The application: what everything else hangs on. Built once, by `main`, the CLI and every test. The one
+//! way to write is [`App::write`].
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::clock::{self, Millis};
+use crate::config::Config;
+use crate::engine::permission::{Permission, Role, allows};
+use crate::engine::value::Json;
+use crate::error::{Error, Result};
+use crate::ids::{EnvironmentId, UserId};
+use crate::live::{Effects, Live};
+use crate::metrics::Metrics;
+use crate::store::changes::{self, ActorKind, Entry};
+use crate::store::{self, OpenError, Store, counters};
+
+/// See the module.
+pub struct App {
+    pub config: Config,
+    pub store: Store,
+    pub live: Live,
+    pub metrics: Metrics,
+    /// The last write failed for want of a writable database; told by `/readyz`.
+    pub unwritable: AtomicBool,
+}
+
+/// Who acts: a person, a program of theirs, or the server itself.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub kind: ActorKind,
+    pub id: Option<String>,
+    pub user: Option<UserId>,
+    pub name: String,
+    pub role: Role,
+    pub address: Option<String>,
+}
+
+impl Actor {
+    /// The command line and the server's own jobs.
+    pub fn system(name: &str) -> Self {
+        Self {
+            kind: ActorKind::System,
+            id: None,
+            user: None,
+            name: name.into(),
+            role: Role::Admin,
+            address: None,
+        }
+    }
+
+    /// `Forbidden` when the role does not allow it.
+    pub fn require(&self, permission: Permission) -> Result<()> {
+        if allows(self.role, permission) {
+            return Ok(());
+        }
+        Err(Error::Forbidden(match permission {
+            Permission::Read => "this needs the role viewer",
+            Permission::Change => "this needs the role editor",
+            Permission::Administer => "this needs the role admin",
+        }))
+    }
+}
+
+/// What evaluation must read again after a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touched {
+    Nothing,
+    /// Features of one environment, by key.
+    Features(EnvironmentId, Vec<String>),
+    /// Everything of these environments.
+    Environments(Vec<EnvironmentId>),
+    /// These environments are gone, and their tokens.
+    Removed(Vec<EnvironmentId>),
+    /// Tokens of environments or of people.
+    Credentials,
+}
+
+/// One change, as it goes into the audit trail.
+#[derive(Debug)]
+pub struct Change {
+    /// UUIDs of the site and environment it happened in.
+    pub site: Option<String>,
+    pub environment: Option<String>,
+    pub entity: &'static str,
+    pub entity_id: String,
+    pub entity_key: String,
+    pub action: &'static str,
+    /// One line for people.
+    pub summary: String,
+    /// The feature (UUID) this is a version of.
+    pub feature: Option<(String, u64)>,
+    pub touched: Touched,
+    pub before: Option<Json>,
+    pub after: Option<Json>,
+    /// The webhook event.
+    pub event: Option<&'static str>,
+}
+
+/// A transaction that [`App::write`] handed out: a connection, the time, and who acts.
+pub struct Tx<'a> {
+    conn: &'a Transaction<'a>,
+    pub now: Millis,
+    pub actor: &'a Actor,
+}
+
+impl Deref for Tx<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.conn
+    }
+}
+
+/// What a write gives back, and what it changed. Without changes nothing is recorded or announced.
+pub struct Written<T> {
+    pub value: T,
+    pub changes: Vec<Change>,
+}
+
+impl<T> Written<T> {
+    pub fn one(value: T, change: Change) -> Self {
+        Self { value, changes: vec![change] }
+    }
+
+    pub fn nothing(value: T) -> Self {
+        Self { value, changes: Vec::new() }
+    }
+}
+
+impl App {
+    /// Opens the database and compiles every environment.
+    pub fn open(config: Config) -> std::result::Result<Arc<Self>, OpenError> {
+        let store = Store::open(&config.db, config.durability)?;
+        let live = Live::new(&config);
+        let app = Arc::new(Self {
+            config,
+            store,
+            live,
+            metrics: Metrics::new(),
+            unwritable: AtomicBool::new(false),
+        });
+        let writer = app.store.writer();
+        app.live.load_all(&writer).map_err(|error| {
+            OpenError(match &error {
+                Error::Internal(inner) => format!("{}: {inner}", app.config.db.display()),
+                other => format!("{}: {other}", app.config.db.display()),
+            })
+        })?;
+        drop(writer);
+        Ok(app)
+    }
+
+    pub fn now(&self) -> Millis {
+        clock::now()
+    }
+
+    /// Runs one transaction: the rows of `f`, its audit entries, new revisions and events, or nothing at
+    /// all. When this returns, the change is on disk and every later answer knows of it.
+    pub fn write<T>(&self, actor: &Actor, f: impl FnOnce(&Tx<'_>) -> Result<Written<T>>) -> Result<T> {
+        let mut writer = self.store.writer();
+        let result = self.transact(&mut writer, actor, f);
+        let (value, effects) = match result {
+            Ok(done) => done,
+            Err(error) => {
+                if matches!(error, Error::Unavailable(_)) {
+                    self.unwritable.store(true, Ordering::Relaxed);
+                }
+                return Err(error);
+            }
+        };
+        self.unwritable.store(false, Ordering::Relaxed);
+        self.metrics.writes.inc();
+        // Still holding the writer: snapshots are swapped in the order of commits.
+        self.live.apply(&writer, &effects);
+        Ok(value)
+    }
+
+    /// Runs what [`App::write`] would, and takes it all back.
+    pub fn rehearse<T>(&self, actor: &Actor, f: impl FnOnce(&Tx<'_>) -> Result<Written<T>>) -> Result<T> {
+        let mut writer = self.store.writer();
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Ok(f(&Tx { conn: &transaction, now: self.now(), actor })?.value)
+    }
+
+    fn transact<T>(
+        &self,
+        writer: &mut Connection,
+        actor: &Actor,
+        f: impl FnOnce(&Tx<'_>) -> Result<Written<T>>,
+    ) -> Result<(T, Effects)> {
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = Tx { conn: &transaction, now: self.now(), actor };
+        let Written { value, changes } = f(&tx)?;
+        let mut effects = Effects::default();
+        for change in &changes {
+            effects.add(&change.touched);
+        }
+        for (environment, effect) in &mut effects.environments {
+            match store::environments::advance(&transaction, *environment)? {
+                Some(revision) => effect.revision = revision,
+                None => effects.removed.push(*environment),
+            }
+        }
+        if effects.credentials || !effects.removed.is_empty() {
+            counters::increment(&transaction, counters::CREDENTIALS)?;
+        }
+        for change in &changes {
+            record(&tx, change, &effects)?;
+        }
+        transaction.commit()?;
+        Ok((value, effects))
+    }
+
+    /// Whether the database can be written now: takes the write lock and gives it back.
+    pub fn check_writable(&self) -> Result<()> {
+        let Some(mut writer) = self.store.try_writer() else {
+            // Somebody is writing at this moment; what came of the last write is known.
+            return match self.unwritable.load(Ordering::Relaxed) {
+                false => Ok(()),
+                true => Err(Error::Unavailable("the last write failed".into())),
+            };
+        };
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // A write that changes nothing still has to reach the file, so a read-only or full disk shows.
+        transaction.execute("UPDATE counters SET value = value WHERE name = 'credentials'", [])?;
+        transaction.rollback()?;
+        Ok(())
+    }
+
+    /// A connection that only reads.
+    pub fn read<T>(&self, f: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let conn = self.store.read()?;
+        f(&conn)
+    }
+
+    /// Reads several things as they were at one moment.
+    pub fn read_consistent<T>(&self, f: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let mut conn = self.store.read()?;
+        let transaction = conn.transaction()?;
+        f(&transaction)
+    }
+}
+
+fn record(tx: &Tx<'_>, change: &Change, effects: &Effects) -> Result<()> {
+    let environment = match &change.touched {
+        Touched::Features(environment, _) => Some(*environment),
+        Touched::Environments(environments) => environments.first().copied(),
+        _ => None,
+    };
+    let revision =
+        environment.and_then(|id| effects.environments.get(&id).map(|effect| (id, effect.revision)));
+    changes::append(
+        tx,
+        &Entry {
+            at: tx.now,
+            actor_kind: tx.actor.kind,
+            actor_id: tx.actor.id.as_deref(),
+            actor: &tx.actor.name,
+            address: tx.actor.address.as_deref(),
+            site: change.site.as_deref(),
+            environment: change.environment.as_deref(),
+            entity: change.entity,
+            entity_id: &change.entity_id,
+            entity_key: &change.entity_key,
+            action: change.action,
+            summary: &change.summary,
+            feature: change.feature.as_ref().map(|(id, version)| (id.as_str(), *version)),
+            revision,
+            touched: match &change.touched {
+                Touched::Features(_, keys) => Some(keys),
+                _ => None,
+            },
+            before: change.before.as_ref(),
+            after: change.after.as_ref(),
+            event: change.event,
+        },
+    )
+}

@@ -1,0 +1,223 @@
+//! From a request to somebody: extractors, so that a route which forgets them has nobody to act for.
+
+use std::future::{Ready, ready};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+
+use super::secret::{PERSONAL_PREFIX, TOKEN_PREFIX};
+use crate::app::{Actor, App};
+use crate::engine::snapshot::{Snapshot, Status};
+use crate::error::{Error, Result};
+use crate::live::credentials::Token;
+use crate::live::limits::Standing;
+use crate::store::changes::ActorKind;
+use crate::store::tokens::Kind;
+
+/// A program with an environment token, within its rate limit.
+pub struct ClientKey {
+    pub token: Arc<Token>,
+    standing: Option<Standing>,
+}
+
+/// A person, by personal access token.
+pub struct Caller(pub Actor);
+
+/// Either, for paths that serve both.
+pub enum Credential {
+    Client(ClientKey),
+    Caller(Caller),
+}
+
+impl ClientKey {
+    /// The newest snapshot, when the environment serves and is the one that was asked for.
+    pub fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        let snapshot = self.token.environment.snapshot();
+        match snapshot.info.status {
+            Status::Active => Ok(snapshot),
+            Status::Maintenance => Err(Error::Maintenance),
+            Status::Archived => Err(Error::Archived),
+        }
+    }
+
+    /// `Forbidden` unless the names, where given, are those of the token's own site and environment.
+    pub fn require(&self, site: Option<&str>, environment: Option<&str>) -> Result<()> {
+        let snapshot = self.token.environment.snapshot();
+        let info = &snapshot.info;
+        let is = |given: Option<&str>, name: &str, id: &uuid::Uuid| {
+            given.is_none_or(|given| {
+                given == name || uuid::Uuid::parse_str(given).is_ok_and(|given| given == *id)
+            })
+        };
+        if is(site, &info.site, &info.site_id) && is(environment, &info.name, &info.id) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden("this token is for another environment"))
+        }
+    }
+
+    /// `Forbidden` unless the token may read rules, not only values.
+    pub fn require_server(&self) -> Result<()> {
+        match self.token.kind {
+            Kind::Server => Ok(()),
+            Kind::Client => Err(Error::Forbidden("this needs a server token")),
+        }
+    }
+
+    /// Says in the answer where the token stands in its rate limit.
+    pub fn note_limit(&self, response: &mut HttpResponse) {
+        if let Some(standing) = self.standing {
+            limit_headers(response.headers_mut(), standing);
+        }
+    }
+}
+
+/// `RateLimit-*` (draft-ietf-httpapi-ratelimit-headers-06).
+pub fn limit_headers(headers: &mut HeaderMap, standing: Standing) {
+    for (name, value) in [
+        ("ratelimit-limit", u64::from(standing.limit)),
+        ("ratelimit-remaining", u64::from(standing.remaining)),
+        ("ratelimit-reset", standing.reset),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+    }
+}
+
+/// The address of who asks; behind a trusted proxy, the last one it vouches for.
+pub fn address(req: &HttpRequest, app: &App) -> Option<IpAddr> {
+    let peer = req.peer_addr()?.ip();
+    if app.config.trusted_proxies.is_empty() || !app.config.trusts(peer) {
+        return Some(peer);
+    }
+    let forwarded = req.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let mut hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let mut client = peer;
+    while let Some(hop) = hops.pop().and_then(|hop| hop.parse::<IpAddr>().ok()) {
+        client = hop;
+        if !app.config.trusts(hop) {
+            break;
+        }
+    }
+    Some(client)
+}
+
+fn app(req: &HttpRequest) -> Result<&Data<App>> {
+    req.app_data::<Data<App>>().ok_or_else(|| Error::internal("the application is not attached"))
+}
+
+/// The credential in `Authorization: Bearer`.
+pub fn bearer(req: &HttpRequest) -> Option<&str> {
+    let header = req.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+const NO_CREDENTIAL: &str = "send Authorization: Bearer with a token";
+const UNKNOWN: &str = "this token is unknown, expired or revoked";
+
+fn client_key(req: &HttpRequest, secret: &str) -> Result<ClientKey> {
+    let app = app(req)?;
+    let now = app.now();
+    let token = app.live.credentials.native(secret, now).ok_or(Error::Unauthenticated(UNKNOWN))?;
+    admit(req, app, token)
+}
+
+/// Counts a use of a token that is known, and refuses it over its limit.
+pub fn admit(req: &HttpRequest, app: &App, token: Arc<Token>) -> Result<ClientKey> {
+    let now = app.now();
+    let standing = app.live.limits.count(&token, address(req, app), now);
+    if let Some(standing) = standing.filter(|standing| !standing.allowed) {
+        app.metrics.rate_limited.inc();
+        return Err(Error::Limited(standing.reset));
+    }
+    token.usage.count(now);
+    Ok(ClientKey { token, standing })
+}
+
+fn caller(req: &HttpRequest, secret: &str) -> Result<Caller> {
+    let app = app(req)?;
+    let token = app.live.credentials.personal(secret, app.now()).ok_or(Error::Unauthenticated(UNKNOWN))?;
+    Ok(Caller(Actor {
+        kind: ActorKind::User,
+        id: Some(token.user_uuid.clone()),
+        user: Some(token.user),
+        name: token.username.clone(),
+        role: token.role,
+        address: address(req, app).map(|address| address.to_string()),
+    }))
+}
+
+impl FromRequest for ClientKey {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match bearer(req) {
+            Some(secret) if secret.starts_with(PERSONAL_PREFIX) => {
+                Err(Error::Forbidden("this needs an environment token, not a personal one"))
+            }
+            Some(secret) => client_key(req, secret),
+            None => Err(Error::Unauthenticated(NO_CREDENTIAL)),
+        })
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match bearer(req) {
+            Some(secret) if secret.starts_with(TOKEN_PREFIX) => {
+                // A foreign or unknown token learns nothing; a known one learns that it is of the wrong kind.
+                client_key(req, secret).and(Err(Error::Forbidden(
+                    "this needs a personal access token, not an environment token",
+                )))
+            }
+            Some(secret) => caller(req, secret),
+            None => Err(Error::Unauthenticated(NO_CREDENTIAL)),
+        })
+    }
+}
+
+impl FromRequest for Credential {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match bearer(req) {
+            Some(secret) if secret.starts_with(PERSONAL_PREFIX) => caller(req, secret).map(Self::Caller),
+            Some(secret) => client_key(req, secret).map(Self::Client),
+            None => Err(Error::Unauthenticated(NO_CREDENTIAL)),
+        })
+    }
+}
+
+/// The token of a stream or of an analytics report: in the header, or a `client` token as `?apiKey=`, since
+/// EventSource and sendBeacon set no headers (native-api "Credentials").
+pub struct StreamKey(pub ClientKey);
+
+impl FromRequest for StreamKey {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if bearer(req).is_some() {
+            return ready(ClientKey::from_request(req, payload).into_inner().map(StreamKey));
+        }
+        let parameters = url::form_urlencoded::parse(req.query_string().as_bytes());
+        let Some((_, secret)) = parameters.into_iter().find(|(name, _)| name == "apiKey") else {
+            return ready(Err(Error::Unauthenticated(NO_CREDENTIAL)));
+        };
+        ready(client_key(req, &secret).and_then(|key| match key.token.kind {
+            Kind::Client => Ok(StreamKey(key)),
+            Kind::Server => {
+                Err(Error::Forbidden("apiKey takes a client token; send a server token as a header"))
+            }
+        }))
+    }
+}

@@ -1,0 +1,5 @@
+//! Who is asking: secrets, passwords, and the extractors that turn a request into somebody.
+
+pub mod extract;
+pub mod password;
+pub mod secret;

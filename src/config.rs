@@ -1,0 +1,126 @@
+//! What the server was told, checked and typed: flag beats variable beats file beats default
+//! (native-api "Command line"). [`crate::cli`] has the raw arguments.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::Url;
+
+/// When a write counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// A 2xx survives a power cut (`synchronous=FULL`).
+    Full,
+    /// Faster; a power cut may take the last moments, never the whole (`synchronous=NORMAL`).
+    Normal,
+}
+
+impl Durability {
+    pub fn pragma(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Normal => "NORMAL",
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Which web pages may call the client API (feature-config §3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    Any,
+    Only(Vec<String>),
+}
+
+impl Origins {
+    /// Reads `--allowed-origin`: `*`, or origins such as `https://shop.example`.
+    pub fn parse(list: &[String]) -> Result<Self, String> {
+        if list.iter().any(|origin| origin == "*") {
+            return Ok(Self::Any);
+        }
+        for origin in list {
+            let same = Url::parse(origin).map(|url| url.origin().ascii_serialization());
+            if same.as_deref() != Ok(origin) {
+                return Err(format!(
+                    "--allowed-origin {origin}: must be * or an origin such as https://shop.example"
+                ));
+            }
+        }
+        Ok(Self::Only(list.to_vec()))
+    }
+}
+
+/// Everything that can be set. Built by [`crate::cli`]; tests begin with [`Config::new`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub db: PathBuf,
+    pub listen: String,
+    /// How the outside reaches this server, without a slash at the end; `None`: as it listens.
+    pub base_url: Option<Url>,
+    pub dev: bool,
+    pub demo: bool,
+    pub durability: Durability,
+    pub log_format: LogFormat,
+    /// How long answers are kept; zero turns the cache off.
+    pub cache_ttl: Duration,
+    /// Requests a minute per environment token; 0: unlimited.
+    pub rate_limit: u32,
+    pub max_environments: usize,
+    pub allowed_origins: Origins,
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long counts and events are kept.
+    pub retention: Duration,
+    /// The first admin, made in an empty database.
+    pub first_admin: Option<FirstAdmin>,
+}
+
+/// `FEATURED_ADMIN_USERNAME`, `_EMAIL`, `_PASSWORD`.
+#[derive(Clone)]
+pub struct FirstAdmin {
+    pub username: String,
+    pub email: String,
+    pub password: String,
+}
+
+impl std::fmt::Debug for FirstAdmin {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "FirstAdmin({})", self.username)
+    }
+}
+
+impl Config {
+    /// The defaults, on this file.
+    pub fn new(db: impl Into<PathBuf>) -> Self {
+        Self {
+            db: db.into(),
+            listen: "127.0.0.1:8080".into(),
+            base_url: None,
+            dev: false,
+            demo: false,
+            durability: Durability::Full,
+            log_format: LogFormat::Text,
+            cache_ttl: Duration::from_secs(300),
+            rate_limit: 100,
+            max_environments: 10,
+            allowed_origins: Origins::Any,
+            trusted_proxies: Vec::new(),
+            retention: Duration::from_secs(90 * 24 * 3600),
+            first_admin: None,
+        }
+    }
+
+    /// Whether this peer may say for whom it speaks (`X-Forwarded-For`).
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+}

@@ -1,0 +1,155 @@
+//! What differs between two states of a feature, field by field, in words a person can follow. Import plans,
+//! history and the audit trail are made of it.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::feature::{Definition, Outcome, Rule, Variant};
+use super::value::Json;
+
+/// One field that differs. `None`: it is not there on that side.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Difference {
+    pub field: String,
+    pub before: Option<Json>,
+    pub after: Option<Json>,
+}
+
+struct Differences(Vec<Difference>);
+
+impl Differences {
+    fn compare<T: Serialize + PartialEq>(
+        &mut self,
+        field: impl Into<String>,
+        before: Option<&T>,
+        after: Option<&T>,
+    ) {
+        if before != after {
+            let (before, after) = (before.and_then(Json::of), after.and_then(Json::of));
+            self.0.push(Difference { field: field.into(), before, after });
+        }
+    }
+}
+
+/// What differs from `before` to `after`; `None` is a feature that is not there. Rules are told apart by id,
+/// else by name; ids themselves are not compared.
+pub fn differences(before: Option<&Definition>, after: Option<&Definition>) -> Vec<Difference> {
+    let mut out = Differences(Vec::new());
+    fn side<'d, T: ?Sized>(
+        of: Option<&'d Definition>,
+        get: impl Fn(&'d Definition) -> &'d T,
+    ) -> Option<&'d T> {
+        of.map(get)
+    }
+    macro_rules! fields {
+        ($($field:ident $name:literal,)*) => {
+            $(out.compare($name, side(before, |d| &d.$field), side(after, |d| &d.$field));)*
+        };
+    }
+    fields! {
+        key "key",
+        kind "type",
+        enabled "enabled",
+    }
+    let default = |of: Option<&Definition>| of.and_then(|definition| definition.default_value.clone());
+    out.compare("defaultValue", default(before).as_ref(), default(after).as_ref());
+    fields! {
+        description "description",
+        tags "tags",
+        bucketing "bucketing",
+    }
+    let id = |of: Option<&Definition>| of.and_then(|definition| definition.bucketing_id.clone());
+    out.compare("bucketingId", id(before).as_ref(), id(after).as_ref());
+    fn variants(of: Option<&Definition>) -> &[Variant] {
+        of.map(|definition| definition.variants.as_slice()).unwrap_or_default()
+    }
+    let (old, new) = (variants(before), variants(after));
+    for variant in old {
+        let other = new.iter().find(|other| other.key == variant.key);
+        out.compare(format!("variants[{}]", variant.key), Some(variant), other);
+    }
+    for variant in new.iter().filter(|variant| !old.iter().any(|other| other.key == variant.key)) {
+        out.compare(format!("variants[{}]", variant.key), None, Some(variant));
+    }
+    if old.len() == new.len()
+        && old.iter().zip(new).any(|(a, b)| a.key != b.key)
+        && old.iter().all(|a| new.iter().any(|b| b.key == a.key))
+    {
+        let order = |list: &[Variant]| list.iter().map(|v| v.key.clone()).collect::<Vec<_>>();
+        out.compare("variants.order", Some(&order(old)), Some(&order(new)));
+    }
+    fn rules(of: Option<&Definition>) -> &[Rule] {
+        of.map(|definition| definition.rules.as_slice()).unwrap_or_default()
+    }
+    compare_rules(&mut out, rules(before), rules(after));
+    out.0
+}
+
+fn same_rule(a: &Rule, b: &Rule) -> bool {
+    if a.id.is_nil() || b.id.is_nil() { a.name == b.name } else { a.id == b.id }
+}
+
+fn compare_rules(out: &mut Differences, old: &[Rule], new: &[Rule]) {
+    for rule in old {
+        let path = format!("rules[{}]", rule.name);
+        match new.iter().find(|other| same_rule(rule, other)) {
+            None => out.compare(path, Some(rule), None),
+            Some(other) => {
+                out.compare(format!("{path}.name"), Some(&rule.name), Some(&other.name));
+                out.compare(format!("{path}.priority"), Some(&rule.priority), Some(&other.priority));
+                out.compare(format!("{path}.enabled"), Some(&rule.enabled), Some(&other.enabled));
+                out.compare(format!("{path}.when"), rule.when.as_ref(), other.when.as_ref());
+                match (&rule.rollout, &other.rollout) {
+                    (Some(a), Some(b)) if a.by == b.by && a.salt == b.salt && a.otherwise == b.otherwise => {
+                        let field = format!("{path}.rollout.percentage");
+                        out.compare(field, Some(&a.percentage), Some(&b.percentage));
+                    }
+                    (a, b) => out.compare(format!("{path}.rollout"), a.as_ref(), b.as_ref()),
+                }
+                match (&rule.outcome, &other.outcome) {
+                    (Outcome::Value(a), Outcome::Value(b)) => {
+                        out.compare(format!("{path}.outcome.value"), Some(a), Some(b));
+                    }
+                    (a, b) => out.compare(format!("{path}.outcome"), Some(a), Some(b)),
+                }
+            }
+        }
+    }
+    for rule in new.iter().filter(|rule| !old.iter().any(|other| same_rule(other, rule))) {
+        out.compare(format!("rules[{}]", rule.name), None, Some(rule));
+    }
+    let kept = |list: &[Rule], other: &[Rule]| -> Vec<String> {
+        list.iter()
+            .filter(|rule| other.iter().any(|o| same_rule(rule, o)))
+            .map(|rule| rule.name.clone())
+            .collect()
+    };
+    let (before, after) = (kept(old, new), kept(new, old));
+    let renamed = |name: &String| !after.contains(name);
+    if before.len() == after.len() && before != after && !before.iter().any(renamed) {
+        out.compare("rules.order", Some(&before), Some(&after));
+    }
+}
+
+/// One line that says what changed: "enabled true → false, rules[Nordic beta].rollout.percentage 10 → 25".
+pub fn summary(differences: &[Difference]) -> String {
+    const SHOWN: usize = 3;
+    let short = |side: &Option<Json>| match side {
+        None => "nothing".to_owned(),
+        Some(json) if json.as_str().chars().count() <= 40 => json.to_string(),
+        Some(_) => "…".to_owned(),
+    };
+    let mut parts: Vec<String> = differences
+        .iter()
+        .take(SHOWN)
+        .map(|difference| match (&difference.before, &difference.after) {
+            (None, Some(_)) if difference.field.ends_with(']') => format!("{} added", difference.field),
+            (Some(_), None) if difference.field.ends_with(']') => format!("{} removed", difference.field),
+            (before, after) => format!("{} {} → {}", difference.field, short(before), short(after)),
+        })
+        .collect();
+    if differences.len() > SHOWN {
+        parts.push(format!("and {} more", differences.len() - SHOWN));
+    }
+    parts.join(", ")
+}

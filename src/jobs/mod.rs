@@ -1,0 +1,136 @@
+//! Work that nobody waits for: watching the file for other processes, writing counts, throwing away what is
+//! too old. A panic in a job is caught, counted and logged; the job goes on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::app::App;
+use crate::clock::Millis;
+use crate::error::Result;
+use crate::live::WATCH_INTERVAL;
+use crate::store;
+
+/// How often counts are written.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
+/// How often old rows are deleted.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// The running jobs. Stop them with [`Jobs::stop`], which also writes what is left.
+pub struct Jobs {
+    app: Arc<App>,
+    stops: Vec<Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Jobs {
+    /// Starts every job on a thread of its own.
+    pub fn start(app: &Arc<App>) -> std::io::Result<Self> {
+        let mut jobs = Self { app: app.clone(), stops: Vec::new(), threads: Vec::new() };
+        jobs.every("watch", WATCH_INTERVAL, watch)?;
+        jobs.every("flush", FLUSH_INTERVAL, flush)?;
+        jobs.every("prune", PRUNE_INTERVAL, prune)?;
+        Ok(jobs)
+    }
+
+    fn every(
+        &mut self,
+        name: &'static str,
+        interval: Duration,
+        job: fn(&App) -> Result<()>,
+    ) -> std::io::Result<()> {
+        let (stop, stopped) = channel();
+        let app = self.app.clone();
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            repeat(&app, name, interval, job, &stopped);
+        })?;
+        self.stops.push(stop);
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Ends the jobs, writes the last counts and closes the WAL.
+    pub fn stop(self) {
+        drop(self.stops);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a job thread ended in a panic");
+            }
+        }
+        run(&self.app, "flush", flush);
+        if let Err(error) = self.app.store.checkpoint() {
+            tracing::warn!(%error, "the WAL could not be moved into the database file; nothing is lost");
+        }
+    }
+}
+
+fn repeat(
+    app: &App,
+    name: &'static str,
+    interval: Duration,
+    job: fn(&App) -> Result<()>,
+    stopped: &Receiver<()>,
+) {
+    let mut next = Instant::now() + interval;
+    while let Err(RecvTimeoutError::Timeout) =
+        stopped.recv_timeout(next.saturating_duration_since(Instant::now()))
+    {
+        run(app, name, job);
+        next = Instant::now() + interval;
+    }
+}
+
+fn run(app: &App, name: &'static str, job: fn(&App) -> Result<()>) {
+    match catch_unwind(AssertUnwindSafe(|| job(app))) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(job = name, ?error, "a job failed; it will be tried again"),
+        Err(_) => {
+            app.metrics.job_panics.inc();
+            tracing::error!(job = name, "a job panicked; it will be tried again");
+        }
+    }
+}
+
+/// Sees what another process wrote. While somebody writes here, their commit comes first.
+fn watch(app: &App) -> Result<()> {
+    match app.store.try_writer() {
+        Some(writer) => app.live.watch(&writer),
+        None => Ok(()),
+    }
+}
+
+/// Writes counted evaluations and uses of tokens.
+fn flush(app: &App) -> Result<()> {
+    let counts = app.live.counters.take();
+    let uses = app.live.credentials.take_uses();
+    if counts.is_empty() && uses.is_empty() {
+        return Ok(());
+    }
+    let mut writer = app.store.writer();
+    let result = (|| {
+        let tx = writer.transaction()?;
+        for (count, times) in &counts {
+            store::analytics::add(&tx, count, *times)?;
+        }
+        for (token, times, at) in &uses {
+            store::tokens::add_uses(&tx, *token, *times, *at)?;
+        }
+        Ok(tx.commit()?)
+    })();
+    if result.is_err() {
+        app.live.counters.put_back(counts);
+        app.live.credentials.put_back_uses(&uses);
+    }
+    result
+}
+
+/// Deletes counts and events older than the retention.
+fn prune(app: &App) -> Result<()> {
+    let retention = Millis::try_from(app.config.retention.as_millis()).unwrap_or(Millis::MAX);
+    let before = app.now().saturating_sub(retention);
+    let writer = app.store.writer();
+    store::analytics::prune(&writer, before)?;
+    store::changes::prune_outbox(&writer, before)
+}

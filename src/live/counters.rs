@@ -1,0 +1,165 @@
+//! Evaluations that are counted: a bounded buffer that requests add to and a job empties into the database.
+//! When it is full it drops, and counts what it dropped (feature-config §8).
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+
+use crate::admin::read_body;
+use crate::clock::{self, Millis};
+use crate::engine::decode::{Node, Problems, compact};
+use crate::error::Result;
+use crate::ids::EnvironmentId;
+
+/// Distinct counts held at the same time.
+const CAPACITY: usize = 50_000;
+/// Reports in one request.
+const MAX_REPORTS: usize = 1000;
+/// Values longer than this many bytes are counted by their hash.
+const MAX_VALUE: usize = 200;
+/// How far ahead a client's clock may be: a day.
+const AHEAD: Millis = 24 * 3600 * 1000;
+
+/// One thing that is counted, on one day.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Count {
+    pub environment: EnvironmentId,
+    pub day: String,
+    pub feature: String,
+    pub rule: Option<String>,
+    pub variant: Option<String>,
+    /// JSON text, or `sha256:…` of a long one.
+    pub value: String,
+}
+
+/// One evaluation, or several equal ones, as a client reports it.
+#[derive(Debug, PartialEq)]
+pub struct Report {
+    pub feature: String,
+    pub value: String,
+    pub rule: Option<String>,
+    pub variant: Option<String>,
+    pub day: String,
+    pub count: u64,
+}
+
+impl Report {
+    /// Reads `{evaluations: [{featureKey, value, ruleId?, variant?, userId?, context?, timestamp?, count?}]}`.
+    pub fn decode(body: &str, now: Millis, retention: Duration) -> Result<Vec<Self>> {
+        read_body(body, |object, problems| {
+            let items = object.require("evaluations", problems)?.list(MAX_REPORTS, problems)?;
+            let oldest = now - Millis::try_from(retention.as_millis()).unwrap_or(Millis::MAX);
+            let reports: Vec<_> = items.iter().map(|item| Self::read(item, now, oldest, problems)).collect();
+            reports.into_iter().collect()
+        })
+    }
+
+    fn read(node: &Node<'_>, now: Millis, oldest: Millis, problems: &mut Problems) -> Option<Self> {
+        let mut object = node.object(problems)?;
+        let feature = object.require("featureKey", problems).and_then(|node| node.string(problems));
+        let value = match object.take("value") {
+            Some(node) => Some(shorten(&compact(node.text()))),
+            None => {
+                problems.add(format!("{}.value", node.path), "is required");
+                None
+            }
+        };
+        let mut text = |name: &str, problems: &mut Problems| match object.take_value(name) {
+            None => Some(None),
+            Some(node) => {
+                let text = node.string(problems)?;
+                if text.len() > 128 {
+                    problems.add(&node.path, "must be at most 128 bytes");
+                    return None;
+                }
+                Some(Some(text))
+            }
+        };
+        let rule = text("ruleId", problems);
+        let variant = text("variant", problems);
+        let at = match object.take_value("timestamp") {
+            None => Some(now),
+            Some(node) => {
+                let at =
+                    clock::parse(&node.string(problems)?).filter(|at| (oldest..now + AHEAD).contains(at));
+                if at.is_none() {
+                    problems.add(
+                        &node.path,
+                        "must be an RFC 3339 time that is not in the future and not too old",
+                    );
+                }
+                at
+            }
+        };
+        let count = match object.take_value("count") {
+            None => Some(1),
+            Some(node) => node.integer(1, 1_000_000, problems),
+        };
+        if let Some(node) = object.take_value("context") {
+            node.object(problems);
+        }
+        // Who it was is not kept here.
+        object.ignore(&["userId"]);
+        object.finish(problems);
+        Some(Self {
+            feature: feature?,
+            value: value?,
+            rule: rule?,
+            variant: variant?,
+            day: clock::day(at?),
+            count: count?,
+        })
+    }
+}
+
+fn shorten(value: &str) -> String {
+    if value.len() <= MAX_VALUE {
+        return value.to_owned();
+    }
+    let digest = Sha256::digest(value);
+    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Counters {
+    counts: Mutex<HashMap<Count, u64>>,
+    dropped: AtomicU64,
+}
+
+impl Counters {
+    /// Adds a report; false when the buffer is full.
+    pub fn add(&self, environment: EnvironmentId, report: Report) -> bool {
+        let Report { feature, value, rule, variant, day, count: times } = report;
+        let count = Count { environment, day, feature, rule, variant, value };
+        let mut counts = self.counts.lock();
+        if counts.len() >= CAPACITY && !counts.contains_key(&count) {
+            self.dropped.fetch_add(times, Ordering::Relaxed);
+            return false;
+        }
+        *counts.entry(count).or_default() += times;
+        true
+    }
+
+    /// Takes everything out, for the database.
+    pub fn take(&self) -> HashMap<Count, u64> {
+        std::mem::take(&mut *self.counts.lock())
+    }
+
+    /// Puts back what could not be written.
+    pub fn put_back(&self, counts: HashMap<Count, u64>) {
+        let mut current = self.counts.lock();
+        for (count, times) in counts {
+            *current.entry(count).or_default() += times;
+        }
+    }
+
+    /// What was dropped since the last time.
+    pub fn take_dropped(&self) -> u64 {
+        self.dropped.swap(0, Ordering::Relaxed)
+    }
+}

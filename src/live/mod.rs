@@ -1,0 +1,293 @@
+//! What is held in memory: a snapshot per environment, credentials, answers. Swapped by the writer right
+//! after it commits, and by a watcher when another process wrote (design §3).
+
+pub mod counters;
+pub mod credentials;
+pub mod limits;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use tokio::sync::{broadcast, watch};
+
+use crate::app::Touched;
+use crate::config::Config;
+use crate::engine::snapshot::Snapshot;
+use crate::error::Result;
+use crate::ids::EnvironmentId;
+use crate::store::{self, counters as stored};
+use counters::Counters;
+use credentials::Credentials;
+use limits::Limits;
+
+/// Changes a slow stream may lag behind before it looks at everything again.
+const NOTICES: usize = 64;
+/// Memory for cached answers, in bytes.
+const CACHE_BYTES: u64 = 64 << 20;
+
+/// One environment as clients see it.
+pub struct Environment {
+    pub id: EnvironmentId,
+    snapshot: ArcSwap<Snapshot>,
+    notices: broadcast::Sender<Notice>,
+}
+
+impl Environment {
+    fn new(id: EnvironmentId, snapshot: Snapshot) -> Arc<Self> {
+        let (notices, _) = broadcast::channel(NOTICES);
+        Arc::new(Self { id, snapshot: ArcSwap::from_pointee(snapshot), notices })
+    }
+
+    /// The newest snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Hears of every later change.
+    pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// Keeps the snapshot unless a newer one is there, and tells the streams.
+    fn swap(&self, snapshot: Snapshot, changed: Option<Vec<String>>) {
+        let revision = snapshot.revision;
+        if revision <= self.snapshot.load().revision {
+            return;
+        }
+        self.snapshot.store(Arc::new(snapshot));
+        // Nobody listening is fine.
+        let _ = self.notices.send(Notice { revision, changed: changed.map(Arc::from) });
+    }
+}
+
+/// What changed with a revision: features by key, or `None` for anything.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    pub revision: u64,
+    pub changed: Option<Arc<[String]>>,
+}
+
+/// A cached answer: everything but what is new in each (native-api `POST /evaluate`).
+pub struct Answer {
+    /// Up to where `evaluatedAt` goes.
+    pub head: Vec<u8>,
+    /// From behind `decisionId` on.
+    pub tail: Vec<u8>,
+    /// How many features it gives a value for, to be counted.
+    pub features: usize,
+}
+
+/// See the module.
+pub struct Live {
+    environments: ArcSwap<HashMap<EnvironmentId, Arc<Environment>>>,
+    pub credentials: Credentials,
+    pub limits: Limits,
+    pub counters: Counters,
+    /// Keyed by environment, revision and request: equal bytes, not equal hashes.
+    pub answers: Option<Cache<Box<[u8]>, Arc<Answer>>>,
+    /// Environments whose newest state could not be compiled; the watcher tries again.
+    stale: Mutex<Vec<EnvironmentId>>,
+    seen: Mutex<Seen>,
+    shutdown: watch::Sender<bool>,
+}
+
+/// What another process was last seen to have written.
+#[derive(Default)]
+struct Seen {
+    data_version: i64,
+    credentials: i64,
+}
+
+/// What a transaction changed, for [`Live::apply`].
+#[derive(Debug, Default)]
+pub struct Effects {
+    pub environments: BTreeMap<EnvironmentId, Effect>,
+    pub removed: Vec<EnvironmentId>,
+    pub credentials: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Effect {
+    pub revision: u64,
+    /// `None`: everything.
+    pub features: Option<Vec<String>>,
+}
+
+impl Effects {
+    pub fn add(&mut self, touched: &Touched) {
+        match touched {
+            Touched::Nothing => {}
+            Touched::Features(environment, keys) => {
+                let effect = self
+                    .environments
+                    .entry(*environment)
+                    .or_insert_with(|| Effect { revision: 0, features: Some(Vec::new()) });
+                if let Some(features) = &mut effect.features {
+                    features.extend(keys.iter().cloned());
+                }
+            }
+            Touched::Environments(environments) => {
+                for environment in environments {
+                    self.environments.entry(*environment).or_default().features = None;
+                }
+            }
+            Touched::Removed(environments) => self.removed.extend(environments),
+            Touched::Credentials => self.credentials = true,
+        }
+    }
+}
+
+impl Live {
+    pub fn new(config: &Config) -> Self {
+        let answers = (!config.cache_ttl.is_zero()).then(|| {
+            Cache::builder()
+                .max_capacity(CACHE_BYTES)
+                .weigher(|key: &Box<[u8]>, answer: &Arc<Answer>| {
+                    let bytes = key.len() + answer.head.len() + answer.tail.len() + 200;
+                    u32::try_from(bytes).unwrap_or(u32::MAX)
+                })
+                .time_to_live(config.cache_ttl)
+                .build()
+        });
+        Self {
+            environments: ArcSwap::default(),
+            credentials: Credentials::default(),
+            limits: Limits::new(config.rate_limit),
+            counters: Counters::default(),
+            answers,
+            stale: Mutex::default(),
+            seen: Mutex::default(),
+            shutdown: watch::channel(false).0,
+        }
+    }
+
+    /// The environment with this row id.
+    pub fn environment(&self, id: EnvironmentId) -> Option<Arc<Environment>> {
+        self.environments.load().get(&id).cloned()
+    }
+
+    pub fn environments(&self) -> Vec<Arc<Environment>> {
+        self.environments.load().values().cloned().collect()
+    }
+
+    /// Compiles everything, at start.
+    pub fn load_all(&self, writer: &Connection) -> Result<()> {
+        let mut environments = HashMap::new();
+        for (id, _) in store::environments::revisions(writer)? {
+            let snapshot = Snapshot::compile(store::snapshot::load(writer, id)?);
+            environments.insert(id, Environment::new(id, snapshot));
+        }
+        self.environments.store(Arc::new(environments));
+        self.credentials.load(writer, self)?;
+        *self.seen.lock() = Seen {
+            data_version: data_version(writer)?,
+            credentials: stored::read(writer, stored::CREDENTIALS)?,
+        };
+        Ok(())
+    }
+
+    /// Makes a committed transaction visible. The caller holds the writer. It cannot fail: what cannot be
+    /// read stays as it was and is tried again.
+    pub fn apply(&self, writer: &Connection, effects: &Effects) {
+        for (id, effect) in &effects.environments {
+            if let Err(error) = self.refresh(writer, *id, effect.revision, effect.features.as_deref()) {
+                tracing::error!(environment = id.0, %error, ?error, "a committed change cannot be shown yet");
+                self.stale.lock().push(*id);
+            }
+        }
+        if !effects.removed.is_empty() {
+            let mut environments = HashMap::clone(&self.environments.load());
+            for id in &effects.removed {
+                environments.remove(id);
+            }
+            self.environments.store(Arc::new(environments));
+        }
+        if (effects.credentials || !effects.removed.is_empty())
+            && let Err(error) = self.credentials.load(writer, self)
+        {
+            tracing::error!(%error, "credentials cannot be read");
+        }
+    }
+
+    /// Brings one environment up to a revision, reusing what did not change where that is known.
+    fn refresh(
+        &self,
+        writer: &Connection,
+        id: EnvironmentId,
+        revision: u64,
+        features: Option<&[String]>,
+    ) -> Result<()> {
+        let Some(environment) = self.environment(id) else {
+            let snapshot = Snapshot::compile(store::snapshot::load(writer, id)?);
+            let mut environments = HashMap::clone(&self.environments.load());
+            environments.insert(id, Environment::new(id, snapshot));
+            self.environments.store(Arc::new(environments));
+            return Ok(());
+        };
+        let current = environment.snapshot();
+        let changed = match features {
+            Some(keys) if current.revision + 1 == revision => Some(keys.to_vec()),
+            _ => store::changes::touched_since(writer, id, current.revision, revision)?,
+        };
+        let next = match &changed {
+            Some(keys) => current.with_features(revision, store::snapshot::load_features(writer, id, keys)?),
+            None => Snapshot::compile(store::snapshot::load(writer, id)?),
+        };
+        environment.swap(next, changed);
+        Ok(())
+    }
+
+    /// Looks for what another process wrote; cheap when nothing was. The caller holds the writer, on which
+    /// alone `data_version` does not move with our own writes.
+    pub fn watch(&self, writer: &Connection) -> Result<()> {
+        let version = data_version(writer)?;
+        let stale = std::mem::take(&mut *self.stale.lock());
+        if version == self.seen.lock().data_version && stale.is_empty() {
+            return Ok(());
+        }
+        let stored: HashMap<EnvironmentId, u64> =
+            store::environments::revisions(writer)?.into_iter().collect();
+        for (id, revision) in &stored {
+            let known = self.environment(*id).map(|environment| environment.snapshot().revision);
+            if known != Some(*revision)
+                && let Err(error) = self.refresh(writer, *id, *revision, None)
+            {
+                self.stale.lock().push(*id);
+                tracing::error!(environment = id.0, %error, ?error, "an environment cannot be read");
+            }
+        }
+        let gone: Vec<_> =
+            self.environments.load().keys().filter(|id| !stored.contains_key(id)).copied().collect();
+        let credentials = stored::read(writer, stored::CREDENTIALS)?;
+        let effects = Effects {
+            credentials: credentials != self.seen.lock().credentials || !gone.is_empty(),
+            removed: gone,
+            ..Effects::default()
+        };
+        self.apply(writer, &effects);
+        *self.seen.lock() = Seen { data_version: version, credentials };
+        Ok(())
+    }
+
+    /// Ends every stream.
+    pub fn shut_down(&self) {
+        self.shutdown.send_replace(true);
+    }
+
+    /// Resolves when the server ends.
+    pub fn ending(&self) -> watch::Receiver<bool> {
+        self.shutdown.subscribe()
+    }
+}
+
+/// How often the watcher looks.
+pub const WATCH_INTERVAL: Duration = Duration::from_millis(250);
+
+fn data_version(writer: &Connection) -> Result<i64> {
+    Ok(writer.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
+}

@@ -1,0 +1,100 @@
+//! One screen: which path is served by which folder, and what happens around every request.
+
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CONTENT_TYPE, ORIGIN};
+use actix_web::http::{StatusCode, Uri};
+use actix_web::middleware::Next;
+use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+
+use crate::api::request::MAX_BODY;
+use crate::api::{cors, plain, rest};
+use crate::app::App;
+use crate::error::Error;
+
+/// Every route of the server.
+pub fn configure(cfg: &mut ServiceConfig) {
+    cfg.app_data(PayloadConfig::new(MAX_BODY))
+        .service(web::scope("/api/v1").configure(rest::routes))
+        .route("/healthz", web::get().to(plain::healthz))
+        .route("/readyz", web::get().to(plain::readyz))
+        .route("/metrics", web::get().to(plain::metrics))
+        .route("/feature-config.js", web::get().to(plain::client))
+        .route("/feature-config.min.js", web::get().to(plain::client_min))
+        .route("/feature-config.d.ts", web::get().to(plain::client_types))
+        .default_service(web::to(not_found));
+}
+
+async fn not_found(req: HttpRequest) -> Result<HttpResponse, Error> {
+    Err(Error::NotFound(format!("the path {}", req.path())))
+}
+
+/// Around every request: preflights, metrics, a log line, CORS, and JSON for errors that the framework made.
+pub async fn around<B: MessageBody + 'static>(
+    mut req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let started = Instant::now();
+    let Some(app) = req.app_data::<Data<App>>().cloned() else {
+        return Err(Error::internal("the application is not attached").into());
+    };
+    if let Some(response) = cors::preflight(req.request(), &app.config.allowed_origins) {
+        return Ok(req.into_response(response));
+    }
+    protect_colons(&mut req);
+    let response = match next.call(req).await {
+        Ok(response) => response.map_into_boxed_body(),
+        Err(error) => return Err(error),
+    };
+    let mut response = dress_error(response);
+    if response.request().headers().contains_key(ORIGIN) {
+        let request = response.request().clone();
+        cors::decorate(&request, &app.config.allowed_origins, response.headers_mut());
+    }
+    let status = response.status().as_u16();
+    let elapsed = started.elapsed();
+    app.metrics.answered(status, elapsed.as_secs_f64());
+    tracing::debug!(
+        method = %response.request().method(),
+        // Without the query: tokens and people's attributes stand there.
+        path = response.request().path(),
+        status,
+        micros = elapsed.as_micros() as u64,
+        "answered"
+    );
+    Ok(response)
+}
+
+/// An encoded colon is part of a name, a bare one starts an action (native-api "Feature"). The router decodes
+/// before it matches, so the encoded one is encoded once more; `request::segment` undoes it.
+fn protect_colons(req: &mut ServiceRequest) {
+    let path = req.uri().path();
+    if !path.contains("%3A") && !path.contains("%3a") {
+        return;
+    }
+    let path = path.replace("%3A", "%253A").replace("%3a", "%253A");
+    let query = req.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    if let Ok(uri) = format!("{path}{query}").parse::<Uri>() {
+        req.match_info_mut().get_mut().update(&uri);
+        req.head_mut().uri = uri;
+    }
+}
+
+/// Errors of the framework (no route for a method, a bad query) get the API's shape.
+fn dress_error(response: ServiceResponse) -> ServiceResponse {
+    let plain =
+        response.headers().get(CONTENT_TYPE).is_none_or(|value| value.as_bytes().starts_with(b"text/plain"));
+    let error = match response.status() {
+        StatusCode::NOT_FOUND if plain => Error::NotFound("this path".into()),
+        StatusCode::METHOD_NOT_ALLOWED if plain => Error::MethodNotAllowed,
+        StatusCode::BAD_REQUEST if plain => {
+            Error::BadRequest("bad_request", "the request cannot be read".into())
+        }
+        _ => return response,
+    };
+    let (request, _) = response.into_parts();
+    ServiceResponse::new(request, error.error_response())
+}

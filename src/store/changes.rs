@@ -1,0 +1,257 @@
+//! Tables `changes`, `chain_head` and `outbox`: what was changed, by whom, and who must be told.
+
+use rand::RngCore;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::clock::Millis;
+use crate::engine::value::Json;
+use crate::error::Result;
+use crate::ids::EnvironmentId;
+
+/// Who makes a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActorKind {
+    User,
+    Token,
+    System,
+}
+
+impl ActorKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Token => "token",
+            Self::System => "system",
+        }
+    }
+}
+
+/// One change to be recorded.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    pub at: Millis,
+    pub actor_kind: ActorKind,
+    pub actor_id: Option<&'a str>,
+    pub actor: &'a str,
+    pub address: Option<&'a str>,
+    pub site: Option<&'a str>,
+    pub environment: Option<&'a str>,
+    pub entity: &'a str,
+    pub entity_id: &'a str,
+    pub entity_key: &'a str,
+    pub action: &'a str,
+    pub summary: &'a str,
+    /// The feature this is a version of.
+    pub feature: Option<(&'a str, u64)>,
+    /// The environment whose answers changed, and its new revision.
+    pub revision: Option<(EnvironmentId, u64)>,
+    /// The feature keys that changed; `None`: everything.
+    pub touched: Option<&'a [String]>,
+    pub before: Option<&'a Json>,
+    pub after: Option<&'a Json>,
+    /// The webhook event to send.
+    pub event: Option<&'a str>,
+}
+
+/// Appends a change to the chain, and its event to the outbox.
+pub fn append(conn: &Connection, entry: &Entry<'_>) -> Result<()> {
+    let (last, previous): (i64, Vec<u8>) = conn
+        .prepare_cached("SELECT number, hash FROM chain_head WHERE id = 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?
+        .unwrap_or((0, vec![0; 32]));
+    let number = last + 1;
+    let json = |value: Option<&Json>| value.map_or("null", Json::as_str).to_owned();
+    let payload = format!(r#"{{"before":{},"after":{}}}"#, json(entry.before), json(entry.after));
+    let mut salt = [0_u8; 16];
+    rand::rng().fill_bytes(&mut salt);
+    let digest = digest(&salt, &payload);
+    let touched = entry.touched.map(super::list_to_json);
+    let hash = chain_hash(&previous, number, entry, touched.as_deref(), &digest);
+    conn.prepare_cached(
+        "INSERT INTO changes (number, at, actor_kind, actor_id, actor, address, site, environment, entity,
+                              entity_id, entity_key, action, summary, feature, version, environment_id,
+                              revision, touched, payload, salt, digest, previous, hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+                 ?21, ?22, ?23)",
+    )?
+    .execute(params![
+        number,
+        entry.at,
+        entry.actor_kind.as_str(),
+        entry.actor_id,
+        entry.actor,
+        entry.address,
+        entry.site,
+        entry.environment,
+        entry.entity,
+        entry.entity_id,
+        entry.entity_key,
+        entry.action,
+        entry.summary,
+        entry.feature.map(|(id, _)| id),
+        entry.feature.map(|(_, version)| version as i64),
+        entry.revision.map(|(environment, _)| environment),
+        entry.revision.map(|(_, revision)| revision as i64),
+        touched,
+        payload,
+        salt,
+        digest,
+        previous,
+        hash,
+    ])?;
+    conn.prepare_cached(
+        "INSERT INTO chain_head (id, number, hash) VALUES (1, ?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET number = excluded.number, hash = excluded.hash",
+    )?
+    .execute((number, hash))?;
+    if let Some(event) = entry.event {
+        conn.prepare_cached(
+            "INSERT INTO outbox (uuid, change_number, event, created_at) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute((Uuid::now_v7().to_string(), number, event, entry.at))?;
+    }
+    Ok(())
+}
+
+fn digest(salt: &[u8], payload: &str) -> [u8; 32] {
+    Sha256::new().chain_update(salt).chain_update(payload).finalize().into()
+}
+
+/// SHA-256 over the hash before and every column but the payload, each with its length in front so that no
+/// two rows can read the same.
+fn chain_hash(
+    previous: &[u8],
+    number: i64,
+    entry: &Entry<'_>,
+    touched: Option<&str>,
+    digest: &[u8],
+) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    let mut field = |bytes: Option<&[u8]>| match bytes {
+        Some(bytes) => {
+            hasher.update((bytes.len() as u64 + 1).to_be_bytes());
+            hasher.update(bytes);
+        }
+        None => hasher.update(0_u64.to_be_bytes()),
+    };
+    let version = entry.feature.map(|(_, version)| version.to_be_bytes());
+    let environment = entry.revision.map(|(environment, _)| environment.0.to_be_bytes());
+    let revision = entry.revision.map(|(_, revision)| revision.to_be_bytes());
+    field(Some(previous));
+    field(Some(&number.to_be_bytes()));
+    field(Some(&entry.at.to_be_bytes()));
+    for text in [
+        Some(entry.actor_kind.as_str()),
+        entry.actor_id,
+        Some(entry.actor),
+        entry.address,
+        entry.site,
+        entry.environment,
+        Some(entry.entity),
+        Some(entry.entity_id),
+        Some(entry.entity_key),
+        Some(entry.action),
+        Some(entry.summary),
+        entry.feature.map(|(id, _)| id),
+        touched,
+    ] {
+        field(text.map(str::as_bytes));
+    }
+    for number in [&version, &environment, &revision] {
+        field(number.as_ref().map(|bytes| bytes.as_slice()));
+    }
+    field(Some(digest));
+    hasher.finalize().into()
+}
+
+/// One version of a feature as it was recorded.
+#[derive(Debug)]
+pub struct Version {
+    pub version: u64,
+    pub at: Millis,
+    pub actor: String,
+    pub summary: String,
+    pub before: Option<Json>,
+    pub after: Option<Json>,
+}
+
+fn version_from_row(row: &Row<'_>) -> rusqlite::Result<Version> {
+    #[derive(serde::Deserialize)]
+    struct Payload {
+        before: Option<Json>,
+        after: Option<Json>,
+    }
+    let payload: String = row.get(4)?;
+    let payload: Payload = serde_json::from_str(&payload).unwrap_or(Payload { before: None, after: None });
+    Ok(Version {
+        version: row.get::<_, i64>(0)?.unsigned_abs(),
+        at: row.get(1)?,
+        actor: row.get(2)?,
+        summary: row.get(3)?,
+        before: payload.before,
+        after: payload.after,
+    })
+}
+
+/// The versions of a feature, newest first, those before `below` where it is given.
+pub fn history(conn: &Connection, feature: &str, below: Option<u64>, limit: u64) -> Result<Vec<Version>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT version, at, actor, summary, payload FROM changes
+          WHERE feature = ?1 AND version < ?2 ORDER BY version DESC LIMIT ?3",
+    )?;
+    let below = below.map_or(i64::MAX, |below| below as i64);
+    let rows = statement.query_map((feature, below, limit), version_from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// One version of a feature.
+pub fn version(conn: &Connection, feature: &str, version: u64) -> Result<Version> {
+    let row = conn
+        .prepare_cached(
+            "SELECT version, at, actor, summary, payload FROM changes WHERE feature = ?1 AND version = ?2",
+        )?
+        .query_row((feature, version as i64), version_from_row);
+    super::found(row, || format!("version {version}"))
+}
+
+/// Which features changed in an environment after one revision up to another; `None` when that cannot be
+/// told by feature.
+pub fn touched_since(
+    conn: &Connection,
+    environment: EnvironmentId,
+    after: u64,
+    to: u64,
+) -> Result<Option<Vec<String>>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT revision, touched FROM changes
+          WHERE environment_id = ?1 AND revision > ?2 AND revision <= ?3
+          ORDER BY revision",
+    )?;
+    let mut rows = statement.query((environment, after as i64, to as i64))?;
+    let (mut keys, mut revisions, mut last) = (Vec::new(), 0, None);
+    while let Some(row) = rows.next()? {
+        let revision: i64 = row.get(0)?;
+        revisions += u64::from(last != Some(revision));
+        last = Some(revision);
+        match row.get::<_, Option<String>>(1)? {
+            Some(list) => keys.extend(super::list_from_json(&list)),
+            None => return Ok(None),
+        }
+    }
+    // A change of the whole site is recorded with one of its environments only.
+    if revisions != to.saturating_sub(after) {
+        return Ok(None);
+    }
+    keys.sort();
+    keys.dedup();
+    Ok(Some(keys))
+}
+
+/// Deletes events that are older than this and that nobody waits for any more.
+pub fn prune_outbox(conn: &Connection, before: Millis) -> Result<()> {
+    conn.prepare_cached("DELETE FROM outbox WHERE created_at < ?1")?.execute([before])?;
+    Ok(())
+}

@@ -1,0 +1,411 @@
+//! Tables `features`, `rules`, `variants` and `tombstones`.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, Row, params};
+use uuid::Uuid;
+
+use super::{found, is_unique_violation, list_from_json, list_to_json};
+use crate::engine::compile::StoredFeature;
+use crate::engine::decode::{Node, Problems};
+use crate::engine::feature::{self, Bucketing, Definition, Rule, Variant};
+use crate::engine::value::{FeatureType, Json};
+use crate::error::{Error, Result};
+use crate::ids::{EnvironmentId, FeatureId};
+
+/// A feature with its row id.
+#[derive(Clone, Debug)]
+pub struct FeatureRow {
+    pub id: FeatureId,
+    pub stored: StoredFeature,
+}
+
+const SELECT: &str =
+    "SELECT id, uuid, key, type, default_value, enabled, locked, description, tags, bucketing,
+                             bucketing_id, version, created_at, updated_at, updated_by
+                        FROM features";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
+    let mut damage = None;
+    let mut json = |text: Option<String>, what: &str| {
+        text.and_then(|text| {
+            let json = Json::parse(&text);
+            if json.is_none() {
+                damage = Some(format!("the stored {what} is not JSON"));
+            }
+            json
+        })
+    };
+    let default_value = json(row.get(4)?, "default value");
+    let kind: String = row.get(3)?;
+    let uuid: String = row.get(1)?;
+    let bucketing: String = row.get(9)?;
+    Ok(FeatureRow {
+        id: row.get(0)?,
+        stored: StoredFeature {
+            id: Uuid::parse_str(&uuid).unwrap_or_default(),
+            version: row.get::<_, i64>(11)?.unsigned_abs(),
+            locked: row.get(6)?,
+            created_at: row.get(12)?,
+            updated_at: row.get(13)?,
+            updated_by: row.get(14)?,
+            definition: Definition {
+                key: row.get(2)?,
+                kind: FeatureType::parse(&kind).unwrap_or(FeatureType::Json),
+                enabled: row.get(5)?,
+                default_value,
+                description: row.get(7)?,
+                tags: list_from_json(&row.get::<_, String>(8)?),
+                bucketing: Bucketing::parse(&bucketing).unwrap_or_default(),
+                bucketing_id: row.get(10)?,
+                variants: Vec::new(),
+                rules: Vec::new(),
+            },
+            damage,
+        },
+    })
+}
+
+/// One feature of an environment. `NotFound` when there is none of that key.
+pub fn find(conn: &Connection, environment: EnvironmentId, key: &str) -> Result<FeatureRow> {
+    let row = conn
+        .prepare_cached(&format!("{SELECT} WHERE environment_id = ?1 AND key = ?2"))?
+        .query_row((environment, key), from_row);
+    let mut feature = found(row, || format!("feature {key}"))?;
+    add_parts(conn, "= ?1", feature.id.0, |_, add| add(&mut feature.stored))?;
+    Ok(feature)
+}
+
+/// Whether there is a feature of that key.
+pub fn exists(conn: &Connection, environment: EnvironmentId, key: &str) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM features WHERE environment_id = ?1 AND key = ?2")?
+        .exists((environment, key))?)
+}
+
+/// Every feature of an environment, by key.
+pub fn all(conn: &Connection, environment: EnvironmentId) -> Result<Vec<FeatureRow>> {
+    let mut statement = conn.prepare_cached(&format!("{SELECT} WHERE environment_id = ?1 ORDER BY key"))?;
+    let mut features: Vec<FeatureRow> =
+        statement.query_map([environment], from_row)?.collect::<rusqlite::Result<_>>()?;
+    let at: HashMap<i64, usize> = features.iter().enumerate().map(|(at, f)| (f.id.0, at)).collect();
+    let scope = "IN (SELECT id FROM features WHERE environment_id = ?1)";
+    add_parts(conn, scope, environment.0, |id, add| {
+        if let Some(&at) = at.get(&id) {
+            add(&mut features[at].stored);
+        }
+    })?;
+    Ok(features)
+}
+
+/// Row and type of every feature of an environment, by key.
+pub fn ids(
+    conn: &Connection,
+    environment: EnvironmentId,
+) -> Result<HashMap<String, (FeatureId, FeatureType)>> {
+    let mut statement =
+        conn.prepare_cached("SELECT key, id, type FROM features WHERE environment_id = ?1")?;
+    let rows = statement.query_map([environment], |row| {
+        let kind: String = row.get(2)?;
+        Ok((row.get(0)?, (row.get(1)?, FeatureType::parse(&kind).unwrap_or(FeatureType::Json))))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Which features a list shows.
+#[derive(Debug, Default)]
+pub struct Filter {
+    /// Part of the key or description.
+    pub q: String,
+    pub tag: Option<String>,
+    pub kind: Option<FeatureType>,
+    pub enabled: Option<bool>,
+    /// The key of the last one of the page before.
+    pub after: Option<String>,
+    pub limit: u64,
+}
+
+/// One page of the features of an environment, by key.
+pub fn list(conn: &Connection, environment: EnvironmentId, filter: &Filter) -> Result<Vec<FeatureRow>> {
+    let mut statement = conn.prepare_cached(&format!(
+        "{SELECT}
+          WHERE environment_id = ?1
+            AND (?2 = '' OR instr(lower(key || char(10) || description), lower(?2)) > 0)
+            AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?3))
+            AND (?4 IS NULL OR type = ?4)
+            AND (?5 IS NULL OR enabled = ?5)
+            AND (?6 IS NULL OR key > ?6)
+          ORDER BY key
+          LIMIT ?7"
+    ))?;
+    let rows = statement.query_map(
+        params![
+            environment,
+            filter.q,
+            filter.tag,
+            filter.kind.map(FeatureType::as_str),
+            filter.enabled,
+            filter.after,
+            filter.limit as i64,
+        ],
+        from_row,
+    )?;
+    let mut features: Vec<FeatureRow> = rows.collect::<rusqlite::Result<_>>()?;
+    let at: HashMap<i64, usize> = features.iter().enumerate().map(|(at, f)| (f.id.0, at)).collect();
+    let ids = serde_json::to_string(&at.keys().collect::<Vec<_>>()).map_err(Error::internal)?;
+    add_parts(conn, "IN (SELECT value FROM json_each(?1))", ids, |id, add| {
+        if let Some(&at) = at.get(&id) {
+            add(&mut features[at].stored);
+        }
+    })?;
+    Ok(features)
+}
+
+/// Reads rules and variants of some features and hands each to its owner.
+fn add_parts(
+    conn: &Connection,
+    scope: &str,
+    parameter: impl rusqlite::ToSql,
+    mut owner: impl FnMut(i64, &mut dyn FnMut(&mut StoredFeature)),
+) -> Result<()> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT feature_id, key, value, attachment FROM variants WHERE feature_id {scope}
+          ORDER BY feature_id, position"
+    ))?;
+    let mut rows = statement.query([&parameter])?;
+    while let Some(row) = rows.next()? {
+        let key: String = row.get(1)?;
+        let (value, attachment): (String, Option<String>) = (row.get(2)?, row.get(3)?);
+        owner(row.get(0)?, &mut |feature| match Json::parse(&value) {
+            Some(value) => feature.definition.variants.push(Variant {
+                key: key.clone(),
+                value,
+                attachment: attachment.as_deref().and_then(Json::parse),
+            }),
+            None => feature.damage = Some(format!("the stored variant {key} is not JSON")),
+        });
+    }
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT feature_id, uuid, name, priority, enabled, condition, rollout, outcome
+           FROM rules WHERE feature_id {scope}
+          ORDER BY feature_id, priority DESC, position"
+    ))?;
+    let mut rows = statement.query([&parameter])?;
+    while let Some(row) = rows.next()? {
+        let id = row.get(0)?;
+        let name: String = row.get(2)?;
+        // A rule is read back through the same decoder that checked it.
+        let json = format!(
+            r#"{{"id":"{}","name":{},"priority":{},"enabled":{},"when":{},"rollout":{},"outcome":{}}}"#,
+            row.get::<_, String>(1)?,
+            serde_json::to_string(&name).unwrap_or_default(),
+            row.get::<_, i64>(3)?,
+            row.get::<_, bool>(4)?,
+            row.get::<_, Option<String>>(5)?.as_deref().unwrap_or("null"),
+            row.get::<_, Option<String>>(6)?.as_deref().unwrap_or("null"),
+            row.get::<_, String>(7)?,
+        );
+        owner(id, &mut |feature| match read_rule(&json, feature.definition.kind) {
+            Ok(rule) => feature.definition.rules.push(rule),
+            Err(problem) => feature.damage = Some(format!("the stored rule {name:?}: {problem}")),
+        });
+    }
+    Ok(())
+}
+
+fn read_rule(json: &str, kind: FeatureType) -> std::result::Result<Rule, String> {
+    let node = Node::parse(json).map_err(|_| "is not JSON".to_owned())?;
+    let mut problems = Problems::default();
+    let rule = feature::read_rule(&node, Some(kind), None, &mut problems);
+    match problems.invalid.into_iter().chain(problems.unknown).next() {
+        Some(problem) => Err(format!("{} {}", problem.field, problem.message)),
+        None => rule.ok_or_else(|| "cannot be read".into()),
+    }
+}
+
+/// The version a new feature of this key begins with: behind the one of a deleted predecessor.
+pub fn first_version(conn: &Connection, environment: EnvironmentId, key: &str) -> Result<u64> {
+    let mut statement = conn.prepare_cached(
+        "SELECT coalesce((SELECT version FROM tombstones WHERE environment_id = ?1 AND key = ?2), 0) + 1",
+    )?;
+    Ok(statement.query_row((environment, key), |row| row.get::<_, i64>(0))?.unsigned_abs())
+}
+
+/// The smallest flag number that no feature of the environment has, now or in its recorded past.
+pub fn next_flag_number(conn: &Connection, environment: EnvironmentId) -> Result<String> {
+    let mut statement = conn.prepare_cached(
+        "SELECT max(coalesce((SELECT max(CAST(bucketing_id AS INTEGER)) FROM features
+                               WHERE environment_id = ?1 AND bucketing = 'crc32'), 0),
+                    coalesce((SELECT value FROM counters WHERE name = 'flag_number:' || ?1), 0)) + 1",
+    )?;
+    let number: i64 = statement.query_row([environment], |row| row.get(0))?;
+    Ok(number.to_string())
+}
+
+/// Remembers a flag number as used, so that it is never given again.
+fn note_flag_number(conn: &Connection, environment: EnvironmentId, definition: &Definition) -> Result<()> {
+    if definition.bucketing == Bucketing::Crc32 {
+        conn.prepare_cached(
+            "INSERT INTO counters (name, value) VALUES ('flag_number:' || ?1, CAST(?2 AS INTEGER))
+             ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+        )?
+        .execute((environment, &definition.bucketing_id))?;
+    }
+    Ok(())
+}
+
+/// Inserts a feature with its parts. `key_taken` when there is one of that key.
+pub fn insert(conn: &Connection, environment: EnvironmentId, feature: &StoredFeature) -> Result<FeatureId> {
+    let definition = &feature.definition;
+    conn.prepare_cached(
+        "INSERT INTO features (uuid, environment_id, key, type, default_value, enabled, locked, description,
+                               tags, bucketing, bucketing_id, version, created_at, updated_at, updated_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )?
+    .execute(params![
+        feature.id.to_string(),
+        environment,
+        definition.key,
+        definition.kind.as_str(),
+        definition.default_value.as_ref().map(Json::as_str),
+        definition.enabled,
+        feature.locked,
+        definition.description,
+        list_to_json(&definition.tags),
+        definition.bucketing.as_str(),
+        definition.bucketing_id,
+        feature.version as i64,
+        feature.created_at,
+        feature.updated_at,
+        feature.updated_by,
+    ])
+    .map_err(|error| taken(error, definition))?;
+    let id = FeatureId(conn.last_insert_rowid());
+    note_flag_number(conn, environment, definition)?;
+    insert_variants(conn, id, &definition.variants)?;
+    insert_rules(conn, id, &definition.rules)?;
+    Ok(id)
+}
+
+/// Writes a feature back. Rules and variants are rewritten only where they differ from `before`.
+pub fn update(
+    conn: &Connection,
+    environment: EnvironmentId,
+    id: FeatureId,
+    before: &StoredFeature,
+    feature: &StoredFeature,
+) -> Result<()> {
+    let definition = &feature.definition;
+    conn.prepare_cached(
+        "UPDATE features
+            SET default_value = ?3, enabled = ?4, locked = ?5, description = ?6, tags = ?7, bucketing = ?8,
+                bucketing_id = ?9, version = ?10, updated_at = ?11, updated_by = ?12, type = ?13
+          WHERE environment_id = ?1 AND id = ?2",
+    )?
+    .execute(params![
+        environment,
+        id,
+        definition.default_value.as_ref().map(Json::as_str),
+        definition.enabled,
+        feature.locked,
+        definition.description,
+        list_to_json(&definition.tags),
+        definition.bucketing.as_str(),
+        definition.bucketing_id,
+        feature.version as i64,
+        feature.updated_at,
+        feature.updated_by,
+        definition.kind.as_str(),
+    ])
+    .map_err(|error| taken(error, definition))?;
+    note_flag_number(conn, environment, definition)?;
+    if before.definition.variants != definition.variants || before.damage.is_some() {
+        conn.prepare_cached("DELETE FROM variants WHERE feature_id = ?1")?.execute([id])?;
+        insert_variants(conn, id, &definition.variants)?;
+    }
+    if before.definition.rules != definition.rules || before.damage.is_some() {
+        conn.prepare_cached("DELETE FROM rules WHERE feature_id = ?1")?.execute([id])?;
+        insert_rules(conn, id, &definition.rules)?;
+    }
+    Ok(())
+}
+
+/// Deletes a feature and remembers its version.
+pub fn delete(
+    conn: &Connection,
+    environment: EnvironmentId,
+    id: FeatureId,
+    feature: &StoredFeature,
+    version: u64,
+) -> Result<()> {
+    conn.prepare_cached("DELETE FROM features WHERE environment_id = ?1 AND id = ?2")?
+        .execute((environment, id))?;
+    conn.prepare_cached(
+        "INSERT INTO tombstones (environment_id, key, version) VALUES (?1, ?2, ?3)
+         ON CONFLICT (environment_id, key) DO UPDATE SET version = max(version, excluded.version)",
+    )?
+    .execute((environment, &feature.definition.key, version as i64))?;
+    Ok(())
+}
+
+fn taken(error: rusqlite::Error, definition: &Definition) -> Error {
+    if !is_unique_violation(&error) {
+        return error.into();
+    }
+    if error.to_string().contains("bucketing_id") {
+        let number = definition.bucketing_id.as_deref().unwrap_or_default();
+        return Error::conflict("number_taken", format!("another feature has the flag number {number}"));
+    }
+    Error::conflict("key_taken", format!("the environment has a feature {} already", definition.key))
+}
+
+fn insert_variants(conn: &Connection, id: FeatureId, variants: &[Variant]) -> Result<()> {
+    let mut statement = conn.prepare_cached(
+        "INSERT INTO variants (feature_id, position, key, value, attachment) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for (position, variant) in variants.iter().enumerate() {
+        let attachment = variant.attachment.as_ref().map(Json::as_str);
+        statement.execute((id, position, &variant.key, variant.value.as_str(), attachment))?;
+    }
+    Ok(())
+}
+
+fn insert_rules(conn: &Connection, id: FeatureId, rules: &[Rule]) -> Result<()> {
+    let mut statement = conn.prepare_cached(
+        "INSERT INTO rules (uuid, feature_id, position, name, priority, enabled, condition, rollout, outcome)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    for (position, rule) in rules.iter().enumerate() {
+        statement.execute(params![
+            rule.id.to_string(),
+            id,
+            position,
+            rule.name,
+            rule.priority,
+            rule.enabled,
+            rule.when.as_ref().map(to_json).transpose()?,
+            rule.rollout.as_ref().map(to_json).transpose()?,
+            to_json(&rule.outcome)?,
+        ])?;
+    }
+    Ok(())
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(Error::internal)
+}
+
+/// The rule's feature key and name for every rule of a site whose condition may name this segment.
+pub fn rules_with_conditions(
+    conn: &Connection,
+    site: crate::ids::SiteId,
+) -> Result<Vec<(String, String, String, String)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT e.name, f.key, r.name, r.condition
+           FROM rules r JOIN features f ON f.id = r.feature_id JOIN environments e ON e.id = f.environment_id
+          WHERE e.site_id = ?1 AND r.condition LIKE '%\"segment\"%'
+          ORDER BY e.id, f.key, r.position",
+    )?;
+    let rows = statement.query_map([site], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

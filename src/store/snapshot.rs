@@ -1,0 +1,67 @@
+//! Loads what an environment needs to answer, for [`crate::engine::snapshot`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::{contexts, environments, features, segments};
+use crate::engine::compile::StoredFeature;
+use crate::engine::snapshot::{Info, Source, StoredContext};
+use crate::error::{Error, Result};
+use crate::ids::EnvironmentId;
+
+/// Everything of one environment. The caller holds a transaction, or the only connection that writes, so
+/// that the revision belongs to the rows.
+pub fn load(conn: &Connection, id: EnvironmentId) -> Result<Source> {
+    let environment = environments::get(conn, id)?;
+    let (site_id, site): (String, String) = conn
+        .prepare_cached("SELECT uuid, slug FROM sites WHERE id = ?1")?
+        .query_row([environment.site], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut names: HashMap<String, Arc<str>> = HashMap::new();
+    let mut shared = |text: String| -> Arc<str> {
+        names.entry(text).or_insert_with_key(|text| text.as_str().into()).clone()
+    };
+    let contexts = contexts::all(conn, id)?
+        .into_iter()
+        .map(|context| StoredContext {
+            key: shared(context.key),
+            prototypes: context.prototypes.into_iter().map(&mut shared).collect(),
+            values: context.values.into_iter().map(|(key, value)| (shared(key), value)).collect(),
+        })
+        .collect();
+    Ok(Source {
+        info: Info {
+            site_id: uuid(&site_id)?,
+            site: site.into(),
+            id: uuid(&environment.uuid)?,
+            name: environment.name.as_str().into(),
+            status: environment.status,
+            user_id_is_context: environment.user_id_is_context,
+        },
+        revision: environment.revision,
+        features: features::all(conn, id)?.into_iter().map(|row| row.stored).collect(),
+        segments: segments::list(conn, environment.site)?.into_iter().map(|row| row.segment).collect(),
+        contexts,
+    })
+}
+
+/// Some features of an environment by key; one that is gone is `None`.
+pub fn load_features(
+    conn: &Connection,
+    id: EnvironmentId,
+    keys: &[String],
+) -> Result<Vec<(String, Option<StoredFeature>)>> {
+    keys.iter()
+        .map(|key| match features::find(conn, id, key) {
+            Ok(row) => Ok((key.clone(), Some(row.stored))),
+            Err(Error::NotFound(_)) => Ok((key.clone(), None)),
+            Err(error) => Err(error),
+        })
+        .collect()
+}
+
+fn uuid(text: &str) -> Result<Uuid> {
+    Uuid::parse_str(text).map_err(Error::internal)
+}

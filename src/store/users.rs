@@ -1,0 +1,141 @@
+//! Tables `users` and `personal_tokens`.
+
+use rusqlite::{Connection, Row};
+use uuid::Uuid;
+
+use super::{found, unique};
+use crate::clock::Millis;
+use crate::engine::permission::Role;
+use crate::error::Result;
+use crate::ids::UserId;
+use crate::store::tokens::Hash;
+
+/// A person who administers.
+#[derive(Clone, Debug)]
+pub struct User {
+    pub id: UserId,
+    pub uuid: String,
+    pub username: String,
+    pub email: String,
+    pub role: Role,
+    pub active: bool,
+    pub two_factor: String,
+    pub created_at: Millis,
+    pub last_login_at: Option<Millis>,
+}
+
+const SELECT: &str =
+    "SELECT id, uuid, username, email, role, active, two_factor, created_at, last_login_at FROM users";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<User> {
+    let role: String = row.get(4)?;
+    Ok(User {
+        id: row.get(0)?,
+        uuid: row.get(1)?,
+        username: row.get(2)?,
+        email: row.get(3)?,
+        role: Role::parse(&role).unwrap_or(Role::Viewer),
+        active: row.get(5)?,
+        two_factor: row.get(6)?,
+        created_at: row.get(7)?,
+        last_login_at: row.get(8)?,
+    })
+}
+
+/// The user of that name or id.
+pub fn find(conn: &Connection, name_or_id: &str) -> Result<User> {
+    let row = conn
+        .prepare_cached(&format!("{SELECT} WHERE username = ?1 OR uuid = ?1 ORDER BY username = ?1 DESC"))?
+        .query_row([name_or_id], from_row);
+    found(row, || format!("user {name_or_id}"))
+}
+
+/// Every user, by name.
+pub fn list(conn: &Connection) -> Result<Vec<User>> {
+    let mut statement = conn.prepare_cached(&format!("{SELECT} ORDER BY username"))?;
+    let rows = statement.query_map([], from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn count(conn: &Connection) -> Result<u64> {
+    Ok(conn.query_row("SELECT count(*) FROM users", [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+}
+
+/// Inserts a user. `user_taken` when the name or the address is in use.
+pub fn insert(
+    conn: &Connection,
+    username: &str,
+    email: &str,
+    role: Role,
+    password: &str,
+    now: Millis,
+) -> Result<User> {
+    conn.prepare_cached(
+        "INSERT INTO users (uuid, username, email, role, password, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute((Uuid::now_v7().to_string(), username, email, role.as_str(), password, now))
+    .map_err(|error| unique(error, "user_taken", "another user has this name or e-mail address"))?;
+    find(conn, username)
+}
+
+pub fn set_password(conn: &Connection, id: UserId, password: &str) -> Result<()> {
+    conn.prepare_cached("UPDATE users SET password = ?2 WHERE id = ?1")?.execute((id, password))?;
+    Ok(())
+}
+
+/// Takes a user's second factor away.
+pub fn reset_two_factor(conn: &Connection, id: UserId) -> Result<()> {
+    conn.prepare_cached("UPDATE users SET two_factor = 'none', totp_seed = NULL WHERE id = ?1")?
+        .execute([id])?;
+    Ok(())
+}
+
+/// A personal access token together with whose it is.
+#[derive(Clone, Debug)]
+pub struct PersonalToken {
+    pub hash: Hash,
+    pub expires_at: Option<Millis>,
+    pub user: UserId,
+    pub user_uuid: String,
+    pub username: String,
+    pub role: Role,
+}
+
+/// Every personal token of an active user.
+pub fn personal_tokens(conn: &Connection) -> Result<Vec<PersonalToken>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT t.hash, t.expires_at, u.id, u.uuid, u.username, u.role
+           FROM personal_tokens t JOIN users u ON u.id = t.user_id
+          WHERE u.active",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let role: String = row.get(5)?;
+        Ok(PersonalToken {
+            hash: row.get(0)?,
+            expires_at: row.get(1)?,
+            user: row.get(2)?,
+            user_uuid: row.get(3)?,
+            username: row.get(4)?,
+            role: Role::parse(&role).unwrap_or(Role::Viewer),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Inserts a personal token and gives its id.
+pub fn insert_personal_token(
+    conn: &Connection,
+    user: UserId,
+    description: &str,
+    hash: Hash,
+    expires_at: Option<Millis>,
+    now: Millis,
+) -> Result<String> {
+    let uuid = Uuid::now_v7().to_string();
+    conn.prepare_cached(
+        "INSERT INTO personal_tokens (uuid, user_id, description, hash, expires_at, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute((&uuid, user, description, hash, expires_at, now))?;
+    Ok(uuid)
+}

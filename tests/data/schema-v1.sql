@@ -1,0 +1,248 @@
+-- featured: every table of a database made today. Times are milliseconds since 1970 UTC. Ids named
+-- `uuid` are UUID v7 text and the only ones anybody outside sees. Lists and trees are JSON text, checked
+-- by the program before they get here. Lifted from older versions by src/store/migrate.rs.
+
+-- One application or service.
+CREATE TABLE sites (
+    id          INTEGER PRIMARY KEY,
+    uuid        TEXT    NOT NULL UNIQUE,
+    slug        TEXT    NOT NULL UNIQUE,
+    name        TEXT    NOT NULL,
+    description TEXT    NOT NULL,
+    owner_id    INTEGER REFERENCES users (id) ON DELETE SET NULL,
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL
+) STRICT;
+
+-- One deployment target of a site. `revision` grows by one with each change that evaluation can see.
+CREATE TABLE environments (
+    id                 INTEGER PRIMARY KEY,
+    uuid               TEXT    NOT NULL UNIQUE,
+    site_id            INTEGER NOT NULL REFERENCES sites (id) ON DELETE CASCADE,
+    name               TEXT    NOT NULL,
+    description        TEXT    NOT NULL,
+    tags               TEXT    NOT NULL, -- JSON list
+    status             TEXT    NOT NULL CHECK (status IN ('active', 'archived', 'maintenance')),
+    user_id_is_context INTEGER NOT NULL DEFAULT 1, -- whether userId names a stored Context
+    revision           INTEGER NOT NULL DEFAULT 1,
+    created_at         INTEGER NOT NULL,
+    updated_at         INTEGER NOT NULL,
+    UNIQUE (site_id, name)
+) STRICT;
+
+-- `version` grows by one with each change to the feature, its rules or its variants.
+CREATE TABLE features (
+    id             INTEGER PRIMARY KEY,
+    uuid           TEXT    NOT NULL UNIQUE,
+    environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+    key            TEXT    NOT NULL,
+    type           TEXT    NOT NULL CHECK (type IN ('STRING', 'NUMBER', 'BOOLEAN', 'JSON')),
+    default_value  TEXT,             -- JSON; NULL: none
+    enabled        INTEGER NOT NULL,
+    locked         INTEGER NOT NULL DEFAULT 0,
+    description    TEXT    NOT NULL,
+    tags           TEXT    NOT NULL, -- JSON list
+    bucketing      TEXT    NOT NULL CHECK (bucketing IN ('sha256', 'murmur3', 'crc32')),
+    bucketing_id   TEXT,             -- what murmur3 (a UUID) and crc32 (a number) hash
+    version        INTEGER NOT NULL,
+    created_at     INTEGER NOT NULL,
+    updated_at     INTEGER NOT NULL,
+    updated_by     TEXT    NOT NULL,
+    UNIQUE (environment_id, key)
+) STRICT;
+
+-- Flagr's flag numbers are unique in an environment.
+CREATE UNIQUE INDEX features_flag_number ON features (environment_id, bucketing_id)
+ WHERE bucketing = 'crc32';
+
+-- The rules of a feature, in list order; evaluation goes by falling priority.
+CREATE TABLE rules (
+    id         INTEGER PRIMARY KEY,
+    uuid       TEXT    NOT NULL UNIQUE,
+    feature_id INTEGER NOT NULL REFERENCES features (id) ON DELETE CASCADE,
+    position   INTEGER NOT NULL,
+    name       TEXT    NOT NULL,
+    priority   INTEGER NOT NULL CHECK (priority BETWEEN 1 AND 100),
+    enabled    INTEGER NOT NULL,
+    condition  TEXT,            -- JSON; NULL: always
+    rollout    TEXT,            -- JSON; NULL: everybody
+    outcome    TEXT    NOT NULL, -- JSON: a value or a split
+    UNIQUE (feature_id, position)
+) STRICT;
+
+-- Named values of a feature.
+CREATE TABLE variants (
+    id         INTEGER PRIMARY KEY,
+    feature_id INTEGER NOT NULL REFERENCES features (id) ON DELETE CASCADE,
+    position   INTEGER NOT NULL,
+    key        TEXT    NOT NULL,
+    value      TEXT    NOT NULL, -- JSON
+    attachment TEXT,             -- JSON
+    UNIQUE (feature_id, key)
+) STRICT;
+
+-- The last version of a deleted feature: a feature made anew under its key goes on from there, since
+-- clients ignore versions lower than the one they hold.
+CREATE TABLE tombstones (
+    environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+    key            TEXT    NOT NULL,
+    version        INTEGER NOT NULL,
+    PRIMARY KEY (environment_id, key)
+) STRICT, WITHOUT ROWID;
+
+-- Reusable conditions of a site.
+CREATE TABLE segments (
+    id         INTEGER PRIMARY KEY,
+    uuid       TEXT    NOT NULL UNIQUE,
+    site_id    INTEGER NOT NULL REFERENCES sites (id) ON DELETE CASCADE,
+    key        TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    conditions TEXT    NOT NULL, -- JSON
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    UNIQUE (site_id, key)
+) STRICT;
+
+-- Stored Contexts. `override` is a row once it was written to; `default` never is: its values are the
+-- features' own default values.
+CREATE TABLE contexts (
+    environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+    key            TEXT    NOT NULL,
+    description    TEXT    NOT NULL,
+    version        INTEGER NOT NULL,
+    created_at     INTEGER NOT NULL,
+    updated_at     INTEGER NOT NULL,
+    updated_by     TEXT    NOT NULL,
+    PRIMARY KEY (environment_id, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE context_prototypes (
+    environment_id INTEGER NOT NULL,
+    context_key    TEXT    NOT NULL,
+    position       INTEGER NOT NULL,
+    prototype_key  TEXT    NOT NULL,
+    PRIMARY KEY (environment_id, context_key, position),
+    FOREIGN KEY (environment_id, context_key) REFERENCES contexts (environment_id, key) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- Who inherits from me.
+CREATE INDEX context_prototypes_children ON context_prototypes (environment_id, prototype_key);
+
+CREATE TABLE context_values (
+    environment_id INTEGER NOT NULL,
+    context_key    TEXT    NOT NULL,
+    feature_id     INTEGER NOT NULL REFERENCES features (id) ON DELETE CASCADE,
+    value          TEXT    NOT NULL, -- JSON of the feature's type
+    PRIMARY KEY (environment_id, context_key, feature_id),
+    FOREIGN KEY (environment_id, context_key) REFERENCES contexts (environment_id, key) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX context_values_feature ON context_values (feature_id);
+
+-- Environment tokens. Only SHA-256 of a token is kept, of each of its two spellings; after a rotation the
+-- previous ones work until `previous_until`.
+CREATE TABLE tokens (
+    id                      INTEGER PRIMARY KEY,
+    uuid                    TEXT    NOT NULL UNIQUE,
+    environment_id          INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+    description             TEXT    NOT NULL,
+    kind                    TEXT    NOT NULL CHECK (kind IN ('client', 'server')),
+    permissions             TEXT    NOT NULL, -- JSON list
+    hash                    BLOB    NOT NULL UNIQUE,
+    featurehub_hash         BLOB    NOT NULL UNIQUE,
+    previous_hash           BLOB,
+    previous_featurehub_hash BLOB,
+    previous_until          INTEGER,
+    expires_at              INTEGER,
+    rate_limit              INTEGER,          -- a minute; NULL: the server's, 0: none
+    created_at              INTEGER NOT NULL,
+    created_by              TEXT    NOT NULL,
+    last_used_at            INTEGER,
+    uses                    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE INDEX tokens_environment ON tokens (environment_id);
+
+-- People who administer.
+CREATE TABLE users (
+    id            INTEGER PRIMARY KEY,
+    uuid          TEXT    NOT NULL UNIQUE,
+    username      TEXT    NOT NULL UNIQUE COLLATE NOCASE,
+    email         TEXT    NOT NULL COLLATE NOCASE UNIQUE,
+    role          TEXT    NOT NULL CHECK (role IN ('admin', 'editor', 'viewer')),
+    password      TEXT    NOT NULL,           -- Argon2id, PHC string
+    active        INTEGER NOT NULL DEFAULT 1,
+    two_factor    TEXT    NOT NULL DEFAULT 'none' CHECK (two_factor IN ('none', 'totp', 'email')),
+    totp_seed     BLOB,                       -- sealed
+    created_at    INTEGER NOT NULL,
+    last_login_at INTEGER
+) STRICT;
+
+-- Personal access tokens of users.
+CREATE TABLE personal_tokens (
+    id           INTEGER PRIMARY KEY,
+    uuid         TEXT    NOT NULL UNIQUE,
+    user_id      INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    description  TEXT    NOT NULL,
+    hash         BLOB    NOT NULL UNIQUE,
+    expires_at   INTEGER,
+    created_at   INTEGER NOT NULL,
+    last_used_at INTEGER
+) STRICT;
+
+-- One row per change: the audit trail, and the source of history and revert. `hash` chains the rows: it
+-- covers `previous` and everything but the payload, of which it covers the digest, SHA-256(salt, payload).
+-- Erasing a person rewrites payloads and records their new digests.
+CREATE TABLE changes (
+    number         INTEGER PRIMARY KEY,
+    at             INTEGER NOT NULL,
+    actor_kind     TEXT    NOT NULL CHECK (actor_kind IN ('user', 'token', 'system')),
+    actor_id       TEXT,             -- UUID of the user or token
+    actor          TEXT    NOT NULL, -- its name at the time
+    address        TEXT,
+    site           TEXT,             -- UUIDs
+    environment    TEXT,
+    entity         TEXT    NOT NULL, -- site, environment, feature, rule, segment, context, token, user, ...
+    entity_id      TEXT    NOT NULL, -- UUID, or the key where there is none
+    entity_key     TEXT    NOT NULL,
+    action         TEXT    NOT NULL, -- created, updated, deleted, ...
+    summary        TEXT    NOT NULL,
+    feature        TEXT,             -- UUID of the feature this is a version of
+    version        INTEGER,
+    environment_id INTEGER,          -- row and revision of the environment whose answers changed
+    revision       INTEGER,
+    touched        TEXT,             -- JSON list of the feature keys that changed; NULL: everything
+    payload        TEXT    NOT NULL, -- JSON {"before", "after"}
+    salt           BLOB    NOT NULL,
+    digest         BLOB    NOT NULL,
+    previous       BLOB    NOT NULL,
+    hash           BLOB    NOT NULL
+) STRICT;
+
+CREATE INDEX changes_feature ON changes (feature, version) WHERE feature IS NOT NULL;
+CREATE INDEX changes_revision ON changes (environment_id, revision) WHERE revision IS NOT NULL;
+CREATE INDEX changes_environment ON changes (environment, number);
+
+-- The newest row of `changes`, kept apart so that a cut-off tail shows.
+CREATE TABLE chain_head (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    number INTEGER NOT NULL,
+    hash   BLOB    NOT NULL
+) STRICT;
+
+-- Events that webhooks are owed, written with the change they tell of.
+CREATE TABLE outbox (
+    id            INTEGER PRIMARY KEY,
+    uuid          TEXT    NOT NULL UNIQUE, -- X-Webhook-Id
+    change_number INTEGER NOT NULL,
+    event         TEXT    NOT NULL,
+    created_at    INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX outbox_created ON outbox (created_at);
+
+-- Numbers that tell another process what it must read again.
+CREATE TABLE counters (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
