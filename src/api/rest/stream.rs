@@ -76,7 +76,8 @@ pub async fn stream(app: Data<App>, key: StreamKey, req: HttpRequest) -> Result<
         first.extend_from_slice(b": resumed\n\n");
     } else {
         let all = snapshot.features().map(|feature| evaluator.evaluate(feature));
-        push_event(&mut first, "snapshot", &snapshot, all);
+        let data = features_data(&snapshot, all, snapshot.len());
+        first.extend_from_slice(&frames(snapshot.revision, &[("snapshot", data)]));
     }
     drop(parsed);
     let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
@@ -107,19 +108,33 @@ pub async fn stream(app: Data<App>, key: StreamKey, req: HttpRequest) -> Result<
     Ok(response)
 }
 
-/// Writes an event that carries evaluated features.
-fn push_event<'s>(
-    out: &mut Vec<u8>,
-    name: &str,
+/// The data of an event that carries evaluated features.
+fn features_data<'s>(
     snapshot: &Snapshot,
     evaluations: impl Iterator<Item = Evaluation<'s>>,
-) {
-    out.extend_from_slice(
-        format!("event: {name}\nid: {0}\ndata: {{\"revision\":{0},\"features\":", snapshot.revision)
-            .as_bytes(),
-    );
-    wire::push_features(out, evaluations);
-    out.extend_from_slice(b"}\n\n");
+    count: usize,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(wire::capacity(count));
+    out.extend_from_slice(format!("{{\"revision\":{},\"features\":", snapshot.revision).as_bytes());
+    wire::push_features(&mut out, evaluations);
+    out.push(b'}');
+    out
+}
+
+/// Events of one revision as bytes. Only the last carries the id: a connection that is cut in between must not
+/// take itself for up to date.
+fn frames(revision: u64, events: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(events.iter().map(|(_, data)| data.len() + 64).sum());
+    for (at, (name, data)) in events.iter().enumerate() {
+        out.extend_from_slice(format!("event: {name}\n").as_bytes());
+        if at + 1 == events.len() {
+            out.extend_from_slice(format!("id: {revision}\n").as_bytes());
+        }
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(data);
+        out.extend_from_slice(b"\n\n");
+    }
+    out
 }
 
 /// Whether a client would see a difference; the version alone is none.
@@ -160,7 +175,9 @@ impl Connection {
     /// Time has passed: rules that read the clock may say something else now.
     fn beat(&mut self) {
         if self.last.reads_clock() && self.status == Status::Active {
-            self.tell(self.last.clone(), None);
+            let mut events = Vec::new();
+            self.tell(self.last.clone(), None, &mut events);
+            self.send(self.last.revision, &events);
         }
         if self.queue.is_empty() {
             self.queue.push_back(Bytes::from_static(b": heartbeat\n\n"));
@@ -174,14 +191,10 @@ impl Connection {
             return;
         }
         let status = snapshot.info.status;
+        let mut events = Vec::new();
         if status != self.status {
             self.status = status;
-            let event = format!(
-                "event: status\nid: {}\ndata: {{\"status\":\"{}\"}}\n\n",
-                snapshot.revision,
-                status.as_str()
-            );
-            self.queue.push_back(event.into());
+            events.push(("status", format!("{{\"status\":\"{}\"}}", status.as_str()).into_bytes()));
         }
         if status == Status::Active {
             // The notice tells all only when it is of the one revision in between.
@@ -189,12 +202,24 @@ impl Connection {
             let changed = notice
                 .filter(|notice| notice.revision == next && snapshot.revision == next)
                 .and_then(|notice| notice.changed);
-            self.tell(snapshot, changed.as_deref());
+            self.tell(snapshot.clone(), changed.as_deref(), &mut events);
+        }
+        self.send(snapshot.revision, &events);
+    }
+
+    fn send(&mut self, revision: u64, events: &[(&str, Vec<u8>)]) {
+        if !events.is_empty() {
+            self.queue.push_back(frames(revision, events).into());
         }
     }
 
-    /// Sends what differs between what the client was told last and this snapshot, now.
-    fn tell(&mut self, snapshot: Arc<Snapshot>, changed: Option<&[String]>) {
+    /// Collects what differs between what the client was told last and this snapshot, now.
+    fn tell(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        changed: Option<&[String]>,
+        events: &mut Vec<(&'static str, Vec<u8>)>,
+    ) {
         let now = self.app.now();
         let Ok(context) = read_context(&self.context) else { return };
         let before = Evaluator::new(&self.last, &context, nanos(self.last_now));
@@ -226,22 +251,13 @@ impl Connection {
             }
         }
         if !differing.is_empty() {
-            let mut out = Vec::with_capacity(wire::capacity(differing.len()));
-            push_event(
-                &mut out,
-                "update",
-                &snapshot,
-                differing.iter().map(|feature| after.evaluate(feature)),
-            );
-            self.queue.push_back(out.into());
+            let evaluations = differing.iter().map(|feature| after.evaluate(feature));
+            events.push(("update", features_data(&snapshot, evaluations, differing.len())));
         }
         if !deleted.is_empty() {
-            let keys = serde_json::json!(deleted);
-            let event = format!(
-                "event: delete\nid: {0}\ndata: {{\"revision\":{0},\"keys\":{keys}}}\n\n",
-                snapshot.revision
-            );
-            self.queue.push_back(event.into());
+            let data =
+                format!("{{\"revision\":{},\"keys\":{}}}", snapshot.revision, serde_json::json!(deleted));
+            events.push(("delete", data.into_bytes()));
         }
         drop(context);
         self.last = snapshot;
