@@ -260,3 +260,102 @@ CREATE TABLE evaluation_counts (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX evaluation_counts_day ON evaluation_counts (day);
+
+-- Signed-in browsers. Only SHA-256 of the cookie is kept. `confirmed` once the second factor was given, or
+-- none was needed.
+CREATE TABLE sessions (
+    id           INTEGER PRIMARY KEY,
+    uuid         TEXT    NOT NULL UNIQUE,
+    user_id      INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    hash         BLOB    NOT NULL UNIQUE,
+    confirmed    INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    address      TEXT    NOT NULL,
+    user_agent   TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX sessions_user ON sessions (user_id);
+
+-- Browsers that skip the second factor for 30 days.
+CREATE TABLE trusted_devices (
+    id           INTEGER PRIMARY KEY,
+    uuid         TEXT    NOT NULL UNIQUE,
+    user_id      INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    hash         BLOB    NOT NULL UNIQUE,
+    created_at   INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL,
+    user_agent   TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX trusted_devices_user ON trusted_devices (user_id);
+
+-- Single-use codes for who lost the second factor; SHA-256 of each.
+CREATE TABLE backup_codes (
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    hash    BLOB    NOT NULL,
+    used_at INTEGER,
+    PRIMARY KEY (user_id, hash)
+) STRICT, WITHOUT ROWID;
+
+-- The code last mailed to a user, and how often a wrong one was tried.
+CREATE TABLE email_codes (
+    user_id    INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    hash       BLOB    NOT NULL,
+    expires_at INTEGER NOT NULL,
+    tries      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Failed sign-ins of late, per account and per address, so that guessing is slow and stays slow over a
+-- restart. `subject` is 'user:' with the name typed, or 'address:'.
+CREATE TABLE sign_in_failures (
+    subject    TEXT    PRIMARY KEY,
+    failures   INTEGER NOT NULL,
+    blocked_to INTEGER NOT NULL,
+    last_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Links that work once: making the first admin, setting a new password.
+CREATE TABLE links (
+    hash       BLOB    PRIMARY KEY,
+    purpose    TEXT    NOT NULL CHECK (purpose IN ('setup', 'reset')),
+    user_id    INTEGER REFERENCES users (id) ON DELETE CASCADE,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Mail to be sent, or kept for admins where no SMTP server is configured.
+CREATE TABLE mails (
+    id         INTEGER PRIMARY KEY,
+    uuid       TEXT    NOT NULL UNIQUE,
+    recipient  TEXT    NOT NULL,
+    subject    TEXT    NOT NULL,
+    body       TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    due_at     INTEGER NOT NULL,
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    sent_at    INTEGER,
+    error      TEXT
+) STRICT;
+
+CREATE INDEX mails_due ON mails (due_at) WHERE sent_at IS NULL;
+
+-- What admins set for the whole server, as JSON.
+CREATE TABLE settings (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- How a user likes the pages.
+CREATE TABLE preferences (
+    user_id     INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    theme       TEXT    NOT NULL CHECK (theme IN ('system', 'light', 'dark')),
+    dense       INTEGER NOT NULL,
+    single_keys INTEGER NOT NULL
+) STRICT;
+
+-- The last time step of an authenticator app that a user signed in with: a code works once.
+CREATE TABLE totp_steps (
+    user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    step    INTEGER NOT NULL
+) STRICT;

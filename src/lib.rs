@@ -33,5 +33,7 @@ pub mod routes;
 pub mod server;
 /// The database.
 pub mod store;
+/// The doors for people.
+pub mod ui;
 /// YAML to JSON and back.
 pub mod yaml;

@@ -14,11 +14,13 @@ use crate::api::request::MAX_BODY;
 use crate::api::{cors, plain, rest};
 use crate::app::App;
 use crate::error::Error;
+use crate::ui;
 
 /// Every route of the server.
 pub fn configure(cfg: &mut ServiceConfig) {
     cfg.app_data(PayloadConfig::new(MAX_BODY))
         .service(web::scope("/api/v1").configure(rest::routes))
+        .configure(ui::routes)
         .route("/healthz", web::get().to(plain::healthz))
         .route("/readyz", web::get().to(plain::readyz))
         .route("/metrics", web::get().to(plain::metrics))

@@ -13,7 +13,6 @@ use crate::admin;
 use crate::app::App;
 use crate::config::Config;
 use crate::jobs::Jobs;
-use crate::store;
 use crate::{error, routes};
 
 /// How long requests in progress may take once the end has come.
@@ -49,14 +48,23 @@ fn prepare(app: &Arc<App>) -> Result<(), Failure> {
         let filled = admin::demo::fill(app).map_err(|error| format!("--demo: {}", explain(&error)))?;
         tracing::info!(filled, "demo");
     }
-    match app.read(store::users::count) {
-        Ok(0) => tracing::info!(
-            "no users yet; make one with: featured user add NAME --email E --role admin --password-stdin --db {}",
-            app.config.db.display()
-        ),
-        Ok(_) => {}
-        Err(error) => return Err(explain(&error)),
-    }
+    Ok(())
+}
+
+/// Prints the link with which the first admin is made, while there are no users.
+fn print_setup_link(app: &App, address: &str) -> std::io::Result<()> {
+    let link = match admin::sign_in::setup_link(app) {
+        Ok(Some(link)) => link,
+        Ok(None) => return Ok(()),
+        Err(error) => return Err(std::io::Error::other(explain(&error))),
+    };
+    let base = match &app.config.base_url {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => format!("http://{address}"),
+    };
+    let mut stdout = std::io::stdout().lock();
+    // Whoever started us may have closed the pipe; that is no reason to end.
+    let _ = writeln!(stdout, "no users yet: make the first admin at {base}/setup/{link} (works once, for a day)");
     Ok(())
 }
 
@@ -99,6 +107,7 @@ async fn run(app: &Arc<App>, listener: TcpListener) -> std::io::Result<()> {
     // Whoever started us may have closed the pipe; that is no reason to end.
     let _ = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
     drop(stdout);
+    print_setup_link(app, &address.to_string())?;
     server.await
 }
 

@@ -6,6 +6,7 @@ pub mod documents;
 pub mod environments;
 pub mod features;
 pub mod segments;
+pub mod sign_in;
 pub mod sites;
 pub mod tokens;
 pub mod users;

@@ -41,3 +41,10 @@ pub fn checked(password: &str) -> Result<String> {
         None => hash(password),
     }
 }
+
+/// Whether a password is the one that was hashed. As slow as hashing.
+pub fn verify(password: &str, stored: &str) -> bool {
+    use argon2::password_hash::PasswordVerifier;
+    argon2::password_hash::phc::PasswordHash::new(stored)
+        .is_ok_and(|stored| Argon2::default().verify_password(password.as_bytes(), &stored).is_ok())
+}

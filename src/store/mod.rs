@@ -8,9 +8,12 @@ pub mod environments;
 pub mod features;
 pub mod migrate;
 pub mod segments;
+pub mod sessions;
+pub mod settings;
 pub mod sites;
 pub mod snapshot;
 pub mod tokens;
+pub mod two_factor;
 pub mod users;
 
 use std::path::{Path, PathBuf};

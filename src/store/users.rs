@@ -139,3 +139,19 @@ pub fn insert_personal_token(
     .execute((&uuid, user, description, hash, expires_at, now))?;
     Ok(uuid)
 }
+
+/// The user of that name or e-mail address together with the stored password.
+pub fn find_for_sign_in(conn: &Connection, name: &str) -> Result<Option<(User, String)>> {
+    use rusqlite::OptionalExtension;
+    let sql = SELECT.replacen(" FROM", ", password FROM", 1);
+    Ok(conn
+        .prepare_cached(&format!("{sql} WHERE username = ?1 OR email = ?1 ORDER BY username = ?1 DESC LIMIT 1"))?
+        .query_row([name], |row| Ok((from_row(row)?, row.get(9)?)))
+        .optional()?)
+}
+
+/// Notes that a user signed in.
+pub fn set_last_login(conn: &Connection, id: UserId, now: Millis) -> Result<()> {
+    conn.prepare_cached("UPDATE users SET last_login_at = ?2 WHERE id = ?1")?.execute((id, now))?;
+    Ok(())
+}

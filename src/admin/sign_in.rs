@@ -1,0 +1,137 @@
+//! Signing in with a password: the same answer in the same time whether the user exists or not, slower and
+//! slower for those who guess (feature-config §7).
+
+use std::sync::OnceLock;
+
+use crate::app::App;
+use crate::auth::browser::new_secret;
+use crate::auth::password;
+use crate::clock::Millis;
+use crate::error::Result;
+use crate::live::credentials::hash;
+use crate::store;
+use crate::store::sessions::{self, Purpose};
+use crate::store::users::User;
+
+/// Failures of an account before it is slowed down.
+const FREE_ACCOUNT: u32 = 5;
+/// Failures from an address before it is slowed down: an office may share one.
+const FREE_ADDRESS: u32 = 30;
+/// Failures further back than this are forgotten.
+const WINDOW: Millis = 15 * 60 * 1000;
+/// The first pause, doubled with each further failure.
+const FIRST_PAUSE: Millis = 5000;
+/// How long a setup link works: a day.
+const SETUP: Millis = 24 * 3600 * 1000;
+
+/// Who is at the door.
+pub struct Visitor<'a> {
+    pub address: &'a str,
+    pub user_agent: &'a str,
+}
+
+/// How it ended.
+pub enum Outcome {
+    /// The cookie of the new session; `confirmed` unless a second factor is owed.
+    In { cookie: String, confirmed: bool },
+    /// Wrong name or password; which, nobody is told.
+    Refused,
+    /// Too many failures: seconds to wait.
+    Blocked(u64),
+}
+
+fn subjects(name: &str, visitor: &Visitor<'_>) -> [(String, u32); 2] {
+    let name: String = name.trim().to_lowercase().chars().take(254).collect();
+    [(format!("user:{name}"), FREE_ACCOUNT), (format!("address:{}", visitor.address), FREE_ADDRESS)]
+}
+
+/// Seconds until these may try again; `None` when they may.
+pub fn blocked(app: &App, name: &str, visitor: &Visitor<'_>) -> Result<Option<u64>> {
+    let now = app.now();
+    app.read(|conn| {
+        let mut until = 0;
+        for (subject, _) in subjects(name, visitor) {
+            until = until.max(sessions::blocked_to(conn, &subject)?);
+        }
+        Ok((until > now).then(|| ((until - now + 999) / 1000) as u64))
+    })
+}
+
+/// Counts a failure against account and address, and blocks those who fail too often.
+pub fn count_failure(app: &App, name: &str, visitor: &Visitor<'_>) -> Result<()> {
+    let now = app.now();
+    let writer = app.store.writer();
+    for (subject, free) in subjects(name, visitor) {
+        let failures = sessions::count_failure(&writer, &subject, WINDOW, now)?;
+        if failures > free {
+            let pause = FIRST_PAUSE << (failures - free - 1).min(7);
+            sessions::block(&writer, &subject, now + pause.min(WINDOW))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes a name (or e-mail address) and password. It computes a password hash: not on a request thread.
+pub fn sign_in(
+    app: &App,
+    name: &str,
+    password: &str,
+    visitor: &Visitor<'_>,
+    device: Option<&str>,
+) -> Result<Outcome> {
+    if let Some(seconds) = blocked(app, name, visitor)? {
+        return Ok(Outcome::Blocked(seconds));
+    }
+    let found = app.read(|conn| store::users::find_for_sign_in(conn, name.trim()))?;
+    let right = match &found {
+        Some((_, stored)) => password::verify(password, stored),
+        None => password::verify(password, decoy()),
+    };
+    let Some((user, _)) = found.filter(|(user, _)| right && user.active) else {
+        count_failure(app, name, visitor)?;
+        return Ok(Outcome::Refused);
+    };
+    let trusted = match device {
+        Some(device) => {
+            let writer = app.store.writer();
+            store::two_factor::use_device(&writer, user.id, &hash(device), app.now())?
+        }
+        None => false,
+    };
+    let confirmed = user.two_factor == "none" || trusted;
+    let cookie = open_session(app, &user, visitor, confirmed)?;
+    Ok(Outcome::In { cookie, confirmed })
+}
+
+/// Opens a session and gives its cookie.
+pub fn open_session(app: &App, user: &User, visitor: &Visitor<'_>, confirmed: bool) -> Result<String> {
+    let cookie = new_secret();
+    let now = app.now();
+    let agent: String = visitor.user_agent.chars().take(300).collect();
+    let writer = app.store.writer();
+    sessions::insert(&writer, user.id, &hash(&cookie), confirmed, visitor.address, &agent, now)?;
+    sessions::forgive(&writer, &subjects(&user.username, visitor)[0].0)?;
+    sessions::forgive(&writer, &subjects(&user.email, visitor)[0].0)?;
+    if confirmed {
+        store::users::set_last_login(&writer, user.id, now)?;
+    }
+    Ok(cookie)
+}
+
+/// A hash that no password has, for users who do not exist.
+fn decoy() -> &'static str {
+    static DECOY: OnceLock<String> = OnceLock::new();
+    DECOY.get_or_init(|| password::hash(&new_secret()).unwrap_or_default())
+}
+
+/// Makes the link with which the first admin is made; `None` when there are users.
+pub fn setup_link(app: &App) -> Result<Option<String>> {
+    if app.read(store::users::count)? > 0 {
+        return Ok(None);
+    }
+    decoy();
+    let secret = new_secret();
+    let writer = app.store.writer();
+    sessions::put_link(&writer, &hash(&secret), Purpose::Setup, None, app.now() + SETUP)?;
+    Ok(Some(secret))
+}
