@@ -153,3 +153,59 @@ pub fn summary(differences: &[Difference]) -> String {
     }
     parts.join(", ")
 }
+
+/// Members that differ with every change and say nothing.
+const NOISE: &[&str] = &["id", "version", "revision", "createdAt", "updatedAt", "updatedBy", "contextType", "uses", "lastUsedAt"];
+
+/// What differs in a recorded `{"before", "after"}`, member by member; what cannot be read differs in nothing.
+/// Rules and variants are told apart by id or key.
+pub fn recorded(payload: &str) -> Vec<Difference> {
+    use serde_json::Value;
+    let Ok(Value::Object(payload)) = serde_json::from_str::<Value>(payload) else { return Vec::new() };
+    let side = |name: &str| payload.get(name).filter(|side| !side.is_null());
+    let (before, after) = (side("before"), side("after"));
+    let mut out = Vec::new();
+    if let (Some(before), Some(after)) = (before, after) {
+        compare_values("", Some(before), Some(after), &mut out);
+    }
+    out
+}
+
+fn compare_values(
+    path: &str,
+    before: Option<&serde_json::Value>,
+    after: Option<&serde_json::Value>,
+    out: &mut Vec<Difference>,
+) {
+    use serde_json::Value;
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (Some(Value::Object(a)), Some(Value::Object(b))) if path.is_empty() || path.ends_with(']') => {
+            let mut names: Vec<&String> = a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))).collect();
+            names.retain(|name| !NOISE.contains(&name.as_str()));
+            for name in names {
+                let child = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                compare_values(&child, a.get(name), b.get(name), out);
+            }
+        }
+        (Some(Value::Array(a)), Some(Value::Array(b))) if matches!(path, "rules" | "variants") => {
+            let name = |value: &Value, member: &str| value.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let identity = |value: &Value| if path == "rules" { name(value, "id") } else { name(value, "key") };
+            let label = |value: &Value| if path == "rules" { name(value, "name") } else { name(value, "key") };
+            for old in a {
+                let new = b.iter().find(|new| identity(new) == identity(old));
+                compare_values(&format!("{path}[{}]", label(old)), Some(old), new, out);
+            }
+            for new in b.iter().filter(|new| !a.iter().any(|old| identity(old) == identity(new))) {
+                compare_values(&format!("{path}[{}]", label(new)), None, Some(new), out);
+            }
+        }
+        _ => out.push(Difference {
+            field: path.to_owned(),
+            before: before.map(Json::from),
+            after: after.map(Json::from),
+        }),
+    }
+}

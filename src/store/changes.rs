@@ -255,3 +255,82 @@ pub fn prune_outbox(conn: &Connection, before: Millis) -> Result<()> {
     conn.prepare_cached("DELETE FROM outbox WHERE created_at < ?1")?.execute([before])?;
     Ok(())
 }
+
+/// Which entries a list of the audit log shows.
+#[derive(Debug, Default)]
+pub struct AuditFilter {
+    /// UUID of an environment.
+    pub environment: Option<String>,
+    /// Part of a key, a summary or a value.
+    pub q: String,
+    pub actor: String,
+    pub entity: String,
+    pub since: Option<Millis>,
+    /// Entries before this number.
+    pub below: Option<i64>,
+    pub limit: u64,
+}
+
+/// An entry of the audit log with what differs.
+#[derive(Debug)]
+pub struct AuditEntry {
+    pub number: i64,
+    pub at: Millis,
+    pub actor: String,
+    pub address: Option<String>,
+    pub entity: String,
+    pub entity_key: String,
+    pub action: String,
+    pub summary: String,
+    pub differences: Vec<crate::engine::diff::Difference>,
+}
+
+/// Entries of the audit log, newest first.
+pub fn list(conn: &Connection, filter: &AuditFilter) -> Result<Vec<AuditEntry>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT number, at, actor, address, entity, entity_key, action, summary, payload
+           FROM changes
+          WHERE (?1 IS NULL OR environment = ?1)
+            AND (?2 = '' OR instr(lower(entity_key || char(10) || summary || char(10) || payload), lower(?2)) > 0)
+            AND (?3 = '' OR actor = ?3)
+            AND (?4 = '' OR entity = ?4)
+            AND (?5 IS NULL OR at >= ?5)
+            AND (?6 IS NULL OR number < ?6)
+          ORDER BY number DESC
+          LIMIT ?7",
+    )?;
+    let rows = statement.query_map(
+        params![
+            filter.environment,
+            filter.q,
+            filter.actor,
+            filter.entity,
+            filter.since,
+            filter.below,
+            filter.limit
+        ],
+        |row| {
+            let payload: String = row.get(8)?;
+            let entity: String = row.get(4)?;
+            Ok(AuditEntry {
+                number: row.get(0)?,
+                at: row.get(1)?,
+                actor: row.get(2)?,
+                address: row.get(3)?,
+                differences: crate::engine::diff::recorded(&payload),
+                entity,
+                entity_key: row.get(5)?,
+                action: row.get(6)?,
+                summary: row.get(7)?,
+            })
+        },
+    )?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Everybody who ever changed something, by name.
+pub fn actors(conn: &Connection) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached("SELECT DISTINCT actor FROM changes ORDER BY actor LIMIT 200")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
