@@ -76,7 +76,8 @@ mod tests {
             let (rollout, split) = sha256(text("salt"), text("key"), text("feature"));
             assert_eq!((Some(rollout.into()), Some(split.into())), expected, "{row}");
         }
-        let within = (0..100_000).filter(|n| sha256("", &format!("user-{n}"), "gradual_rollout").0 < 1000).count();
+        let within =
+            (0..100_000).filter(|n| sha256("", &format!("user-{n}"), "gradual_rollout").0 < 1000).count();
         let expected = &vectors["of_100000_users_user-0..user-99999_in_10_percent_of_gradual_rollout"];
         assert_eq!(Some(within as u64), expected.as_u64());
     }

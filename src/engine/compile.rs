@@ -117,8 +117,7 @@ impl Feature {
             Ok(rules) => (rules, None),
             Err(error) => (Box::default(), Some(error)),
         };
-        let reads_clock =
-            rules.iter().any(|rule| rule.when.as_ref().is_some_and(Matcher::reads_clock));
+        let reads_clock = rules.iter().any(|rule| rule.when.as_ref().is_some_and(Matcher::reads_clock));
         Self { key: stored.definition.key.as_str().into(), rules, broken, reads_clock, stored }
     }
 
@@ -144,7 +143,8 @@ fn compile_rule(rule: &Rule, definition: &Definition, segments: &Segments) -> Re
         Outcome::Split(arms) => {
             let arm = |arm: &super::feature::Arm| {
                 let at = definition.variants.iter().position(|variant| variant.key == arm.variant);
-                at.map(|at| (at, arm.weight)).ok_or_else(|| format!("variant {:?} does not exist", arm.variant))
+                at.map(|at| (at, arm.weight))
+                    .ok_or_else(|| format!("variant {:?} does not exist", arm.variant))
             };
             let mut arms = arms.iter().map(arm).collect::<Result<Vec<_>, _>>()?;
             if arms.is_empty() {

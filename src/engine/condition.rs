@@ -29,7 +29,11 @@ pub enum Condition {
     /// The key of a segment of the site.
     Segment(String),
     /// A constraint of the Flagr door, kept as sent (flagr.md §12).
-    Flagr { property: String, operator: String, value: String },
+    Flagr {
+        property: String,
+        operator: String,
+        value: String,
+    },
 }
 
 /// `attribute operator value(s)`.
@@ -214,9 +218,18 @@ fn decode(node: &Node<'_>, depth: usize, leaves: &mut usize, problems: &mut Prob
             leaf(&mut object, problems).map(Condition::Leaf)
         }
         _ => {
-            problems
-                .add(&node.path, "must have exactly one of all, any, not, attribute, segment");
-            object.ignore(&["all", "any", "not", "attribute", "segment", "flagr", "operator", "value", "values"]);
+            problems.add(&node.path, "must have exactly one of all, any, not, attribute, segment");
+            object.ignore(&[
+                "all",
+                "any",
+                "not",
+                "attribute",
+                "segment",
+                "flagr",
+                "operator",
+                "value",
+                "values",
+            ]);
             None
         }
     };

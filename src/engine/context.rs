@@ -53,11 +53,7 @@ impl<'a> Members<'a> {
     }
 
     fn tagged(&self, tag: u32, name: &str) -> Option<&Attribute<'a>> {
-        self.0
-            .iter()
-            .rev()
-            .find(|(have, _)| have.tag == tag && have.text == name)
-            .map(|(_, value)| value)
+        self.0.iter().rev().find(|(have, _)| have.tag == tag && have.text == name).map(|(_, value)| value)
     }
 
     pub fn insert(&mut self, name: impl Into<Cow<'a, str>>, value: Attribute<'a>) {

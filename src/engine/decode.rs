@@ -273,14 +273,14 @@ mod tests {
 
     #[test]
     fn every_problem_is_found_with_its_path() {
-        let body = r#"{"name": 1, "tags": ["a", 2, 3], "extra": {}, "deep": {"size": -1, "odd": 0}, "name": "x"}"#;
+        let body =
+            r#"{"name": 1, "tags": ["a", 2, 3], "extra": {}, "deep": {"size": -1, "odd": 0}, "name": "x"}"#;
         let mut problems = Problems::default();
         let mut object = Node::parse(body).expect("JSON").object(&mut problems).expect("an object");
         object.require("name", &mut problems).expect("there").string(&mut problems);
         object.require("tags", &mut problems).expect("there").strings(10, &mut problems);
         object.require("missing", &mut problems);
-        let mut deep =
-            object.take("deep").expect("there").object(&mut problems).expect("an object");
+        let mut deep = object.take("deep").expect("there").object(&mut problems).expect("an object");
         deep.take("size").expect("there").integer(0, 9, &mut problems);
         deep.finish(&mut problems);
         object.finish(&mut problems);

@@ -313,7 +313,12 @@ impl Serialize for Context {
     }
 }
 
-fn entry_if<M: SerializeMap, T: Serialize>(map: &mut M, name: &str, value: &T, wanted: bool) -> Result<(), M::Error> {
+fn entry_if<M: SerializeMap, T: Serialize>(
+    map: &mut M,
+    name: &str,
+    value: &T,
+    wanted: bool,
+) -> Result<(), M::Error> {
     if wanted { map.serialize_entry(name, value) } else { Ok(()) }
 }
 

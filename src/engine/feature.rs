@@ -239,7 +239,9 @@ impl Definition {
         let bucketing_id = match object.take("bucketingId") {
             Some(node) if node.is_null() => Some(None),
             Some(node) => read_bucketing_id(&node, bucketing, problems).map(Some),
-            None => Some(base.filter(|b| Some(b.bucketing) == bucketing).and_then(|b| b.bucketing_id.clone())),
+            None => {
+                Some(base.filter(|b| Some(b.bucketing) == bucketing).and_then(|b| b.bucketing_id.clone()))
+            }
         };
         let default_value = match (object.take("defaultValue"), kind) {
             (Some(node), _) if node.is_null() => Some(None),
@@ -323,7 +325,11 @@ fn read_key(object: &mut Object<'_>, base: Option<&Definition>, problems: &mut P
     }
 }
 
-fn read_kind(object: &mut Object<'_>, base: Option<&Definition>, problems: &mut Problems) -> Option<FeatureType> {
+fn read_kind(
+    object: &mut Object<'_>,
+    base: Option<&Definition>,
+    problems: &mut Problems,
+) -> Option<FeatureType> {
     let Some(node) = object.take_value("type") else {
         if base.is_none() {
             problems.add(child(&object.path, "type"), "is required");
@@ -453,7 +459,11 @@ pub fn read_variant(node: &Node<'_>, kind: Option<FeatureType>, problems: &mut P
     Some(Variant { key: key?, value: value?, attachment: attachment? })
 }
 
-fn read_variants(node: &Node<'_>, kind: Option<FeatureType>, problems: &mut Problems) -> Option<Vec<Variant>> {
+fn read_variants(
+    node: &Node<'_>,
+    kind: Option<FeatureType>,
+    problems: &mut Problems,
+) -> Option<Vec<Variant>> {
     let items = node.list(MAX_RULES, problems)?;
     let mut seen = HashSet::new();
     let variants: Vec<_> = items
@@ -571,8 +581,7 @@ pub fn read_rule(
 
 fn read_rollout(node: &Node<'_>, problems: &mut Problems) -> Option<Rollout> {
     let mut object = node.object(problems)?;
-    let percentage =
-        object.require("percentage", problems).and_then(|node| Percent::decode(&node, problems));
+    let percentage = object.require("percentage", problems).and_then(|node| Percent::decode(&node, problems));
     let by = match object.take_value("by") {
         None => Some(None),
         Some(node) if node.is_list() => {
@@ -643,13 +652,7 @@ fn read_split(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<Arm>> {
 }
 
 /// Checks that hold between a rule, the variants and the bucketing.
-fn check_rules(
-    rules: &[Rule],
-    variants: &[Variant],
-    scheme: Bucketing,
-    path: &str,
-    problems: &mut Problems,
-) {
+fn check_rules(rules: &[Rule], variants: &[Variant], scheme: Bucketing, path: &str, problems: &mut Problems) {
     for (at, rule) in rules.iter().enumerate() {
         let path = format!("{path}[{at}]");
         if let Some(rollout) = &rule.rollout {
@@ -669,7 +672,10 @@ fn check_rules(
             let path = format!("{path}[{arm_at}]");
             arm.weight.check(scheme, child(&path, "weight"), problems);
             if !variants.iter().any(|variant| variant.key == arm.variant) {
-                problems.add(child(&path, "variant"), format!("{:?} is not a variant of this feature", arm.variant));
+                problems.add(
+                    child(&path, "variant"),
+                    format!("{:?} is not a variant of this feature", arm.variant),
+                );
             } else if !seen.insert(&arm.variant) {
                 problems.add(child(&path, "variant"), format!("{} stands twice", arm.variant));
             }

@@ -158,13 +158,19 @@ pub fn check_operand(operator: Operator, operand: &Scalar, ignore_case: bool) ->
     match (operator, operand) {
         (Equals | NotEquals | In | NotIn, _) => Ok(()),
         (Contains | NotContains | StartsWith | EndsWith, Scalar::Text(_)) => Ok(()),
-        (GreaterThan | GreaterOrEqual | LessThan | LessOrEqual, Scalar::Text(_) | Scalar::Number(_)) => Ok(()),
-        (GreaterThan | GreaterOrEqual | LessThan | LessOrEqual, _) => Err("must be a number or a string".into()),
+        (GreaterThan | GreaterOrEqual | LessThan | LessOrEqual, Scalar::Text(_) | Scalar::Number(_)) => {
+            Ok(())
+        }
+        (GreaterThan | GreaterOrEqual | LessThan | LessOrEqual, _) => {
+            Err("must be a number or a string".into())
+        }
         (Matches, Scalar::Text(pattern)) => regex(pattern, ignore_case).map(|_| ()),
-        (SemverEq | SemverGt | SemverGte | SemverLt | SemverLte, Scalar::Text(text)) => match Version::parse(text) {
-            Some(_) => Ok(()),
-            None => Err("must be a version such as 2.4.0".into()),
-        },
+        (SemverEq | SemverGt | SemverGte | SemverLt | SemverLte, Scalar::Text(text)) => {
+            match Version::parse(text) {
+                Some(_) => Ok(()),
+                None => Err("must be a version such as 2.4.0".into()),
+            }
+        }
         (Before | After, Scalar::Text(text)) => match parse_time(text) {
             Some(_) => Ok(()),
             None => Err("must be an RFC 3339 time such as 2026-01-31T12:00:00Z".into()),
@@ -227,9 +233,10 @@ fn compile_leaf(leaf: &Leaf) -> Result<LeafMatcher, String> {
             let patterns = operands.iter().filter_map(text_of);
             Test::Matches(patterns.map(|pattern| regex(pattern, leaf.ignore_case)).collect::<Result<_, _>>()?)
         }
-        SemverEq | SemverGt | SemverGte | SemverLt | SemverLte => {
-            Test::Semver(ordering(leaf.operator), operands.iter().filter_map(text_of).map(Box::from).collect())
-        }
+        SemverEq | SemverGt | SemverGte | SemverLt | SemverLte => Test::Semver(
+            ordering(leaf.operator),
+            operands.iter().filter_map(text_of).map(Box::from).collect(),
+        ),
         Before | After => Test::Time(
             ordering(leaf.operator),
             operands.iter().filter_map(text_of).filter_map(parse_time).collect(),
@@ -495,7 +502,9 @@ impl Equals {
                 if comparable { Verdict::Fails } else { Verdict::Incomparable }
             }
             Attribute::Number(number) => {
-                if self.numbers.binary_search(number).is_ok() || self.number_texts.binary_search(number).is_ok() {
+                if self.numbers.binary_search(number).is_ok()
+                    || self.number_texts.binary_search(number).is_ok()
+                {
                     Verdict::Holds
                 } else if self.numbers.is_empty() && self.number_texts.is_empty() {
                     Verdict::Incomparable

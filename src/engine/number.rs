@@ -24,10 +24,7 @@ impl Number {
         if let Ok(uint) = text.parse::<u64>() {
             return Some(Self::Uint(uint));
         }
-        text.parse::<f64>()
-            .ok()
-            .filter(|f| f.is_finite())
-            .map(Self::Float)
+        text.parse::<f64>().ok().filter(|f| f.is_finite()).map(Self::Float)
     }
 
     pub fn as_f64(self) -> f64 {
@@ -56,10 +53,9 @@ impl Number {
             Self::Float(f) if f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0 => {
                 (f as i64).to_string().into()
             }
-            Self::Float(f) => serde_json::Number::from_f64(f)
-                .map(|n| n.to_string())
-                .unwrap_or_default()
-                .into(),
+            Self::Float(f) => {
+                serde_json::Number::from_f64(f).map(|n| n.to_string()).unwrap_or_default().into()
+            }
         }
     }
 }
@@ -71,10 +67,7 @@ impl Ord for Number {
             (Self::Int(a), Self::Int(b)) => a.cmp(b),
             _ => match (self.as_integer(), other.as_integer()) {
                 (Some(a), Some(b)) => a.cmp(&b),
-                _ => self
-                    .as_f64()
-                    .partial_cmp(&other.as_f64())
-                    .unwrap_or(Ordering::Equal),
+                _ => self.as_f64().partial_cmp(&other.as_f64()).unwrap_or(Ordering::Equal),
             },
         }
     }
@@ -135,9 +128,9 @@ mod tests {
         for good in ["0", "-0", "12", "-12.5", "1e3", "1E+3", "0.0e-7", "18446744073709551615"] {
             assert!(Number::parse(good).is_some(), "{good}");
         }
-        for bad in [
-            "", "-", "+1", ".5", "1.", "01", "1e", "1e+", " 1", "1 ", "NaN", "Infinity", "0x1", "1e999", "١",
-        ] {
+        for bad in
+            ["", "-", "+1", ".5", "1.", "01", "1e", "1e+", " 1", "1 ", "NaN", "Infinity", "0x1", "1e999", "١"]
+        {
             assert!(Number::parse(bad).is_none(), "{bad}");
         }
     }

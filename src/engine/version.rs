@@ -21,7 +21,10 @@ impl<'a> Version<'a> {
             }
         }
         let pre_release = pre_release.unwrap_or("");
-        if pre_release.split('.').any(|identifier| identifier.len() > 1 && identifier.starts_with('0') && is_numeric(identifier)) {
+        if pre_release
+            .split('.')
+            .any(|identifier| identifier.len() > 1 && identifier.starts_with('0') && is_numeric(identifier))
+        {
             return None;
         }
         let mut parts = [0; 6];
@@ -92,8 +95,20 @@ mod tests {
     #[test]
     fn precedence_follows_semver_and_dotted_versions() {
         let ascending = [
-            "0.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2",
-            "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.0.0.1", "1.2", "1.10", "143.1.87.77", "143.1.88",
+            "0.9",
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-alpha.beta",
+            "1.0.0-beta",
+            "1.0.0-beta.2",
+            "1.0.0-beta.11",
+            "1.0.0-rc.1",
+            "1.0.0",
+            "1.0.0.1",
+            "1.2",
+            "1.10",
+            "143.1.87.77",
+            "143.1.88",
         ];
         for (at, low) in ascending.iter().enumerate() {
             for (to, high) in ascending.iter().enumerate() {
@@ -109,8 +124,23 @@ mod tests {
 
     #[test]
     fn what_is_no_version_is_refused() {
-        for bad in ["", "v1.0", "1.", ".1", "1..2", "1.x", "1.0.0-", "1.0.0-a..b", "1.0.0+", "1.2.3.4.5.6.7",
-            "-1", "1.0.0-01", "99999999999999999999", "1.0 ", "1,0"] {
+        for bad in [
+            "",
+            "v1.0",
+            "1.",
+            ".1",
+            "1..2",
+            "1.x",
+            "1.0.0-",
+            "1.0.0-a..b",
+            "1.0.0+",
+            "1.2.3.4.5.6.7",
+            "-1",
+            "1.0.0-01",
+            "99999999999999999999",
+            "1.0 ",
+            "1,0",
+        ] {
             assert!(Version::parse(bad).is_none(), "{bad}");
         }
     }
