@@ -321,6 +321,10 @@ fn leaf(object: &mut Object<'_>, problems: &mut Problems) -> Option<Leaf> {
             fine = false;
         }
     }
+    if fine && let Err(message) = matcher::check_leaf(&leaf) {
+        problems.add(child(&path, "values"), format!("{message} together"));
+        fine = false;
+    }
     fine.then_some(leaf)
 }
 
