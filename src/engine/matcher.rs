@@ -344,7 +344,7 @@ fn patterns(operands: &[Scalar], ignore_case: bool) -> Result<Patterns, String> 
     if let [Scalar::Text(only)] = operands {
         return regex(only, ignore_case).map(Patterns::One);
     }
-    RegexSetBuilder::new(operands.iter().filter_map(text_of))
+    RegexSetBuilder::new(read(operands, |pattern| Ok(pattern.to_owned()))?)
         .case_insensitive(ignore_case)
         .size_limit(REGEX_SIZE)
         .dfa_size_limit(REGEX_SIZE)
