@@ -38,7 +38,11 @@ impl Problems {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.unknown.is_empty() && self.invalid.is_empty()
+        self.count() == 0
+    }
+
+    pub fn count(&self) -> usize {
+        self.unknown.len() + self.invalid.len()
     }
 }
 
