@@ -1,7 +1,7 @@
 //! A feature as people write it: the shapes of native-api, their checks, and their JSON. The same
 //! shapes stand in the REST API, in documents and in storage.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -777,32 +777,55 @@ impl Segment {
 
 /// Finds a cycle among segments: the keys of one, starting and ending with the same.
 pub fn segment_cycle(segments: &[Segment]) -> Option<Vec<String>> {
-    fn walk<'s>(
-        segment: &'s Segment,
-        all: &'s [Segment],
-        path: &mut Vec<&'s str>,
-        done: &mut HashSet<&'s str>,
-    ) -> Option<Vec<String>> {
-        if let Some(start) = path.iter().position(|key| *key == segment.key) {
-            let mut cycle: Vec<String> = path[start..].iter().map(|key| key.to_string()).collect();
-            cycle.push(segment.key.clone());
-            return Some(cycle);
+    order_segments(segments).1
+}
+
+/// The places of all segments, each after those it uses; and the first cycle met, whose members have no
+/// such order. Without recursion: a chain of segments may be as long as a document.
+pub(super) fn order_segments(segments: &[Segment]) -> (Vec<usize>, Option<Vec<String>>) {
+    #[derive(Clone, Copy, PartialEq)]
+    enum State {
+        New,
+        Open,
+        Done,
+    }
+    let mut places = HashMap::with_capacity(segments.len());
+    for (at, segment) in segments.iter().enumerate() {
+        places.entry(segment.key.as_str()).or_insert(at);
+    }
+    let used = |at: usize| {
+        let keys = segments[at].conditions.segments();
+        keys.into_iter().filter_map(|key| places.get(key).copied()).collect::<Vec<_>>().into_iter()
+    };
+    let mut states = vec![State::New; segments.len()];
+    let mut order = Vec::with_capacity(segments.len());
+    let mut cycle = None;
+    for start in 0..segments.len() {
+        if states[start] != State::New {
+            continue;
         }
-        if done.contains(segment.key.as_str()) {
-            return None;
-        }
-        path.push(&segment.key);
-        for key in segment.conditions.segments() {
-            if let Some(next) = all.iter().find(|other| other.key == key)
-                && let Some(cycle) = walk(next, all, path, done)
-            {
-                return Some(cycle);
+        states[start] = State::Open;
+        let mut path = vec![(start, used(start))];
+        while let Some((at, rest)) = path.last_mut() {
+            let Some(next) = rest.next() else {
+                states[*at] = State::Done;
+                order.push(*at);
+                path.pop();
+                continue;
+            };
+            match states[next] {
+                State::New => {
+                    states[next] = State::Open;
+                    path.push((next, used(next)));
+                }
+                State::Open if cycle.is_none() => {
+                    let from = path.iter().position(|(at, _)| *at == next).unwrap_or_default();
+                    let keys = path[from..].iter().map(|(at, _)| *at).chain([next]);
+                    cycle = Some(keys.map(|at| segments[at].key.clone()).collect());
+                }
+                State::Open | State::Done => {}
             }
         }
-        path.pop();
-        done.insert(&segment.key);
-        None
     }
-    let mut done = HashSet::new();
-    segments.iter().find_map(|segment| walk(segment, segments, &mut Vec::new(), &mut done))
+    (order, cycle)
 }

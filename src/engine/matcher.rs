@@ -64,8 +64,26 @@ pub enum Matcher {
     Any(Box<[Matcher]>),
     Not(Box<Matcher>),
     Leaf(Box<LeafMatcher>),
-    Segment(Box<str>, Arc<Matcher>),
+    Segment(Arc<SegmentMatcher>),
     Flagr(Box<Constraint>),
+}
+
+/// A compiled segment, shared by the conditions that ask for it.
+#[derive(Debug)]
+pub struct SegmentMatcher {
+    pub key: Box<str>,
+    pub matcher: Matcher,
+    size: Size,
+}
+
+/// How much there is to a condition once its segments are written out.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    pub parts: usize,
+    pub depth: usize,
+    pub reads_clock: bool,
+    /// The answer, when it is the same for every context: `{"all": []}` and the like.
+    pub constant: Option<bool>,
 }
 
 /// One compiled leaf.
@@ -197,7 +215,10 @@ pub fn check_leaf(leaf: &Leaf) -> Result<(), String> {
 
 /// Compiles a condition. `segments` holds what is already compiled; the error names what is missing or
 /// broken, and never happens for what was checked on write.
-pub fn compile(condition: &Condition, segments: &HashMap<String, Arc<Matcher>>) -> Result<Matcher, String> {
+pub fn compile(
+    condition: &Condition,
+    segments: &HashMap<String, Arc<SegmentMatcher>>,
+) -> Result<Matcher, String> {
     let list = |conditions: &[Condition]| -> Result<Box<[Matcher]>, String> {
         conditions.iter().map(|condition| compile(condition, segments)).collect()
     };
@@ -207,7 +228,7 @@ pub fn compile(condition: &Condition, segments: &HashMap<String, Arc<Matcher>>) 
         Condition::Not(inner) => Matcher::Not(compile(inner, segments)?.into()),
         Condition::Leaf(leaf) => Matcher::Leaf(compile_leaf(leaf)?.into()),
         Condition::Segment(key) => match segments.get(key) {
-            Some(segment) => Matcher::Segment(key.as_str().into(), segment.clone()),
+            Some(segment) => Matcher::Segment(segment.clone()),
             None => return Err(format!("segment {key} does not exist")),
         },
         Condition::Flagr { property, operator, value } => {
@@ -432,9 +453,9 @@ impl Matcher {
                 tracer.close(result);
                 result
             }
-            Self::Segment(key, inner) => {
-                tracer.open(Group::Segment(key));
-                let result = inner.holds(context, now, tracer);
+            Self::Segment(segment) => {
+                tracer.open(Group::Segment(&segment.key));
+                let result = segment.matcher.holds(context, now, tracer);
                 tracer.close(result);
                 result
             }
@@ -455,15 +476,52 @@ impl Matcher {
         }
     }
 
-    /// Whether the answer may change with time alone.
-    pub fn reads_clock(&self) -> bool {
+    pub fn size(&self) -> Size {
+        let leaf = Size { parts: 1, depth: 1, reads_clock: false, constant: None };
         match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().any(Matcher::reads_clock),
-            Self::Not(inner) => inner.reads_clock(),
-            Self::Segment(_, inner) => inner.reads_clock(),
-            Self::Leaf(leaf) => leaf.clock,
-            Self::Flagr(_) => false,
+            Self::All(parts) => Size::group(parts, true),
+            Self::Any(parts) => Size::group(parts, false),
+            Self::Not(inner) => {
+                let inner = inner.size();
+                Size { constant: inner.constant.map(|constant| !constant), ..inner.wrapped() }
+            }
+            Self::Segment(segment) => segment.size.wrapped(),
+            Self::Leaf(matcher) => Size { reads_clock: matcher.clock, ..leaf },
+            Self::Flagr(_) => leaf,
         }
+    }
+}
+
+impl Size {
+    fn wrapped(self) -> Self {
+        Self { parts: self.parts.saturating_add(1), depth: self.depth + 1, ..self }
+    }
+
+    /// A group that is `empty` when it has no parts, and when all its parts are.
+    fn group(parts: &[Matcher], empty: bool) -> Self {
+        let mut size = Self { parts: 1, depth: 1, reads_clock: false, constant: Some(empty) };
+        for part in parts {
+            let part = part.size();
+            size.parts = size.parts.saturating_add(part.parts);
+            size.depth = size.depth.max(part.depth + 1);
+            size.reads_clock |= part.reads_clock;
+            size.constant = match (size.constant, part.constant) {
+                (Some(one), Some(other)) if one == other => Some(one),
+                (Some(one), _) | (_, Some(one)) if one != empty => Some(one),
+                _ => None,
+            };
+        }
+        size
+    }
+}
+
+impl SegmentMatcher {
+    pub fn new(key: &str, matcher: Matcher) -> Self {
+        Self { key: key.into(), size: matcher.size(), matcher }
+    }
+
+    pub fn size(&self) -> Size {
+        self.size
     }
 }
 
