@@ -6,11 +6,15 @@ use serde::{Serialize, Serializer};
 
 use super::decode::{Node, Object, Problems, child};
 use super::feature::{self, Bucketing, Definition, Outcome, Rollout, Rule, Segment, Variant};
-use super::snapshot::{OVERRIDE, Status};
+use super::snapshot::{DEFAULT, OVERRIDE, Status};
 use super::value::{FeatureType, Json};
 
 /// More entries than this in one list of a document are refused.
 const MAX_ENTRIES: usize = 200_000;
+/// A stored Context lists at most this many prototypes (featuresd.md §2.3).
+pub const MAX_PROTOTYPES: usize = 32;
+/// A stored Context holds at most this many values (featuresd.md §2.3).
+pub const MAX_VALUES: usize = 1000;
 
 /// See the module.
 #[derive(Debug)]
@@ -206,7 +210,7 @@ impl Context {
                 );
                 return None;
             }
-            if key == "default" {
+            if key == DEFAULT {
                 problems.add(&node.path, "is reserved: its values are the features' default values");
                 return None;
             }
@@ -214,20 +218,43 @@ impl Context {
         });
         let description = feature::text(&mut object, "description", None, 1000, problems);
         let prototypes = match object.take_value("prototypes") {
-            Some(node) => node.strings(32, problems),
+            Some(node) => node.strings(MAX_PROTOTYPES, problems),
             None => Some(Vec::new()),
         };
-        if key.as_deref() == Some(OVERRIDE) && prototypes.as_ref().is_some_and(|list| !list.is_empty()) {
-            problems.add(child(&node.path, "prototypes"), "override has no prototypes");
-        }
+        check_prototypes(key.as_deref(), prototypes.as_deref(), &child(&node.path, "prototypes"), problems);
         let values = match object.take_value("features") {
             None => Some(Vec::new()),
-            Some(node) => node.object(problems).map(|object| {
-                object.rest().into_iter().map(|(key, node)| (key, Json::compacted(node.text()))).collect()
+            Some(node) => node.object(problems).and_then(|object| {
+                let entries = object.rest();
+                if entries.len() > MAX_VALUES {
+                    problems.add(&node.path, format!("must have at most {MAX_VALUES} entries"));
+                    return None;
+                }
+                Some(entries.into_iter().map(|(key, node)| (key, Json::compacted(node.text()))).collect())
             }),
         };
         object.finish(problems);
         Some(Self { key: key?, description: description?, prototypes: prototypes?, values: values? })
+    }
+}
+
+/// What can be said about a list of prototypes without knowing which Contexts there are (featuresd.md §2.3).
+fn check_prototypes(key: Option<&str>, prototypes: Option<&[String]>, path: &str, problems: &mut Problems) {
+    let Some(prototypes) = prototypes else { return };
+    if key == Some(OVERRIDE) && !prototypes.is_empty() {
+        problems.add(path, "override has no prototypes");
+    }
+    for (at, prototype) in prototypes.iter().enumerate() {
+        let problem = if matches!(prototype.as_str(), OVERRIDE | DEFAULT) {
+            "takes part in every look-up and cannot be a prototype"
+        } else if key == Some(prototype) {
+            "cannot be its own prototype"
+        } else if prototypes[..at].contains(prototype) {
+            "stands twice"
+        } else {
+            continue;
+        };
+        problems.add(format!("{path}[{at}]"), problem);
     }
 }
 
