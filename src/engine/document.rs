@@ -1,12 +1,16 @@
 //! Site documents: a whole site as one readable JSON or YAML value, for keeping flags in git (native-api
 //! "Site document"). Ids are left out, members with their default value too.
 
+use std::collections::HashMap;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
+use super::compile::StoredFeature;
 use super::decode::{Node, Object, Problems, child};
 use super::feature::{self, Bucketing, Definition, Outcome, Rollout, Rule, Segment, Variant};
-use super::snapshot::{DEFAULT, OVERRIDE, Status};
+use super::snapshot::{DEFAULT, Info, OVERRIDE, Source, Status, StoredContext};
 use super::value::{FeatureType, Json};
 
 /// More entries than this in one list of a document are refused.
@@ -115,6 +119,56 @@ impl Document {
             name.clone_from(&slug);
         }
         Some(Self { slug, name, description, segments: segments?, environments: environments? })
+    }
+}
+
+impl Environment {
+    /// This environment of `document` as it would be stored, to be evaluated without a database. Values of
+    /// stored Contexts that have no feature or do not fit it are problems, and left out.
+    pub fn source(&self, document: &Document, problems: &mut Problems) -> Source {
+        let stored = |definition: &Definition| StoredFeature {
+            id: Uuid::nil(),
+            version: 1,
+            locked: false,
+            created_at: String::new(),
+            updated_at: String::new(),
+            updated_by: String::new(),
+            definition: definition.clone(),
+        };
+        let kinds: HashMap<&str, FeatureType> =
+            self.features.iter().map(|feature| (feature.key.as_str(), feature.kind)).collect();
+        let mut contexts = Vec::with_capacity(self.contexts.len());
+        for context in &self.contexts {
+            let mut values = HashMap::with_capacity(context.values.len());
+            for (key, written) in &context.values {
+                let read = match kinds.get(key.as_str()) {
+                    Some(kind) => read_context_value(*kind, written),
+                    None => Err("is not a feature of this environment".to_owned()),
+                };
+                match read {
+                    Ok(value) => drop(values.insert(key.as_str().into(), value)),
+                    Err(message) => {
+                        problems.add(format!("contexts.{}.features.{key}", context.key), message);
+                    }
+                }
+            }
+            let prototypes = context.prototypes.iter().map(|key| key.as_str().into()).collect();
+            contexts.push(StoredContext { key: context.key.as_str().into(), prototypes, values });
+        }
+        Source {
+            info: Info {
+                site_id: Uuid::nil(),
+                site: document.slug.as_str().into(),
+                id: Uuid::nil(),
+                name: self.name.as_str().into(),
+                status: self.status,
+                user_id_is_context: self.user_id_is_context,
+            },
+            revision: 0,
+            features: self.features.iter().map(stored).collect(),
+            segments: document.segments.clone(),
+            contexts,
+        }
     }
 }
 
