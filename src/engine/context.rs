@@ -162,6 +162,7 @@ impl<'a> Context<'a> {
 
     /// The attribute a rule names: a member of exactly that name, else the objects on the way are walked.
     /// JSON `null` counts as missing.
+    #[inline]
     pub fn attribute(&self, path: &Path) -> Option<&Attribute<'a>> {
         let found = match (self.member(path.tag, &path.name), path.dot) {
             (None, Some((dot, tag))) => match self.member(tag, &path.name[..dot])? {
@@ -173,6 +174,7 @@ impl<'a> Context<'a> {
         found.filter(|value| !matches!(value, Attribute::Null))
     }
 
+    #[inline]
     fn member(&self, tag: u32, name: &str) -> Option<&Attribute<'a>> {
         if self.index.is_empty() {
             self.members.tagged(tag, name)

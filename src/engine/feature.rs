@@ -513,12 +513,10 @@ fn read_rules(
             problems.add(format!("{}[{at}].id", node.path), "stands twice");
         }
     }
-    for at in 0..rules.len() {
-        if rules[at].id.is_nil()
-            && let Some(same) = known.iter().find(|k| k.name == rules[at].name && !ids.contains(&k.id))
-        {
+    for rule in rules.iter_mut().filter(|rule| rule.id.is_nil()) {
+        if let Some(same) = known.iter().find(|k| k.name == rule.name && !ids.contains(&k.id)) {
             ids.insert(same.id);
-            rules[at].id = same.id;
+            rule.id = same.id;
         }
     }
     Some(rules)

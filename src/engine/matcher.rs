@@ -89,7 +89,7 @@ pub struct Size {
 /// One compiled leaf.
 #[derive(Debug)]
 pub struct LeafMatcher {
-    source: Leaf,
+    source: Box<Leaf>,
     path: Path,
     test: Test,
     /// The attribute is `now` under `before` or `after`: absent, the clock answers.
@@ -266,7 +266,7 @@ fn compile_leaf(leaf: &Leaf) -> Result<LeafMatcher, String> {
         strict: leaf.strict,
         ignore_case: leaf.ignore_case,
         test,
-        source: leaf.clone(),
+        source: leaf.clone().into(),
     })
 }
 
@@ -340,10 +340,12 @@ fn text_of(operand: &Scalar) -> Option<&str> {
 
 /// Text with its letter case set aside, letter by letter: a `Σ` folds the same wherever it stands, so that
 /// what contains a text also contains it without case.
+#[inline]
 fn fold(text: &str, ignore_case: bool) -> Cow<'_, str> {
-    if !ignore_case {
-        return text.into();
-    }
+    if ignore_case { folded(text) } else { text.into() }
+}
+
+fn folded(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         let has_upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
         return if has_upper { text.to_ascii_lowercase().into() } else { text.into() };
@@ -421,59 +423,38 @@ fn is_in(network: &IpNet, address: &IpAddr) -> bool {
 
 impl Matcher {
     /// Whether the condition holds for this context at this moment.
+    #[inline]
     pub fn holds<T: Tracer>(&self, context: &Context<'_>, now: Nanos, tracer: &mut T) -> bool {
+        // Most parts are leaves: they are worth inlining, the recursion is not.
         match self {
-            Self::All(parts) => {
-                tracer.open(Group::All);
-                let mut result = true;
-                for part in parts {
-                    result &= part.holds(context, now, tracer);
-                    if !result && !T::THOROUGH {
-                        break;
-                    }
-                }
-                tracer.close(result);
-                result
-            }
-            Self::Any(parts) => {
-                tracer.open(Group::Any);
-                let mut result = false;
-                for part in parts {
-                    result |= part.holds(context, now, tracer);
-                    if result && !T::THOROUGH {
-                        break;
-                    }
-                }
-                tracer.close(result);
-                result
-            }
-            Self::Not(inner) => {
-                tracer.open(Group::Not);
-                let result = !inner.holds(context, now, tracer);
-                tracer.close(result);
-                result
-            }
-            Self::Segment(segment) => {
-                tracer.open(Group::Segment(&segment.key));
-                let result = segment.matcher.holds(context, now, tracer);
-                tracer.close(result);
-                result
-            }
-            Self::Leaf(leaf) => {
-                let actual = context.attribute(&leaf.path);
-                let result = leaf.holds(actual, context.text_only, now);
-                tracer.leaf(&leaf.source, actual, result);
-                result
-            }
-            Self::Flagr(constraint) => {
-                let outcome = constraint.matches(context);
-                let result = matches!(outcome, Ok(true));
-                if T::THOROUGH {
-                    tracer.flagr(constraint, &outcome.map_err(|error| error.to_string()));
-                }
-                result
-            }
+            Self::Leaf(leaf) => leaf.ask(context, now, tracer),
+            other => other.decide(context, now, tracer),
         }
+    }
+
+    fn decide<T: Tracer>(&self, context: &Context<'_>, now: Nanos, tracer: &mut T) -> bool {
+        let group = match self {
+            Self::All(_) => Group::All,
+            Self::Any(_) => Group::Any,
+            Self::Not(_) => Group::Not,
+            Self::Segment(segment) => Group::Segment(&segment.key),
+            Self::Leaf(leaf) => return leaf.ask(context, now, tracer),
+            Self::Flagr(constraint) => return ask_flagr(constraint, context, tracer),
+        };
+        tracer.open(group);
+        let mut ask = |part: &Matcher| part.holds(context, now, tracer);
+        let result = match self {
+            // Every part is asked when somebody wants to know why, also after the one that decides.
+            Self::All(parts) if T::THOROUGH => parts.iter().fold(true, |all, part| ask(part) && all),
+            Self::Any(parts) if T::THOROUGH => parts.iter().fold(false, |any, part| ask(part) || any),
+            Self::All(parts) => parts.iter().all(ask),
+            Self::Any(parts) => parts.iter().any(ask),
+            Self::Not(inner) => !ask(inner),
+            Self::Segment(segment) => ask(&segment.matcher),
+            Self::Leaf(_) | Self::Flagr(_) => false,
+        };
+        tracer.close(result);
+        result
     }
 
     pub fn size(&self) -> Size {
@@ -525,7 +506,24 @@ impl SegmentMatcher {
     }
 }
 
+fn ask_flagr<T: Tracer>(constraint: &Constraint, context: &Context<'_>, tracer: &mut T) -> bool {
+    let outcome = constraint.matches(context);
+    let result = matches!(outcome, Ok(true));
+    if T::THOROUGH {
+        tracer.flagr(constraint, &outcome.map_err(|error| error.to_string()));
+    }
+    result
+}
+
 impl LeafMatcher {
+    #[inline]
+    fn ask<T: Tracer>(&self, context: &Context<'_>, now: Nanos, tracer: &mut T) -> bool {
+        let actual = context.attribute(&self.path);
+        let result = self.holds(actual, context.text_only, now);
+        tracer.leaf(&self.source, actual, result);
+        result
+    }
+
     fn holds(&self, actual: Option<&Attribute<'_>>, text_only: bool, now: Nanos) -> bool {
         let (negative, strict) = (self.negative, self.strict);
         match actual {
@@ -599,10 +597,10 @@ impl Equals {
     fn verdict(&self, actual: &Attribute<'_>, text_only: bool, ignore_case: bool) -> Verdict {
         match actual {
             Attribute::Text(text) => {
-                let mut comparable = !self.texts.is_empty() || self.is_empty();
-                if comparable && self.texts.contains(&fold(text, ignore_case)) {
+                if self.texts.contains(&fold(text, ignore_case)) {
                     return Verdict::Holds;
                 }
+                let mut comparable = !self.texts.is_empty() || self.is_empty();
                 if !self.numbers.is_empty()
                     && let Some(number) = Number::parse(text)
                 {

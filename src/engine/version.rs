@@ -32,11 +32,13 @@ impl<'a> Version<'a> {
     /// `None` when the text is no version. Numeric parts may have leading zeros, as in `22.04`.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (parts, rest) = numeric_parts(text)?;
+        if rest.is_empty() {
+            return Some(Self { parts, pre_release: "" });
+        }
         let (rest, build) = split(rest, '+');
         let pre_release = match rest.strip_prefix('-') {
-            Some(pre_release) => Some(pre_release),
-            None if rest.is_empty() => None,
-            None => return None,
+            None if !rest.is_empty() => return None,
+            pre_release => pre_release,
         };
         if build.is_some_and(|build| !build.split('.').all(is_identifier))
             || pre_release.is_some_and(|pre_release| !pre_release.split('.').all(is_pre_release))
