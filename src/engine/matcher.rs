@@ -668,3 +668,6 @@ fn order(
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests;
