@@ -445,8 +445,8 @@ impl Matcher {
         let mut ask = |part: &Matcher| part.holds(context, now, tracer);
         let result = match self {
             // Every part is asked when somebody wants to know why, also after the one that decides.
-            Self::All(parts) if T::THOROUGH => parts.iter().fold(true, |all, part| ask(part) && all),
-            Self::Any(parts) if T::THOROUGH => parts.iter().fold(false, |any, part| ask(part) || any),
+            Self::All(parts) if T::THOROUGH => parts.iter().filter(|part| !ask(part)).count() == 0,
+            Self::Any(parts) if T::THOROUGH => parts.iter().filter(|part| ask(part)).count() > 0,
             Self::All(parts) => parts.iter().all(ask),
             Self::Any(parts) => parts.iter().any(ask),
             Self::Not(inner) => !ask(inner),
