@@ -21,7 +21,7 @@ pub const MAX_PROTOTYPES: usize = 32;
 pub const MAX_VALUES: usize = 1000;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     pub slug: String,
     pub name: String,
@@ -30,7 +30,7 @@ pub struct Document {
     pub environments: Vec<Environment>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Environment {
     pub name: String,
     pub description: String,
