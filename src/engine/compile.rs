@@ -6,13 +6,15 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::context::Path;
-use super::feature::{Definition, Otherwise, Outcome, Percent, Rule, Segment, StickTo};
-use super::matcher::{self, Matcher};
+use super::feature::{self, Arm, Bucketing, Definition, Otherwise, Outcome, Percent, Rule, Segment, StickTo};
+use super::matcher::{self, Matcher, SegmentMatcher, Size};
 use super::value::Json;
 
 /// Parts one condition may have once its segments are written out: segments that use segments could
 /// otherwise grow without bound.
 const MAX_EXPANDED: usize = 20_000;
+/// Levels one condition may have once its segments are written out, since evaluation descends them.
+const MAX_LEVELS: usize = 200;
 
 /// A feature as the store keeps it.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +48,9 @@ pub struct Feature {
 pub struct CompiledRule {
     pub id: Box<str>,
     pub when: Option<Matcher>,
+    pub reads_clock: bool,
+    /// No conditions, or none that any context could fail, such as `{"all": []}`.
+    pub unconditional: bool,
     pub stick: Stick,
     pub salt: Box<str>,
     /// Below [`Percent::FULL`] only some users are in.
@@ -70,38 +75,26 @@ pub enum CompiledOutcome {
 }
 
 /// The segments of a site, compiled; one that could not be is absent, and why is told by its users.
-pub type Segments = HashMap<String, Arc<Matcher>>;
+pub type Segments = HashMap<String, Arc<SegmentMatcher>>;
 
 /// Compiles the segments of a site, each after those it uses. What is part of a cycle, names a missing
 /// segment or grows too large is left out.
 pub fn segments(all: &[Segment]) -> Segments {
-    let mut done = Segments::new();
-    let mut waiting: Vec<&Segment> = all.iter().collect();
-    loop {
-        let before = waiting.len();
-        waiting.retain(|segment| match matcher::compile(&segment.conditions, &done) {
-            Ok(matcher) if expanded(&matcher) <= MAX_EXPANDED => {
-                done.insert(segment.key.clone(), Arc::new(matcher));
-                false
+    let mut done = Segments::with_capacity(all.len());
+    for at in feature::order_segments(all).0 {
+        let segment = &all[at];
+        if let Ok(matcher) = matcher::compile(&segment.conditions, &done) {
+            let compiled = SegmentMatcher::new(&segment.key, matcher);
+            if fits(compiled.size()) {
+                done.insert(segment.key.clone(), Arc::new(compiled));
             }
-            _ => true,
-        });
-        if waiting.len() == before {
-            return done;
         }
     }
+    done
 }
 
-/// How many parts a condition has with its segments written out.
-fn expanded(matcher: &Matcher) -> usize {
-    match matcher {
-        Matcher::All(parts) | Matcher::Any(parts) => {
-            parts.iter().map(expanded).fold(1, usize::saturating_add)
-        }
-        Matcher::Not(inner) => expanded(inner).saturating_add(1),
-        Matcher::Segment(_, inner) => expanded(inner).saturating_add(1),
-        Matcher::Leaf(_) | Matcher::Flagr(_) => 1,
-    }
+fn fits(size: Size) -> bool {
+    size.parts <= MAX_EXPANDED && size.depth <= MAX_LEVELS
 }
 
 impl Feature {
@@ -121,7 +114,7 @@ impl Feature {
             (Err(error), _) => (Box::default(), Some(error)),
             (_, Some(damage)) => (Box::default(), Some(damage.clone())),
         };
-        let reads_clock = rules.iter().any(|rule| rule.when.as_ref().is_some_and(Matcher::reads_clock));
+        let reads_clock = rules.iter().any(|rule| rule.reads_clock);
         Self { key: stored.definition.key.as_str().into(), rules, broken, reads_clock, stored }
     }
 
@@ -131,21 +124,16 @@ impl Feature {
 }
 
 fn compile_rule(rule: &Rule, definition: &Definition, segments: &Segments) -> Result<CompiledRule, String> {
-    let when = match &rule.when {
-        Some(condition) => {
-            let matcher = matcher::compile(condition, segments)?;
-            if expanded(&matcher) > MAX_EXPANDED {
-                return Err("is too large with its segments written out".into());
-            }
-            Some(matcher)
-        }
-        None => None,
-    };
-    let is_crc32 = definition.bucketing == super::feature::Bucketing::Crc32;
+    let when = rule.when.as_ref().map(|condition| matcher::compile(condition, segments)).transpose()?;
+    let size = when.as_ref().map(Matcher::size);
+    if size.is_some_and(|size| !fits(size)) {
+        return Err("is too large with its segments written out".into());
+    }
+    let is_crc32 = definition.bucketing == Bucketing::Crc32;
     let outcome = match &rule.outcome {
         Outcome::Value(value) => CompiledOutcome::Value(value.clone()),
         Outcome::Split(arms) => {
-            let arm = |arm: &super::feature::Arm| {
+            let arm = |arm: &Arm| {
                 let at = definition.variants.iter().position(|variant| variant.key == arm.variant);
                 at.map(|at| (at, arm.weight))
                     .ok_or_else(|| format!("variant {:?} does not exist", arm.variant))
@@ -165,6 +153,8 @@ fn compile_rule(rule: &Rule, definition: &Definition, segments: &Segments) -> Re
     Ok(CompiledRule {
         id: rule.id.to_string().into(),
         when,
+        reads_clock: size.is_some_and(|size| size.reads_clock),
+        unconditional: size.is_none_or(|size| size.constant == Some(true)),
         stick: match rollout.and_then(|rollout| rollout.by.as_ref()) {
             None => Stick::TargetingKey,
             Some(StickTo::Attribute(name)) => Stick::Attribute(Path::new(name)),

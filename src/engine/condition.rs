@@ -176,11 +176,11 @@ impl Condition {
 }
 
 fn decode(node: &Node<'_>, depth: usize, leaves: &mut usize, problems: &mut Problems) -> Option<Condition> {
-    if depth > MAX_DEPTH {
-        problems.add(&node.path, format!("must be nested at most {MAX_DEPTH} deep"));
+    let mut object = node.object(problems)?;
+    if depth > MAX_DEPTH && ["all", "any", "not"].iter().any(|group| object.has(group)) {
+        problems.add(&node.path, format!("groups must be nested at most {MAX_DEPTH} deep"));
         return None;
     }
-    let mut object = node.object(problems)?;
     let group = |inner: &Node<'_>, leaves: &mut usize, problems: &mut Problems| {
         let items = inner.list(MAX_LEAVES, problems)?;
         let decoded: Vec<_> = items.iter().map(|item| decode(item, depth + 1, leaves, problems)).collect();
@@ -320,6 +320,10 @@ fn leaf(object: &mut Object<'_>, problems: &mut Problems) -> Option<Leaf> {
             problems.add(child(&path, &name), message);
             fine = false;
         }
+    }
+    if fine && let Err(message) = matcher::check_leaf(&leaf) {
+        problems.add(child(&path, "values"), format!("{message} together"));
+        fine = false;
     }
     fine.then_some(leaf)
 }

@@ -92,12 +92,14 @@ impl<'a> Members<'a> {
 pub struct Path {
     name: Box<str>,
     tag: u32,
-    dotted: bool,
+    /// Where the first dot is, and the tag of what stands before it.
+    dot: Option<(usize, u32)>,
 }
 
 impl Path {
     pub fn new(name: &str) -> Self {
-        Self { name: name.into(), tag: tag(name), dotted: name.contains('.') }
+        let dot = name.find('.').map(|dot| (dot, tag(&name[..dot])));
+        Self { name: name.into(), tag: tag(name), dot }
     }
 
     pub fn as_str(&self) -> &str {
@@ -109,7 +111,7 @@ impl Path {
 #[derive(Clone, Debug, Default)]
 pub struct Context<'a> {
     members: Members<'a>,
-    index: HashMap<String, usize>,
+    index: HashMap<Cow<'a, str>, usize>,
     /// What rollouts stick to where a rule names nothing else. `None`: no key was given.
     targeting_key: Option<Cow<'a, str>>,
     /// The door's wire has only text, so `true` and `false` also compare as booleans.
@@ -119,8 +121,12 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// A context of these attributes whose targeting key is `userId`.
     pub fn new(members: Members<'a>) -> Self {
-        let key = members.get("userId").and_then(Attribute::as_key).map(|key| key.into_owned());
-        Self::with_targeting_key(members, key.map(Cow::Owned))
+        let key = match members.get("userId") {
+            Some(Attribute::Text(Cow::Borrowed(key))) => Some(Cow::Borrowed(*key)),
+            Some(other) => other.as_key().map(|key| Cow::Owned(key.into_owned())),
+            None => None,
+        };
+        Self::with_targeting_key(members, key)
     }
 
     /// A context whose targeting key a protocol carries apart from the attributes. The key also
@@ -133,14 +139,14 @@ impl<'a> Context<'a> {
             members.insert("userId", Attribute::Text(key.clone()));
         }
         let index = if members.len() > SCAN_LIMIT {
-            members.iter().enumerate().map(|(at, (name, _))| (name.to_owned(), at)).collect()
+            members.0.iter().enumerate().map(|(at, (name, _))| (name.text.clone(), at)).collect()
         } else {
             HashMap::new()
         };
         Self { members, index, targeting_key: key, text_only: false }
     }
 
-    /// Parses a JSON object, nested at most 64 deep.
+    /// Parses a JSON object, nested at most 127 deep.
     pub fn from_json(json: &'a str) -> Result<Self, serde_json::Error> {
         let members: Members<'a> = serde_json::from_str(json)?;
         Ok(Self::new(members))
@@ -154,23 +160,32 @@ impl<'a> Context<'a> {
         &self.members
     }
 
-    /// The attribute a rule names. JSON `null` counts as missing.
+    /// The attribute a rule names: a member of exactly that name, else the objects on the way are walked.
+    /// JSON `null` counts as missing.
+    #[inline]
     pub fn attribute(&self, path: &Path) -> Option<&Attribute<'a>> {
-        let exact = if self.index.is_empty() {
-            self.members.tagged(path.tag, &path.name)
-        } else {
-            self.index.get(path.as_str()).map(|&at| &self.members.0[at].1)
-        };
-        let found = match exact {
-            None if path.dotted => self.members.walk(&path.name),
-            found => found,
+        let found = match (self.member(path.tag, &path.name), path.dot) {
+            (None, Some((dot, tag))) => match self.member(tag, &path.name[..dot])? {
+                Attribute::Object(members) => members.walk(&path.name[dot + 1..]),
+                _ => None,
+            },
+            (exact, _) => exact,
         };
         found.filter(|value| !matches!(value, Attribute::Null))
     }
 
+    #[inline]
+    fn member(&self, tag: u32, name: &str) -> Option<&Attribute<'a>> {
+        if self.index.is_empty() {
+            self.members.tagged(tag, name)
+        } else {
+            self.index.get(name).map(|&at| &self.members.0[at].1)
+        }
+    }
+
     /// A top-level attribute by its exact name; `null` counts as missing.
     pub fn get(&self, name: &str) -> Option<&Attribute<'a>> {
-        self.members.get(name).filter(|value| !matches!(value, Attribute::Null))
+        self.member(tag(name), name).filter(|value| !matches!(value, Attribute::Null))
     }
 }
 

@@ -38,7 +38,11 @@ impl Problems {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.unknown.is_empty() && self.invalid.is_empty()
+        self.count() == 0
+    }
+
+    pub fn count(&self) -> usize {
+        self.unknown.len() + self.invalid.len()
     }
 }
 
@@ -101,16 +105,20 @@ impl<'a> Node<'a> {
         Number::parse(self.text())
     }
 
-    /// The members of an object; `None` and a problem when it is something else.
+    /// The members of an object; `None` and a problem when it is something else. A member given twice is a
+    /// problem too, and the first one is read.
     pub fn object(&self, problems: &mut Problems) -> Option<Object<'a>> {
         let Entries(members) = self.read(problems, "must be an object")?;
         let mut seen = HashSet::with_capacity(members.len());
-        for (name, _) in &members {
-            if !seen.insert(name.as_ref()) {
-                problems.add(child(&self.path, name), "is given twice");
+        let mut once = Vec::with_capacity(members.len());
+        for (name, raw) in members {
+            if seen.insert(name.clone()) {
+                once.push((name, raw));
+            } else {
+                problems.add(child(&self.path, &name), "is given twice");
             }
         }
-        Some(Object { path: self.path.clone(), taken: vec![false; members.len()], members })
+        Some(Object { path: self.path.clone(), taken: vec![false; once.len()], members: once })
     }
 
     /// The elements of a list of at most `max`; `None` and a problem otherwise.
@@ -287,7 +295,7 @@ mod tests {
         let fields: Vec<_> = problems.invalid.iter().map(|p| p.field.as_str()).collect();
         assert_eq!(fields, ["name", "tags[1]", "tags[2]", "missing", "deep.size"]);
         let unknown: Vec<_> = problems.unknown.iter().map(|p| p.field.as_str()).collect();
-        assert_eq!(unknown, ["deep.odd", "extra", "name"]);
+        assert_eq!(unknown, ["deep.odd", "extra"]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub enum Why {
 /// How a rollout came out.
 #[derive(Debug, Clone, Serialize)]
 pub struct Rollout {
-    /// The attribute stuck to, or several; `null` for the targeting key.
+    /// The attribute stuck to, or several; `userId` for the targeting key.
     pub by: Value,
     pub key: Option<String>,
     pub bucket: Option<u32>,
@@ -46,6 +46,20 @@ pub struct RuleTrace {
     pub rollout: Option<Rollout>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<&'static str>,
+}
+
+impl RuleTrace {
+    fn new(rule: &Rule) -> Self {
+        Self {
+            id: rule.id.to_string(),
+            name: rule.name.clone(),
+            priority: rule.priority,
+            matched: false,
+            why: None,
+            rollout: None,
+            skipped: None,
+        }
+    }
 }
 
 /// An evaluation with its trace.
@@ -70,14 +84,14 @@ impl Explanation<'_> {
 pub fn explain<'s>(evaluator: &Evaluator<'s, '_>, feature: &'s Feature) -> Explanation<'s> {
     let mut trace = Trace::default();
     let evaluation = evaluator.traced(feature, &mut trace);
-    let mut traced = trace.rules.into_iter().peekable();
+    // The enabled rules were asked in order, until one decided.
+    let mut traced = trace.rules.into_iter();
     let rules = feature
         .definition()
         .rules
         .iter()
         .map(|rule| {
-            let id = rule.id.to_string();
-            if traced.peek().is_some_and(|next| next.id == id)
+            if rule.enabled
                 && let Some(next) = traced.next()
             {
                 return next;
@@ -89,8 +103,7 @@ pub fn explain<'s>(evaluator: &Evaluator<'s, '_>, feature: &'s Feature) -> Expla
             } else {
                 "something before it decided"
             };
-            let (name, priority) = (rule.name.clone(), rule.priority);
-            RuleTrace { id, name, priority, matched: false, why: None, rollout: None, skipped: Some(skipped) }
+            RuleTrace { skipped: Some(skipped), ..RuleTrace::new(rule) }
         })
         .collect();
     Explanation { evaluation, rules }
@@ -155,15 +168,7 @@ impl Tracer for Trace {
 
 impl RuleTracer for Trace {
     fn begin(&mut self, rule: &Rule) {
-        self.rules.push(RuleTrace {
-            id: rule.id.to_string(),
-            name: rule.name.clone(),
-            priority: rule.priority,
-            matched: false,
-            why: None,
-            rollout: None,
-            skipped: None,
-        });
+        self.rules.push(RuleTrace::new(rule));
     }
 
     fn allotted(&mut self, allotment: Allotment<'_>) {

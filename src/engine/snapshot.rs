@@ -89,6 +89,8 @@ pub struct Snapshot {
 
 /// The key of the stored Context that comes before everything.
 pub const OVERRIDE: &str = "override";
+/// The key of the Context whose values are the features' own: it names no stored one.
+pub const DEFAULT: &str = "default";
 
 impl Snapshot {
     /// Compiles a whole environment.
@@ -103,6 +105,7 @@ impl Snapshot {
         let mut contexts: SharedMap<Arc<str>, Arc<StoredContext>> =
             source.contexts.into_iter().map(|context| (context.key.clone(), Arc::new(context))).collect();
         let overrides = contexts.remove(OVERRIDE).filter(|context| !context.values.is_empty());
+        contexts.remove(DEFAULT);
         Self {
             clock_readers: features.values().filter(|feature| feature.reads_clock).count(),
             info: source.info,
@@ -185,7 +188,7 @@ impl Snapshot {
         }
         if let Some(Attribute::List(prototypes)) = context.get("contextPrototypes") {
             for prototype in prototypes {
-                if let Attribute::Text(key) = prototype
+                if let Some(key) = prototype.as_key()
                     && let Some(stored) = self.contexts.get(key.as_ref())
                 {
                     walk.visit(stored, 1)?;
