@@ -132,7 +132,7 @@ pub fn admit(req: &HttpRequest, app: &App, token: Arc<Token>) -> Result<ClientKe
     let standing = app.live.limits.count(&token, address(req, app), now);
     if let Some(standing) = standing.filter(|standing| !standing.allowed) {
         app.metrics.rate_limited.inc();
-        return Err(Error::Limited(standing.reset));
+        return Err(Error::Limited(standing));
     }
     token.usage.count(now);
     Ok(ClientKey { token, standing })
