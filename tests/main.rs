@@ -1,0 +1,4 @@
+//! One test binary: one module per door and per promise.
+
+mod client;
+mod support;
