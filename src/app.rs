@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::clock::{self, Millis};
+use crate::clock::{Clock, Millis};
 use crate::config::Config;
 use crate::engine::permission::{Permission, Role, allows};
 use crate::engine::value::Json;
@@ -26,6 +26,7 @@ pub struct App {
     pub metrics: Metrics,
     /// The last write failed for want of a writable database; told by `/readyz`.
     pub unwritable: AtomicBool,
+    pub clock: Clock,
 }
 
 /// Who acts: a person, a program of theirs, or the server itself.
@@ -142,6 +143,7 @@ impl App {
             live,
             metrics: Metrics::new(),
             unwritable: AtomicBool::new(false),
+            clock: Clock::default(),
         });
         let writer = app.store.writer();
         app.live.load_all(&writer).map_err(|error| {
@@ -155,7 +157,7 @@ impl App {
     }
 
     pub fn now(&self) -> Millis {
-        clock::now()
+        self.clock.now()
     }
 
     /// Runs one transaction: the rows of `f`, its audit entries, new revisions and events, or nothing at

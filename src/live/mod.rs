@@ -53,6 +53,12 @@ impl Environment {
         self.notices.subscribe()
     }
 
+    /// Has every stream see whether its token still holds.
+    fn wake(&self) {
+        // Revision 0 is older than what any stream was told: there is nothing else to look at.
+        let _ = self.notices.send(Notice { revision: 0, changed: None });
+    }
+
     /// Keeps the snapshot unless a newer one is there, and tells the streams.
     fn swap(&self, snapshot: Snapshot, changed: Option<Vec<String>>) {
         let revision = snapshot.revision;
@@ -200,17 +206,20 @@ impl Live {
                 self.stale.lock().push(*id);
             }
         }
+        if !effects.credentials && effects.removed.is_empty() {
+            return;
+        }
+        let before = self.environments.load_full();
         if !effects.removed.is_empty() {
-            let mut environments = HashMap::clone(&self.environments.load());
+            let mut environments = HashMap::clone(&before);
             for id in &effects.removed {
                 environments.remove(id);
             }
             self.environments.store(Arc::new(environments));
         }
-        if (effects.credentials || !effects.removed.is_empty())
-            && let Err(error) = self.credentials.load(writer, self)
-        {
-            tracing::error!(%error, "credentials cannot be read");
+        match self.credentials.load(writer, self) {
+            Ok(()) => before.values().for_each(|environment| environment.wake()),
+            Err(error) => tracing::error!(%error, "credentials cannot be read"),
         }
     }
 
