@@ -15,5 +15,7 @@ pub mod matcher;
 pub mod number;
 pub mod permission;
 pub mod snapshot;
+#[cfg(test)]
+mod testing;
 pub mod value;
 pub mod version;
