@@ -446,7 +446,8 @@ fn segments(rows: &[(&str, &[&str])]) -> Vec<Segment> {
 
 #[test]
 fn a_cycle_among_segments_is_named_from_where_it_closes() {
-    let rows: [(&[(&str, &[&str])], Option<&[&str]>); 7] = [
+    type Row<'r> = (&'r [(&'r str, &'r [&'r str])], Option<&'r [&'r str]>);
+    let rows: [Row<'_>; 7] = [
         (&[], None),
         (&[("a", &["b", "c"]), ("b", &["d"]), ("c", &["d"]), ("d", &[])], None),
         (&[("a", &["gone"])], None),
