@@ -198,3 +198,147 @@ impl serde::Serialize for StoredFeature {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::condition::Condition;
+    use crate::engine::testing::{answer, environment, stored};
+
+    fn segment(key: &str, conditions: Condition) -> Segment {
+        Segment { key: key.into(), name: key.into(), conditions }
+    }
+
+    fn uses(keys: &[&str]) -> Condition {
+        Condition::All(keys.iter().map(|key| Condition::Segment(key.to_string())).collect())
+    }
+
+    fn compiled(all: &[Segment]) -> Vec<String> {
+        let mut keys: Vec<_> = segments(all).into_keys().collect();
+        keys.sort();
+        keys
+    }
+
+    #[test]
+    fn segments_may_use_segments_in_any_order() {
+        let all = [
+            segment("a", uses(&["b", "c"])),
+            segment("b", uses(&["d"])),
+            segment("c", uses(&["d"])),
+            segment("d", uses(&[])),
+        ];
+        assert_eq!(compiled(&all), ["a", "b", "c", "d"]);
+        let conditions = json!([
+            {"key": "nordic", "conditions": {"not": {"segment": "elsewhere"}}},
+            {"key": "elsewhere", "conditions": {"attribute": "country", "operator": "not_in", "values": ["SE", "NO"]}}]);
+        let feature = json!({"key": "f", "type": "BOOLEAN", "defaultValue": false,
+            "rules": [{"name": "r", "when": {"segment": "nordic"}, "outcome": {"value": true}}]});
+        let snapshot = environment(json!([feature]), conditions, json!([]));
+        assert_eq!(answer(&snapshot, "f", &json!({"country": "SE"})), "true TARGETING_MATCH rule=r");
+        assert_eq!(answer(&snapshot, "f", &json!({"country": "DK"})), "false DEFAULT");
+    }
+
+    #[test]
+    fn cycles_and_missing_segments_leave_out_their_users_alone() {
+        let all = [
+            segment("fine", uses(&[])),
+            segment("a", uses(&["fine", "b"])),
+            segment("b", uses(&["a"])),
+            segment("above", uses(&["a"])),
+            segment("lost", uses(&["gone"])),
+            segment("self", uses(&["self"])),
+        ];
+        assert_eq!(compiled(&all), ["fine"]);
+    }
+
+    #[test]
+    fn segments_that_would_grow_or_nest_without_bound_are_left_out() {
+        // Each is twice the one before: 2^n parts written out.
+        let doubling: Vec<_> = (0..40)
+            .map(|n| {
+                segment(
+                    &format!("s{n}"),
+                    if n == 0 { uses(&[]) } else { uses(&[format!("s{}", n - 1).as_str(); 2]) },
+                )
+            })
+            .collect();
+        let kept = segments(&doubling);
+        assert!(kept.contains_key("s10") && !kept.contains_key("s20"));
+        assert!(kept.values().all(|segment| segment.size().parts <= MAX_EXPANDED));
+
+        // A chain: each level is a group and a segment.
+        let chain: Vec<_> = (0..50_000)
+            .map(|n| {
+                segment(
+                    &format!("s{n}"),
+                    if n == 0 { uses(&[]) } else { uses(&[format!("s{}", n - 1).as_str()]) },
+                )
+            })
+            .collect();
+        assert_eq!(segments(&chain).len(), 100);
+    }
+
+    #[test]
+    fn a_rule_may_not_be_larger_with_its_segments_than_a_segment() {
+        let fine = segment("s", Condition::Any(vec![uses(&[]); 500]));
+        let compiled = segments(&[fine]);
+        let mut feature = stored(
+            json!({"key": "f", "type": "BOOLEAN", "rules": [{"name": "r", "outcome": {"value": true}}]}),
+        );
+        for (times, broken) in
+            [(39, None), (40, Some("rule \"r\": is too large with its segments written out"))]
+        {
+            feature.definition.rules[0].when = Some(uses(&vec!["s"; times]));
+            assert_eq!(Feature::compile(feature.clone(), &compiled).broken.as_deref(), broken, "{times}");
+        }
+    }
+
+    #[test]
+    fn stored_data_that_no_write_lets_through_breaks_one_feature_and_panics_nowhere() {
+        let sound = stored(json!({"key": "f", "type": "STRING", "defaultValue": "d",
+            "variants": [{"key": "a", "value": "a"}],
+            "rules": [{"name": "r", "outcome": {"split": [{"variant": "a", "weight": 100}]}}]}));
+        type Spoil = fn(&mut Definition);
+        let rows: [(Spoil, &str); 3] = [
+            (|f| f.variants.clear(), "rule \"r\": variant \"a\" does not exist"),
+            (|f| f.rules[0].outcome = Outcome::Split(Vec::new()), "rule \"r\": the split has no variants"),
+            (
+                |f| {
+                    f.rules[0].when = Some(Condition::Flagr {
+                        property: "a".into(),
+                        operator: "is".into(),
+                        value: "1".into(),
+                    });
+                },
+                "rule \"r\": not supported operator: is",
+            ),
+        ];
+        for (spoil, message) in rows {
+            let mut spoiled = sound.clone();
+            spoil(&mut spoiled.definition);
+            let feature = Feature::compile(spoiled, &Segments::new());
+            assert_eq!(feature.broken.as_deref(), Some(message));
+            assert!(feature.rules.is_empty());
+        }
+        assert_eq!(Feature::compile(sound, &Segments::new()).broken, None);
+    }
+
+    #[test]
+    fn a_feature_reads_the_clock_where_a_rule_or_its_segment_does() {
+        let clock = json!({"attribute": "now", "operator": "after", "value": "2026-01-01"});
+        let segments = json!([{"key": "s", "conditions": clock}]);
+        for (when, reads) in [
+            (json!({"segment": "s"}), true),
+            (json!({"any": [{"not": {"segment": "s"}}]}), true),
+            (clock.clone(), true),
+            (json!({"attribute": "then", "operator": "after", "value": "2026-01-01"}), false),
+            (json!(null), false),
+        ] {
+            let feature = json!({"key": "f", "type": "BOOLEAN", "rules": [{"name": "r", "when": when, "outcome": {"value": true}}]});
+            let snapshot = environment(json!([feature]), segments.clone(), json!([]));
+            assert_eq!(snapshot.reads_clock(), reads, "{when}");
+        }
+    }
+}

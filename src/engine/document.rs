@@ -76,8 +76,9 @@ pub fn is_context_key(text: &str) -> bool {
 }
 
 impl Document {
-    /// Reads a document; every problem is reported by path.
+    /// Reads a document; every problem is reported by path, and with any there is no document.
     pub fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let before = problems.count();
         let mut object = node.object(problems)?;
         if let Some(version) = object.require("version", problems)
             && version.number() != super::number::Number::parse("1")
@@ -118,7 +119,8 @@ impl Document {
         if name.is_empty() {
             name.clone_from(&slug);
         }
-        Some(Self { slug, name, description, segments: segments?, environments: environments? })
+        let document = Self { slug, name, description, segments: segments?, environments: environments? };
+        (problems.count() == before).then_some(document)
     }
 }
 
@@ -456,3 +458,6 @@ impl Serialize for RuleEntry<'_> {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests;

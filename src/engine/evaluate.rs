@@ -324,3 +324,6 @@ fn crc32_arm(bucket: u32, percentage: Percent, arms: &[(usize, Percent)]) -> Opt
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -441,24 +441,26 @@ pub fn text(
 
 /// Tags: distinct texts of 1 to 50 characters.
 pub fn read_tags(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<String>> {
-    let tags = node.strings(MAX_TAGS, problems)?;
+    let items = node.list(MAX_TAGS, problems)?;
     let mut seen = HashSet::new();
-    let mut fine = true;
-    for (at, tag) in tags.iter().enumerate() {
-        let problem = match tag.chars().count() {
-            1..=50 if tag.trim() != tag || tag.contains(|c: char| c.is_control() || c == ',') => {
-                Some("must have no commas, control characters or outer spaces")
-            }
-            1..=50 if !seen.insert(tag) => Some("stands twice"),
-            1..=50 => None,
-            _ => Some("must be 1 to 50 characters"),
-        };
-        if let Some(problem) = problem {
-            problems.add(format!("{}[{at}]", node.path), problem);
-            fine = false;
-        }
-    }
-    fine.then_some(tags)
+    let tags: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let tag = item.string(problems)?;
+            let problem = if !(1..=50).contains(&tag.chars().count()) {
+                "must be 1 to 50 characters"
+            } else if tag.trim() != tag || tag.contains(|c: char| c.is_control() || c == ',') {
+                "must have no commas, control characters or outer spaces"
+            } else if !seen.insert(tag.clone()) {
+                "stands twice"
+            } else {
+                return Some(tag);
+            };
+            problems.add(&item.path, problem);
+            None
+        })
+        .collect();
+    tags.into_iter().collect()
 }
 
 /// Reads one variant.
@@ -846,3 +848,6 @@ pub(super) fn order_segments(segments: &[Segment]) -> (Vec<usize>, Option<Vec<St
     }
     (order, cycle)
 }
+
+#[cfg(test)]
+mod tests;

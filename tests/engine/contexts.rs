@@ -37,11 +37,11 @@ fn worked_example(mia: &[&str], overrides: &Value) -> Snapshot {
     ]))
 }
 
+/// By feature key: the value, the reason, and the Context that gave it.
+type Found = BTreeMap<String, (String, &'static str, String)>;
+
 /// The keys visited, and for each feature its value, reason and the Context that gave it.
-fn look_up(
-    snapshot: &Snapshot,
-    context: &Value,
-) -> (Vec<String>, BTreeMap<String, (String, &'static str, String)>) {
+fn look_up(snapshot: &Snapshot, context: &Value) -> (Vec<String>, Found) {
     let sent = context.to_string();
     let context = Context::from_json(&sent).expect("a context");
     let chain = snapshot.chain(&context).expect("a chain");
