@@ -150,6 +150,41 @@ impl fmt::Display for Error {
     }
 }
 
+impl Error {
+    /// One line for the person at the terminal, who is told more than a stranger over HTTP.
+    pub fn explain(&self) -> String {
+        match self {
+            Self::Internal(inner) => inner.to_string(),
+            Self::Invalid(fields) | Self::UnknownField(fields) => {
+                let lines: Vec<_> = fields.iter().map(|f| format!("{} {}", f.field, f.message)).collect();
+                lines.join("; ")
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Why a command could not be carried out, in one line.
+#[derive(Debug)]
+pub enum Failure {
+    /// It was asked for wrongly: exit code 2.
+    Usage(String),
+    /// Anything else: exit code 1.
+    Other(String),
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::Other(message)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error.explain())
+    }
+}
+
 fn name(field: &str) -> &str {
     if field.is_empty() { "the body" } else { field }
 }
