@@ -4,10 +4,12 @@
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::clock::{self, Millis};
+use crate::clock::{Clock, Millis};
 use crate::config::Config;
 use crate::engine::permission::{Permission, Role, allows};
 use crate::engine::value::Json;
@@ -18,6 +20,9 @@ use crate::metrics::Metrics;
 use crate::store::changes::{self, ActorKind, Entry};
 use crate::store::{self, OpenError, Store, counters};
 
+/// How often it is tried at most whether the database can be written.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// See the module.
 pub struct App {
     pub config: Config,
@@ -26,6 +31,9 @@ pub struct App {
     pub metrics: Metrics,
     /// The last write failed for want of a writable database; told by `/readyz`.
     pub unwritable: AtomicBool,
+    pub clock: Clock,
+    /// What the last look at whether it can be written found, and when that was.
+    probed: Mutex<Option<(Instant, Option<String>)>>,
 }
 
 /// Who acts: a person, a program of theirs, or the server itself.
@@ -142,6 +150,8 @@ impl App {
             live,
             metrics: Metrics::new(),
             unwritable: AtomicBool::new(false),
+            clock: Clock::default(),
+            probed: Mutex::default(),
         });
         let writer = app.store.writer();
         app.live.load_all(&writer).map_err(|error| {
@@ -155,24 +165,14 @@ impl App {
     }
 
     pub fn now(&self) -> Millis {
-        clock::now()
+        self.clock.now()
     }
 
     /// Runs one transaction: the rows of `f`, its audit entries, new revisions and events, or nothing at
     /// all. When this returns, the change is on disk and every later answer knows of it.
     pub fn write<T>(&self, actor: &Actor, f: impl FnOnce(&Tx<'_>) -> Result<Written<T>>) -> Result<T> {
         let mut writer = self.store.writer();
-        let result = self.transact(&mut writer, actor, f);
-        let (value, effects) = match result {
-            Ok(done) => done,
-            Err(error) => {
-                if matches!(error, Error::Unavailable(_)) {
-                    self.unwritable.store(true, Ordering::Relaxed);
-                }
-                return Err(error);
-            }
-        };
-        self.unwritable.store(false, Ordering::Relaxed);
+        let (value, effects) = self.noted(self.transact(&mut writer, actor, f))?;
         self.metrics.writes.inc();
         // Still holding the writer: snapshots are swapped in the order of commits.
         self.live.apply(&writer, &effects);
@@ -215,20 +215,43 @@ impl App {
         Ok((value, effects))
     }
 
-    /// Whether the database can be written now: takes the write lock and gives it back.
+    /// Remembers from what came of a write whether the database can be written.
+    pub fn noted<T>(&self, result: Result<T>) -> Result<T> {
+        match &result {
+            Ok(_) => self.unwritable.store(false, Ordering::Relaxed),
+            Err(Error::Unavailable(_)) => self.unwritable.store(true, Ordering::Relaxed),
+            // It was there to say no.
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Whether the database can be written now: writes a little, at most once a second.
     pub fn check_writable(&self) -> Result<()> {
-        let Some(mut writer) = self.store.try_writer() else {
-            // Somebody is writing at this moment; what came of the last write is known.
+        let mut probed = self.probed.lock();
+        if let Some((at, found)) = &*probed
+            && at.elapsed() < PROBE_INTERVAL
+            && found.is_some() == self.unwritable.load(Ordering::Relaxed)
+        {
+            return found.clone().map_or(Ok(()), |why| Err(Error::Unavailable(why)));
+        }
+        let Some(writer) = self.store.try_writer() else {
+            // Somebody is writing at this moment; what came of the write before is known.
             return match self.unwritable.load(Ordering::Relaxed) {
                 false => Ok(()),
                 true => Err(Error::Unavailable("the last write failed".into())),
             };
         };
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // A write that changes nothing still has to reach the file, so a read-only or full disk shows.
-        transaction.execute("UPDATE counters SET value = value WHERE name = 'credentials'", [])?;
-        transaction.rollback()?;
-        Ok(())
+        // Only what is committed reaches the file and shows that it is full or read-only.
+        let result = self.noted(counters::increment(&writer, counters::PROBES));
+        drop(writer);
+        let found = match &result {
+            Ok(()) => None,
+            Err(Error::Unavailable(why)) => Some(why.clone()),
+            Err(error) => Some(error.explain()),
+        };
+        *probed = Some((Instant::now(), found));
+        result
     }
 
     /// A connection that only reads.

@@ -1,28 +1,30 @@
-//! The command line of native-api: arguments, the configuration file, and the subcommands.
+//! The command line of native-api: arguments and the subcommands. [`crate::options`] has the options of `serve`.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
-use serde::{Deserialize, Serialize};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::admin::documents::{self, Mode, Plan};
 use crate::admin::{tokens, users};
 use crate::app::{Actor, App};
-use crate::config::{Config, Durability, FirstAdmin, LogFormat, Origins};
+use crate::config::{Config, Durability, LogFormat};
 use crate::engine::context::Context;
 use crate::engine::document::Document;
 use crate::engine::evaluate::Evaluator;
 use crate::engine::explain::explain;
 use crate::engine::permission::Role;
 use crate::engine::snapshot::{Info, Snapshot};
-use crate::error::Error;
-use crate::server::{self, Failure};
+use crate::error::Failure;
+use crate::options::Options;
+use crate::server;
 use crate::store::{self, Store};
 use crate::{clock, yaml};
 
@@ -45,64 +47,20 @@ struct Cli {
     #[arg(long, global = true)]
     json: bool,
     #[command(flatten)]
-    serve: ServeArgs,
+    serve: Options,
     #[command(subcommand)]
     command: Option<Command>,
-}
-
-/// The options of `serve`: flag beats variable beats file beats default.
-#[derive(Args, Clone, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-struct ServeArgs {
-    #[arg(skip)]
-    db: Option<PathBuf>,
-    /// Address and port; port 0 picks a free one [default: 127.0.0.1:8080]
-    #[arg(long, env = "FEATURED_LISTEN", value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// How the outside reaches this server, such as https://flags.example
-    #[arg(long, env = "FEATURED_BASE_URL", value_name = "URL")]
-    base_url: Option<String>,
-    /// For development: log every request
-    #[arg(long, env = "FEATURED_DEV", num_args = 0..=1, default_missing_value = "true")]
-    dev: Option<bool>,
-    /// Fill an empty database with something to look at
-    #[arg(long, env = "FEATURED_DEMO", num_args = 0..=1, default_missing_value = "true")]
-    demo: Option<bool>,
-    /// When a write counts as done: on disk (full), or soon on disk (normal) [default: full]
-    #[arg(long, env = "FEATURED_DURABILITY", value_enum)]
-    durability: Option<Durability>,
-    /// How log lines look, on stderr [default: text]
-    #[arg(long, env = "FEATURED_LOG_FORMAT", value_enum)]
-    log_format: Option<LogFormat>,
-    /// Seconds that answers are kept in memory; 0 turns that off [default: 300]
-    #[arg(long, env = "FEATURED_CACHE_TTL", value_name = "SECONDS")]
-    cache_ttl: Option<u64>,
-    /// Requests a minute per environment token; 0 is no limit [default: 100]
-    #[arg(long, env = "FEATURED_RATE_LIMIT", value_name = "N")]
-    rate_limit: Option<u32>,
-    /// Environments a site may have (also from MAX_ENVIRONMENTS) [default: 10]
-    #[arg(long, env = "FEATURED_MAX_ENVIRONMENTS", value_name = "N")]
-    max_environments: Option<usize>,
-    /// Origins of web pages that may call the client API [default: *]
-    #[arg(long, env = "FEATURED_ALLOWED_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
-    allowed_origin: Option<Vec<String>>,
-    /// Networks of proxies whose X-Forwarded-For is believed
-    #[arg(long, env = "FEATURED_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
-    trusted_proxy: Option<Vec<String>>,
-    /// Days that counts and events are kept [default: 90]
-    #[arg(long, env = "FEATURED_RETENTION_DAYS", value_name = "N")]
-    retention_days: Option<u64>,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Serve (what happens without a subcommand)
-    Serve(Box<ServeArgs>),
+    Serve(Box<Options>),
     /// Make and repair users
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     User(UserCommand),
     /// Make environment tokens
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Token(TokenCommand),
     /// Apply a site document (JSON or YAML; - is stdin)
     Import {
@@ -148,8 +106,8 @@ enum Command {
     Openapi,
     /// Exit 0 when a server is ready
     Healthcheck {
-        #[arg(default_value = "http://127.0.0.1:8080")]
-        url: String,
+        /// Where it listens [default: as --listen says]
+        url: Option<String>,
     },
 }
 
@@ -224,147 +182,113 @@ enum Format {
     Json,
 }
 
-/// Runs the command line of this process. 0 on success, 2 on wrong usage, 1 otherwise.
+/// Runs the command line of this process. 0 on success, 2 on wrong usage, 1 otherwise with one line that
+/// says why.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    match dispatch(cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("featured: {message}");
-            ExitCode::FAILURE
+    let ended = match parse() {
+        Ok(cli) => dispatch(cli),
+        Err(error) if !error.use_stderr() => {
+            // The reader of a help text may have seen enough.
+            let _ = error.print();
+            Ok(())
         }
+        Err(error) => Err(Failure::Usage(one_line(&error))),
+    };
+    let (code, message) = match ended {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => (ExitCode::from(2), message),
+        Err(Failure::Other(message)) => (ExitCode::FAILURE, message),
+    };
+    let line = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    // Nobody may be reading; the exit code tells, too.
+    let _ = writeln!(std::io::stderr(), "featured: {line}");
+    code
+}
+
+/// The options of `serve` may stand before and after that word. Variables are read for those before it, so
+/// that a flag in either place beats them; they are shown in both helps.
+fn parse() -> Result<Cli, clap::Error> {
+    let unset = |serve: clap::Command| serve.mut_args(|arg| arg.env(None::<&'static str>));
+    match Cli::command().mut_subcommand("serve", unset).try_get_matches() {
+        Ok(matches) => Cli::from_arg_matches(&matches),
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => Cli::try_parse(),
+        Err(error) => Err(error),
     }
+}
+
+/// What clap says over several lines, without its usage text.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let lines = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let words: Vec<_> = lines.flat_map(str::split_whitespace).collect();
+    format!("{} (see featured --help)", words.join(" "))
 }
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     let Cli { db, config, json, serve, command } = cli;
     let file = match &config {
-        Some(path) => read_config_file(path)?,
-        None => ServeArgs::default(),
+        Some(path) => Options::read(path)?,
+        None => Options::default(),
     };
-    let db = db.or_else(|| file.db.clone());
-    let need_db = || db.clone().ok_or_else(|| "say which database: --db FILE (or FEATURED_DB)".to_owned());
+    let options = serve.or(Options::from_variables()?).or(file);
+    let db = db.or_else(|| options.db.clone());
+    let need_db =
+        || db.clone().ok_or_else(|| Failure::Usage("say which database: --db FILE (or FEATURED_DB)".into()));
+    let open = |make: bool| open(&options, &need_db()?, make);
     let out = Output { json };
     match command {
-        None => run_server(serve, file, need_db()?),
-        Some(Command::Serve(args)) => run_server(args.or(serve), file, need_db()?),
-        Some(Command::User(command)) => user(command, &need_db()?, &out),
-        Some(Command::Token(command)) => token(command, &need_db()?, &out),
-        Some(Command::Import { file, dry_run, mode }) => import(&need_db()?, &file, dry_run, mode, &out),
+        None => run_server(options.into_config(need_db()?)?),
+        Some(Command::Serve(args)) => run_server(args.or(options).into_config(need_db()?)?),
+        Some(Command::User(command)) => user(command, open, &out),
+        Some(Command::Token(command)) => token(command, &*open(false)?, &out),
+        Some(Command::Import { file, dry_run, mode }) => {
+            let document = read_document(&file)?;
+            // Where there is no database, a dry run makes none either.
+            let scratch = match &*need_db()? {
+                db if dry_run && !db.exists() => Some(Scratch::new(&options)?),
+                _ => None,
+            };
+            let app = match &scratch {
+                Some(scratch) => scratch.app.clone(),
+                None => open(true)?,
+            };
+            let plan = documents::import(&app, &actor(), &document, None, mode, dry_run)?;
+            if out.json { out.text(&to_json(&plan)?) } else { out.text(&describe(&plan)) }
+        }
         Some(Command::Export { site, format }) => {
-            let app = open_existing(&need_db()?)?;
-            let document =
-                documents::export(&app, &actor(), &site).map_err(|error| server::explain(&error))?;
+            let document = documents::export(&*open(false)?, &actor(), &site)?;
             let json = to_json(&document)?;
-            out.text(&if format == Format::Json && !out.json {
-                pretty(&json)?
-            } else if format == Format::Json || out.json {
-                json + "\n"
-            } else {
-                yaml::from_json(&json).map_err(|error| error.to_string())?
+            out.text(&match format {
+                _ if out.json => json,
+                Format::Json => pretty(&json),
+                Format::Yaml => yaml::from_json(&json).map_err(|error| error.to_string())?,
             })
         }
         Some(Command::Evaluate { file: document, site, env, context, feature, explain }) => {
             let snapshot = match document {
                 Some(path) => document_snapshot(&path, site.as_deref(), &env)?,
-                None => stored_snapshot(&need_db()?, site.as_deref(), &env)?,
+                None => {
+                    let site =
+                        site.ok_or_else(|| Failure::Usage("say which site: --site ID-OR-SLUG".into()))?;
+                    stored_snapshot(&*open(false)?, &site, &env)?
+                }
             };
             evaluate(&snapshot, &context, feature.as_deref(), explain, &out)
         }
         Some(Command::Check) => check(&need_db()?, &out),
-        Some(Command::Openapi) => out.text(&pretty(&crate::api::rest::openapi::json(None)?)?),
-        Some(Command::Healthcheck { url }) => healthcheck(&url),
-    }
-}
-
-impl ServeArgs {
-    /// These, and where one is not given, the other's.
-    fn or(self, other: Self) -> Self {
-        Self {
-            db: self.db.or(other.db),
-            listen: self.listen.or(other.listen),
-            base_url: self.base_url.or(other.base_url),
-            dev: self.dev.or(other.dev),
-            demo: self.demo.or(other.demo),
-            durability: self.durability.or(other.durability),
-            log_format: self.log_format.or(other.log_format),
-            cache_ttl: self.cache_ttl.or(other.cache_ttl),
-            rate_limit: self.rate_limit.or(other.rate_limit),
-            max_environments: self.max_environments.or(other.max_environments),
-            allowed_origin: self.allowed_origin.or(other.allowed_origin),
-            trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
-            retention_days: self.retention_days.or(other.retention_days),
+        Some(Command::Openapi) => {
+            let json = crate::api::rest::openapi::json(None)?;
+            out.text(&if out.json { json } else { pretty(&json) })
+        }
+        Some(Command::Healthcheck { url }) => {
+            let listen = options.listen.unwrap_or_else(|| Config::new("").listen);
+            healthcheck(&url.unwrap_or_else(|| reachable(&listen)))
         }
     }
-
-    /// Checks everything and fills in the defaults.
-    fn into_config(self, db: PathBuf) -> Result<Config, Failure> {
-        let mut config = Config::new(db);
-        if let Some(listen) = self.listen {
-            config.listen = listen;
-        }
-        if let Some(url) = self.base_url {
-            let parsed = url::Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-            config.base_url =
-                Some(parsed.ok_or_else(|| {
-                    format!("--base-url {url}: must be a URL such as https://flags.example")
-                })?);
-        }
-        config.dev = self.dev.unwrap_or(config.dev);
-        config.demo = self.demo.unwrap_or(config.demo);
-        config.durability = self.durability.unwrap_or(config.durability);
-        config.log_format = self.log_format.unwrap_or(config.log_format);
-        config.cache_ttl = self.cache_ttl.map_or(config.cache_ttl, Duration::from_secs);
-        config.rate_limit = self.rate_limit.unwrap_or(config.rate_limit);
-        let max = self.max_environments.or(variable("MAX_ENVIRONMENTS").and_then(|text| text.parse().ok()));
-        config.max_environments = max.unwrap_or(config.max_environments);
-        if let Some(origins) = self.allowed_origin {
-            config.allowed_origins = Origins::parse(&origins)?;
-        }
-        for network in self.trusted_proxy.unwrap_or_default() {
-            let parsed = network.parse().or_else(|_| network.parse::<IpAddr>().map(Into::into));
-            config.trusted_proxies.push(
-                parsed.map_err(|_| {
-                    format!("--trusted-proxy {network}: must be a network such as 10.0.0.0/8")
-                })?,
-            );
-        }
-        if let Some(days) = self.retention_days {
-            if !(1..=36_500).contains(&days) {
-                return Err("--retention-days: must be from 1 to 36500".into());
-            }
-            config.retention = Duration::from_secs(days * 24 * 3600);
-        }
-        config.first_admin = match ["USERNAME", "EMAIL", "PASSWORD"]
-            .map(|name| variable(&format!("FEATURED_ADMIN_{name}")))
-        {
-            [Some(username), Some(email), Some(password)] => Some(FirstAdmin { username, email, password }),
-            [None, None, None] => None,
-            _ => {
-                return Err(
-                    "set all of FEATURED_ADMIN_USERNAME, FEATURED_ADMIN_EMAIL, FEATURED_ADMIN_PASSWORD"
-                        .into(),
-                );
-            }
-        };
-        Ok(config)
-    }
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn read_config_file(path: &Path) -> Result<ServeArgs, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        format!("{}, line {line}: {}", path.display(), error.message())
-    })
-}
-
-fn run_server(args: ServeArgs, file: ServeArgs, db: PathBuf) -> Result<(), Failure> {
-    let config = args.or(file).into_config(db)?;
+fn run_server(config: Config) -> Result<(), Failure> {
     start_logging(&config);
     server::serve(config)
 }
@@ -373,7 +297,11 @@ fn start_logging(config: &Config) {
     use tracing_subscriber::EnvFilter;
     let default = if config.dev { "info,featured=debug" } else { "info" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // It would tell stderr that stderr is gone, and panic over that.
+        .log_internal_errors(false);
     // A second server in one process (tests) keeps the first one's log.
     let _ = match config.log_format {
         LogFormat::Json => builder.json().try_init(),
@@ -393,7 +321,7 @@ impl Output {
         match write!(stdout, "{text}{end}").and_then(|()| stdout.flush()) {
             // The reader has seen enough.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(|error| format!("cannot write: {error}")),
+            other => Ok(other.map_err(|error| format!("cannot write: {error}"))?),
         }
     }
 
@@ -407,27 +335,20 @@ fn actor() -> Actor {
     Actor::system("command line")
 }
 
-fn open(db: &Path) -> Result<Arc<App>, Failure> {
-    App::open(Config::new(db)).map_err(|error| error.to_string())
-}
-
-fn open_existing(db: &Path) -> Result<Arc<App>, Failure> {
-    if !db.exists() {
-        return Err(format!("{} does not exist", db.display()));
+/// Opens the database; one that is not there is made only where it should be.
+fn open(options: &Options, db: &Path, make: bool) -> Result<Arc<App>, Failure> {
+    if !make && !db.exists() {
+        return Err(format!("{} does not exist", db.display()).into());
     }
-    open(db)
-}
-
-fn plain(error: Error) -> Failure {
-    server::explain(&error)
+    Ok(App::open(options.for_command(db)).map_err(|error| error.to_string())?)
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|error| error.to_string())
+    Ok(serde_json::to_string(value).map_err(|error| error.to_string())?)
 }
 
 /// JSON with line breaks; numbers keep their text.
-fn pretty(json: &str) -> Result<String, Failure> {
+fn pretty(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     let mut chars = json.chars().peekable();
@@ -472,7 +393,7 @@ fn pretty(json: &str) -> Result<String, Failure> {
         }
     }
     out.push('\n');
-    Ok(out)
+    out
 }
 
 /// What stands on stdin, without one newline at the end.
@@ -485,40 +406,44 @@ fn read_password() -> Result<String, Failure> {
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
 
-fn user(command: UserCommand, db: &Path, out: &Output) -> Result<(), Failure> {
+fn user(
+    command: UserCommand,
+    open: impl Fn(bool) -> Result<Arc<App>, Failure>,
+    out: &Output,
+) -> Result<(), Failure> {
     match command {
         UserCommand::Add { name, email, role, password_stdin: _ } => {
             let password = read_password()?;
-            let app = open(db)?;
+            let app = open(true)?;
             let role = match role {
                 RoleArg::Admin => Role::Admin,
                 RoleArg::Editor => Role::Editor,
                 RoleArg::Viewer => Role::Viewer,
             };
-            let user = users::create(&app, &actor(), &name, &email, role, &password).map_err(plain)?;
+            let user = users::create(&app, &actor(), &name, &email, role, &password)?;
             let json =
                 json!({ "id": user.uuid, "username": user.username, "email": user.email, "role": user.role });
             out.either(&json, &format!("user {} ({}) made", user.username, user.role.as_str()))
         }
         UserCommand::Pat { name, description } => {
-            let app = open_existing(db)?;
-            let secret = users::create_personal_token(&app, &actor(), &name, &description).map_err(plain)?;
+            let app = open(false)?;
+            let secret = users::create_personal_token(&app, &actor(), &name, &description)?;
             out.either(&json!({ "token": secret }), &secret)
         }
         UserCommand::Passwd { name, password_stdin: _ } => {
             let password = read_password()?;
-            let app = open_existing(db)?;
-            users::set_password(&app, &actor(), &name, &password).map_err(plain)?;
+            let app = open(false)?;
+            users::set_password(&app, &actor(), &name, &password)?;
             out.either(&json!({ "username": name }), &format!("password of {name} changed"))
         }
         UserCommand::ResetTwoFactor { name } => {
-            let app = open_existing(db)?;
-            users::reset_two_factor(&app, &actor(), &name).map_err(plain)?;
+            let app = open(false)?;
+            users::reset_two_factor(&app, &actor(), &name)?;
             out.either(&json!({ "username": name }), &format!("{name} has no second factor now"))
         }
         UserCommand::List => {
-            let app = open_existing(db)?;
-            let users = app.read(store::users::list).map_err(plain)?;
+            let app = open(false)?;
+            let users = app.read(store::users::list)?;
             let json: Vec<_> = users
                 .iter()
                 .map(|user| {
@@ -539,13 +464,12 @@ fn user(command: UserCommand, db: &Path, out: &Output) -> Result<(), Failure> {
     }
 }
 
-fn token(command: TokenCommand, db: &Path, out: &Output) -> Result<(), Failure> {
+fn token(command: TokenCommand, app: &App, out: &Output) -> Result<(), Failure> {
     let TokenCommand::Add { site, env, kind, permissions, rate_limit, description } = command;
-    let app = open_existing(db)?;
     let body = json!({
         "description": description, "kind": kind, "permissions": permissions, "rateLimit": rate_limit,
     });
-    let created = tokens::create(&app, &actor(), &site, &env, &body.to_string()).map_err(plain)?;
+    let created = tokens::create(app, &actor(), &site, &env, &body.to_string())?;
     out.either(
         &json!({ "token": created.token, "featurehubKey": created.featurehub_key }),
         &format!("token          {}\nfeaturehubKey  {}", created.token, created.featurehub_key),
@@ -566,14 +490,7 @@ fn read_document(path: &Path) -> Result<Document, Failure> {
     } else {
         yaml::to_json(&text).map_err(|error| format!("{}: {error}", path.display()))?
     };
-    documents::read(&json).map_err(|error| format!("{}: {}", path.display(), server::explain(&error)))
-}
-
-fn import(db: &Path, file: &Path, dry_run: bool, mode: Mode, out: &Output) -> Result<(), Failure> {
-    let document = read_document(file)?;
-    let app = open(db)?;
-    let plan = documents::import(&app, &actor(), &document, None, mode, dry_run).map_err(plain)?;
-    if out.json { out.text(&to_json(&plan)?) } else { out.text(&describe(&plan)) }
+    Ok(documents::read(&json).map_err(|error| format!("{}: {}", path.display(), error.explain()))?)
 }
 
 fn describe(plan: &Plan) -> String {
@@ -594,31 +511,22 @@ fn describe(plan: &Plan) -> String {
     lines.join("\n")
 }
 
-fn stored_snapshot(db: &Path, site: Option<&str>, env: &str) -> Result<Snapshot, Failure> {
-    let app = open_existing(db)?;
-    let site = site.ok_or("say which site: --site ID-OR-SLUG")?;
-    app.read_consistent(|conn| {
+fn stored_snapshot(app: &App, site: &str, env: &str) -> Result<Snapshot, Failure> {
+    Ok(app.read_consistent(|conn| {
         let (_, environment) = crate::admin::scope(conn, site, env)?;
         Ok(Snapshot::compile(store::snapshot::load(conn, environment.id)?))
-    })
-    .map_err(plain)
+    })?)
 }
 
 /// An environment straight from a document, as importing it into an empty database would make it.
 fn document_snapshot(path: &Path, site: Option<&str>, env: &str) -> Result<Snapshot, Failure> {
     let document = read_document(path)?;
     if site.is_some_and(|site| site != document.slug) {
-        return Err(format!("{} is a document of the site {}", path.display(), document.slug));
+        return Err(format!("{} is a document of the site {}", path.display(), document.slug).into());
     }
-    let scratch = tempfile_database()?;
-    documents::import(&scratch.app, &actor(), &document, None, Mode::Merge, false).map_err(plain)?;
-    scratch
-        .app
-        .read_consistent(|conn| {
-            let (_, environment) = crate::admin::scope(conn, &document.slug, env)?;
-            Ok(Snapshot::compile(store::snapshot::load(conn, environment.id)?))
-        })
-        .map_err(plain)
+    let scratch = Scratch::new(&Options::unlimited())?;
+    documents::import(&scratch.app, &actor(), &document, None, Mode::Merge, false)?;
+    stored_snapshot(&scratch.app, &document.slug, env)
 }
 
 /// A database that goes away with this value.
@@ -627,25 +535,26 @@ struct Scratch {
     folder: PathBuf,
 }
 
+impl Scratch {
+    fn new(options: &Options) -> Result<Self, Failure> {
+        let folder = std::env::temp_dir().join(format!("featured-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let mut config = options.for_command(&folder.join("scratch.db"));
+        config.durability = Durability::Normal;
+        match App::open(config) {
+            Ok(app) => Ok(Self { app, folder }),
+            Err(error) => {
+                let _ = std::fs::remove_dir_all(&folder);
+                Err(error.to_string().into())
+            }
+        }
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         // What is left behind in the temporary folder harms nobody.
         let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn tempfile_database() -> Result<Scratch, Failure> {
-    let folder = std::env::temp_dir().join(format!("featured-{}", uuid::Uuid::now_v7()));
-    std::fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut config = Config::new(folder.join("scratch.db"));
-    config.durability = Durability::Normal;
-    config.max_environments = usize::MAX;
-    match App::open(config) {
-        Ok(app) => Ok(Scratch { app, folder }),
-        Err(error) => {
-            let _ = std::fs::remove_dir_all(&folder);
-            Err(error.to_string())
-        }
     }
 }
 
@@ -656,10 +565,10 @@ fn evaluate(
     why: bool,
     out: &Output,
 ) -> Result<(), Failure> {
-    let context =
-        Context::from_json(context).map_err(|error| format!("--context must be a JSON object: {error}"))?;
+    let context = Context::from_json(context)
+        .map_err(|error| Failure::Usage(format!("--context must be a JSON object: {error}")))?;
     let now = i128::from(clock::now()) * 1_000_000;
-    let evaluator = Evaluator::new(snapshot, &context, now).map_err(|error| plain(error.into()))?;
+    let evaluator = Evaluator::new(snapshot, &context, now).map_err(crate::error::Error::from)?;
     let wanted: Vec<_> = match feature {
         Some(key) => vec![snapshot.feature(key).ok_or_else(|| format!("feature {key} does not exist"))?],
         None => snapshot.features().collect(),
@@ -667,9 +576,9 @@ fn evaluate(
     if why {
         let views: Result<Vec<_>, _> =
             wanted.iter().map(|f| crate::api::rest::explain::view(explain(&evaluator, f), "MISS")).collect();
-        let views = views.map_err(plain)?;
+        let views = views?;
         let json = if feature.is_some() { to_json(&views.first())? } else { to_json(&views)? };
-        return out.text(&if out.json { json } else { pretty(&json)? });
+        return out.text(&if out.json { json } else { pretty(&json) });
     }
     let evaluations = || wanted.iter().map(|feature| evaluator.evaluate(feature));
     if out.json {
@@ -695,11 +604,11 @@ fn evaluate(
 /// The file's integrity as SQLite sees it, then what is in it as evaluation does.
 fn check(db: &Path, out: &Output) -> Result<(), Failure> {
     if !db.exists() {
-        return Err(format!("{} does not exist", db.display()));
+        return Err(format!("{} does not exist", db.display()).into());
     }
     let store = Store::open(db, Durability::Full).map_err(|error| error.to_string())?;
     let mut problems: Vec<String> = Vec::new();
-    let conn = store.read().map_err(plain)?;
+    let conn = store.read()?;
     let read = |sql: &str| -> Result<Vec<String>, rusqlite::Error> {
         conn.prepare(sql)?.query_map([], |row| row.get::<_, String>(0))?.collect()
     };
@@ -710,8 +619,8 @@ fn check(db: &Path, out: &Output) -> Result<(), Failure> {
     );
     problems.extend(broken_links.map_err(|error| error.to_string())?);
     let mut features = 0;
-    for (id, _) in store::environments::revisions(&conn).map_err(plain)? {
-        let snapshot = Snapshot::compile(store::snapshot::load(&conn, id).map_err(plain)?);
+    for (id, _) in store::environments::revisions(&conn)? {
+        let snapshot = Snapshot::compile(store::snapshot::load(&conn, id)?);
         features += snapshot.len();
         for feature in snapshot.features() {
             if let Some(problem) = &feature.broken {
@@ -722,23 +631,46 @@ fn check(db: &Path, out: &Output) -> Result<(), Failure> {
     }
     if !problems.is_empty() {
         out.either(&json!({ "ok": false, "problems": problems }), &problems.join("\n"))?;
-        return Err(format!("{} problems", problems.len()));
+        return Err(format!("{} problems in {}", problems.len(), db.display()).into());
     }
     out.either(&json!({ "ok": true, "features": features }), &format!("ok, {features} features"))
 }
 
+/// Where a server that listens there is reached from this machine.
+fn reachable(listen: &str) -> String {
+    let here = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    match listen.parse::<SocketAddr>() {
+        Ok(address) => format!("http://{}", SocketAddr::new(here(address.ip()), address.port())),
+        Err(_) => format!("http://{listen}"),
+    }
+}
+
 /// Asks `/readyz` over plain HTTP.
 fn healthcheck(url: &str) -> Result<(), Failure> {
-    let parsed = url::Url::parse(url).map_err(|error| format!("{url}: {error}"))?;
+    let parsed = url::Url::parse(url).map_err(|error| Failure::Usage(format!("{url}: {error}")))?;
     if parsed.scheme() != "http" {
-        return Err(format!("{url}: only http:// can be asked; ask the server itself, not its proxy"));
+        return Err(Failure::Usage(format!(
+            "{url}: only http:// can be asked; ask the server itself, not its proxy"
+        )));
     }
     let host = parsed.host_str().unwrap_or("127.0.0.1").to_owned();
     let port = parsed.port_or_known_default().unwrap_or(80);
     let failed = |error: std::io::Error| format!("{url}: {error}");
     let addresses: Vec<SocketAddr> = parsed.socket_addrs(|| None).map_err(failed)?;
-    let address = addresses.first().ok_or_else(|| format!("{url}: no address"))?;
-    let mut stream = TcpStream::connect_timeout(address, Duration::from_secs(5)).map_err(failed)?;
+    // A name such as localhost has several, and the server listens on one.
+    let connect = |address: &SocketAddr| TcpStream::connect_timeout(address, Duration::from_secs(5));
+    let first = addresses.iter().find_map(|address| connect(address).ok());
+    let mut stream = match first {
+        Some(stream) => stream,
+        None => {
+            let address = addresses.first().ok_or_else(|| format!("{url}: no address"))?;
+            connect(address).map_err(failed)?
+        }
+    };
     stream.set_read_timeout(Some(Duration::from_secs(5))).map_err(failed)?;
     write!(stream, "GET /readyz HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n")
         .map_err(failed)?;
@@ -746,6 +678,6 @@ fn healthcheck(url: &str) -> Result<(), Failure> {
     stream.take(64 * 1024).read_to_string(&mut answer).map_err(failed)?;
     match answer.split_whitespace().nth(1) {
         Some("200") => Ok(()),
-        _ => Err(format!("{url}: not ready: {}", answer.lines().last().unwrap_or_default())),
+        _ => Err(format!("{url}: not ready: {}", answer.lines().last().unwrap_or_default()).into()),
     }
 }

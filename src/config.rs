@@ -1,5 +1,5 @@
 //! What the server was told, checked and typed: flag beats variable beats file beats default
-//! (native-api "Command line"). [`crate::cli`] has the raw arguments.
+//! (native-api "Command line"). [`crate::options`] has them as they were given.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -60,7 +60,7 @@ impl Origins {
     }
 }
 
-/// Everything that can be set. Built by [`crate::cli`]; tests begin with [`Config::new`].
+/// Everything that can be set. Built by [`crate::options`]; tests begin with [`Config::new`].
 #[derive(Clone, Debug)]
 pub struct Config {
     pub db: PathBuf,
@@ -73,6 +73,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// How long answers are kept; zero turns the cache off.
     pub cache_ttl: Duration,
+    /// After how long a silent stream says that it lives.
+    pub heartbeat: Duration,
     /// Requests a minute per environment token; 0: unlimited.
     pub rate_limit: u32,
     pub max_environments: usize,
@@ -110,6 +112,7 @@ impl Config {
             durability: Durability::Full,
             log_format: LogFormat::Text,
             cache_ttl: Duration::from_secs(300),
+            heartbeat: Duration::from_secs(15),
             rate_limit: 100,
             max_environments: 10,
             allowed_origins: Origins::Any,

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use serde_json::Value;
 
 use crate::engine::decode::{FieldError, Problems};
+use crate::live::limits::Standing;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -33,8 +34,8 @@ pub enum Error {
     VersionConflict(u64),
     TooLarge(usize),
     UnsupportedMediaType(&'static str),
-    /// Over the rate limit: seconds to wait.
-    Limited(u64),
+    /// Over the rate limit.
+    Limited(Standing),
     /// An archived environment.
     Archived,
     /// An environment in maintenance.
@@ -103,7 +104,7 @@ impl Error {
     /// Seconds after which trying again makes sense.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Limited(seconds) => Some(*seconds),
+            Self::Limited(standing) => Some(standing.reset),
             Self::Maintenance => Some(30),
             Self::Unavailable(_) => Some(5),
             _ => None,
@@ -140,12 +141,47 @@ impl fmt::Display for Error {
             }
             Self::TooLarge(limit) => write!(f, "the body is larger than {limit} bytes"),
             Self::UnsupportedMediaType(wanted) => write!(f, "the content type must be {wanted}"),
-            Self::Limited(seconds) => write!(f, "too many requests; try again in {seconds} s"),
+            Self::Limited(standing) => write!(f, "too many requests; try again in {} s", standing.reset),
             Self::Archived => f.write_str("this environment is archived"),
             Self::Maintenance => f.write_str("this environment is in maintenance"),
             Self::Unavailable(why) => write!(f, "the database is not available: {why}"),
             Self::Internal(_) => f.write_str("internal error"),
         }
+    }
+}
+
+impl Error {
+    /// One line for the person at the terminal, who is told more than a stranger over HTTP.
+    pub fn explain(&self) -> String {
+        match self {
+            Self::Internal(inner) => inner.to_string(),
+            Self::Invalid(fields) | Self::UnknownField(fields) => {
+                let lines: Vec<_> = fields.iter().map(|f| format!("{} {}", f.field, f.message)).collect();
+                lines.join("; ")
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Why a command could not be carried out, in one line.
+#[derive(Debug)]
+pub enum Failure {
+    /// It was asked for wrongly: exit code 2.
+    Usage(String),
+    /// Anything else: exit code 1.
+    Other(String),
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::Other(message)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error.explain())
     }
 }
 

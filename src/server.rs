@@ -1,7 +1,7 @@
 //! `featured serve`: opens the database, listens, and ends well on SIGTERM: stops accepting, ends streams,
 //! writes counts, closes the WAL.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,40 +12,45 @@ use actix_web::{App as ActixApp, HttpServer, middleware};
 use crate::admin;
 use crate::app::App;
 use crate::config::Config;
+use crate::error::Failure;
 use crate::jobs::Jobs;
-use crate::{error, routes};
+use crate::routes;
 
 /// How long requests in progress may take once the end has come.
 const SHUTDOWN_SECONDS: u64 = 10;
 
-/// Why the server could not start or go on, as one line.
-pub type Failure = String;
-
 /// Serves until a signal ends it.
 pub fn serve(config: Config) -> Result<(), Failure> {
-    let listener = TcpListener::bind(&config.listen).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => format!("{} is in use by another program", config.listen),
-        _ => format!("cannot listen on {}: {error}", config.listen),
-    })?;
+    let listener = listen(&config.listen)?;
     let app = App::open(config).map_err(|error| error.to_string())?;
     prepare(&app)?;
     let jobs = Jobs::start(&app).map_err(|error| format!("cannot start a thread: {error}"))?;
     let served = actix_web::rt::System::new().block_on(run(&app, listener));
     jobs.stop();
     tracing::info!("ended");
-    served.map_err(|error| error.to_string())
+    Ok(served.map_err(|error| error.to_string())?)
+}
+
+fn listen(address: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => {
+            Failure::Usage(format!("--listen {address}: must be ADDRESS:PORT, such as 127.0.0.1:8080"))
+        }
+        ErrorKind::AddrInUse => Failure::Other(format!("{address} is in use by another program")),
+        _ => Failure::Other(format!("cannot listen on {address}: {error}")),
+    })
 }
 
 /// The first admin and the demo, where asked for.
 fn prepare(app: &Arc<App>) -> Result<(), Failure> {
     if let Some(first) = &app.config.first_admin
         && admin::users::create_first(app, first)
-            .map_err(|error| format!("FEATURED_ADMIN_…: {}", explain(&error)))?
+            .map_err(|error| format!("FEATURED_ADMIN_…: {}", error.explain()))?
     {
         tracing::info!(username = %first.username, "first admin created");
     }
     if app.config.demo {
-        let filled = admin::demo::fill(app).map_err(|error| format!("--demo: {}", explain(&error)))?;
+        let filled = admin::demo::fill(app).map_err(|error| format!("--demo: {}", error.explain()))?;
         tracing::info!(filled, "demo");
     }
     Ok(())
@@ -56,7 +61,7 @@ fn print_setup_link(app: &App, address: &str) -> std::io::Result<()> {
     let link = match admin::sign_in::setup_link(app) {
         Ok(Some(link)) => link,
         Ok(None) => return Ok(()),
-        Err(error) => return Err(std::io::Error::other(explain(&error))),
+        Err(error) => return Err(std::io::Error::other(error.explain())),
     };
     let base = match &app.config.base_url {
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
@@ -64,20 +69,9 @@ fn print_setup_link(app: &App, address: &str) -> std::io::Result<()> {
     };
     let mut stdout = std::io::stdout().lock();
     // Whoever started us may have closed the pipe; that is no reason to end.
-    let _ = writeln!(stdout, "no users yet: make the first admin at {base}/setup/{link} (works once, for a day)");
+    let _ =
+        writeln!(stdout, "no users yet: make the first admin at {base}/setup/{link} (works once, for a day)");
     Ok(())
-}
-
-/// An error as one line for the person at the terminal.
-pub fn explain(error: &error::Error) -> String {
-    match error {
-        error::Error::Internal(inner) => inner.to_string(),
-        error::Error::Invalid(fields) | error::Error::UnknownField(fields) => {
-            let lines: Vec<_> = fields.iter().map(|f| format!("{} {}", f.field, f.message)).collect();
-            lines.join("; ")
-        }
-        other => other.to_string(),
-    }
 }
 
 async fn run(app: &Arc<App>, listener: TcpListener) -> std::io::Result<()> {
@@ -97,8 +91,10 @@ async fn run(app: &Arc<App>, listener: TcpListener) -> std::io::Result<()> {
     .run();
     let handle = server.handle();
     let ending = app.clone();
+    // Heard from here on: whoever reads the line below may send one at once.
+    let signal = signal()?;
     actix_web::rt::spawn(async move {
-        signal().await;
+        signal.await;
         tracing::info!("ending");
         ending.live.shut_down();
         handle.stop(true).await;
@@ -111,25 +107,24 @@ async fn run(app: &Arc<App>, listener: TcpListener) -> std::io::Result<()> {
     server.await
 }
 
-/// Resolves on SIGTERM or SIGINT.
-async fn signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = interrupt => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be heard");
-                let _ = interrupt.await;
-            }
+/// Listens for SIGTERM and SIGINT from now on; what it gives resolves with the first of them.
+#[cfg(unix)]
+fn signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    let _ = interrupt.await;
+    })
+}
+
+#[cfg(not(unix))]
+fn signal() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Without it nothing can end the server but force, which is safe.
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }

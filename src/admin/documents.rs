@@ -1,7 +1,7 @@
 //! Site documents: export, and import with a plan. An import is one transaction: everything is checked, then
 //! everything is written, or nothing (native-api "Site document").
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::json;
@@ -647,17 +647,20 @@ fn context_change(
     before: Option<&ContextRow>,
     after: Option<&ContextRow>,
 ) -> Change {
+    #[derive(Serialize)]
+    struct Recorded<'a> {
+        key: &'a str,
+        description: &'a str,
+        prototypes: &'a [String],
+        features: BTreeMap<&'a str, &'a Json>,
+    }
     let json = |context: &ContextRow| {
-        let values: serde_json::Map<String, serde_json::Value> = context
-            .values
-            .iter()
-            .map(|(key, value)| (key.clone(), serde_json::from_str(value.as_str()).unwrap_or_default()))
-            .collect();
-        let json = json!({
-            "key": context.key, "description": context.description,
-            "prototypes": context.prototypes, "features": values,
-        });
-        Json::from(&json)
+        Json::of(&Recorded {
+            key: &context.key,
+            description: &context.description,
+            prototypes: &context.prototypes,
+            features: context.values.iter().map(|(key, value)| (key.as_str(), value)).collect(),
+        })
     };
     let key = after.or(before).map(|context| context.key.clone()).unwrap_or_default();
     let (action, event) = match (before, after) {
@@ -675,8 +678,8 @@ fn context_change(
         action,
         feature: None,
         touched: Touched::Environments(vec![environment.id]),
-        before: before.map(json),
-        after: after.map(json),
+        before: before.and_then(json),
+        after: after.and_then(json),
         event: Some(event),
     }
 }

@@ -87,7 +87,7 @@ fn read_environment_name(node: &Node<'_>, problems: &mut Problems) -> Option<Str
 /// `limit_reached` when the site has as many environments as it may.
 pub(super) fn require_room(app: &App, tx: &Tx<'_>, site: &Site, more: usize) -> Result<()> {
     let max = app.config.max_environments;
-    if store::environments::list(tx, site.id)?.len() + more > max {
+    if more > 0 && store::environments::list(tx, site.id)?.len() + more > max {
         return Err(Error::conflict("limit_reached", format!("a site has at most {max} environments")));
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! People who administer, as far as the command line makes them.
 
-use crate::app::{Actor, App, Change, Touched, Written};
+use crate::app::{Actor, App, Change, Touched, Tx, Written};
 use crate::auth::{password, secret};
 use crate::config::FirstAdmin;
 use crate::engine::decode::Problems;
@@ -32,6 +32,12 @@ fn change(user: &User, action: &'static str, touched: Touched) -> Change {
 /// Makes a user. `user_taken` when the name or address is in use.
 pub fn create(app: &App, actor: &Actor, name: &str, email: &str, role: Role, password: &str) -> Result<User> {
     actor.require(Permission::Administer)?;
+    let hash = checked(name, email, password)?;
+    app.write(actor, |tx| insert(tx, name, email, role, &hash))
+}
+
+/// Checks what a user is made of and gives the hash of the password.
+fn checked(name: &str, email: &str, password: &str) -> Result<String> {
     let mut problems = Problems::default();
     let fits = (1..=50).contains(&name.chars().count())
         && name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
@@ -46,12 +52,13 @@ pub fn create(app: &App, actor: &Actor, name: &str, email: &str, role: Role, pas
     }
     password::check(password, "password", &mut problems);
     error::check(problems)?;
-    let hash = password::hash(password)?;
-    app.write(actor, |tx| {
-        let user = store::users::insert(tx, name, email, role, &hash, tx.now)?;
-        let change = change(&user, "created", Touched::Credentials);
-        Ok(Written::one(user, change))
-    })
+    password::hash(password)
+}
+
+fn insert(tx: &Tx<'_>, name: &str, email: &str, role: Role, hash: &str) -> Result<Written<User>> {
+    let user = store::users::insert(tx, name, email, role, hash, tx.now)?;
+    let change = change(&user, "created", Touched::Credentials);
+    Ok(Written::one(user, change))
 }
 
 /// Makes the first admin when there are no users yet. Gives whether it did.
@@ -59,9 +66,15 @@ pub fn create_first(app: &App, first: &FirstAdmin) -> Result<bool> {
     if app.read(store::users::count)? > 0 {
         return Ok(false);
     }
-    let actor = Actor::system("setup");
-    create(app, &actor, &first.username, &first.email, Role::Admin, &first.password)?;
-    Ok(true)
+    let hash = checked(&first.username, &first.email, &first.password)?;
+    app.write(&Actor::system("setup"), |tx| {
+        // Of two servers that start at once, the second finds the work done.
+        if store::users::count(tx)? > 0 {
+            return Ok(Written::nothing(false));
+        }
+        let made = insert(tx, &first.username, &first.email, Role::Admin, &hash)?;
+        Ok(Written { value: true, changes: made.changes })
+    })
 }
 
 /// Sets a user's password.

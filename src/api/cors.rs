@@ -33,10 +33,12 @@ fn reach(path: &str) -> Reach {
             Reach::Client("GET")
         }
         _ => {
-            let mut parts = path.strip_prefix("/api/v1/sites/").unwrap_or_default().split('/');
-            let (_, environments, _, last) = (parts.next(), parts.next(), parts.next(), parts.next());
-            match (environments, last) {
-                (Some("environments"), Some("features" | "ruleset" | "stream")) => Reach::Shared,
+            let parts: Vec<&str> =
+                path.strip_prefix("/api/v1/sites/").unwrap_or_default().split('/').collect();
+            match parts.as_slice() {
+                [_, "environments", _, "features" | "ruleset" | "stream"] => Reach::Shared,
+                // Not its rules or history, and not an action on it.
+                [_, "environments", _, "features", key] if !key.contains(':') => Reach::Shared,
                 _ => Reach::Closed,
             }
         }
@@ -78,18 +80,22 @@ pub fn preflight(req: &HttpRequest, origins: &Origins) -> Option<HttpResponse> {
 
 /// Adds what lets the page read the answer. Only called for requests with an `Origin`.
 pub fn decorate(req: &HttpRequest, origins: &Origins, headers: &mut HeaderMap) {
-    let Some(origin) = req.headers().get(ORIGIN).and_then(|origin| allowed(origins, origin)) else { return };
     let open = match reach(req.path()) {
         Reach::Client(_) => true,
         Reach::Shared => {
-            let token = bearer(req).is_some_and(|secret| secret.starts_with(TOKEN_PREFIX));
-            req.method() == Method::GET && (token || req.query_string().contains("apiKey="))
+            let token = match bearer(req) {
+                Some(secret) => secret.starts_with(TOKEN_PREFIX),
+                None => req.path().ends_with("/stream") && req.query_string().contains("apiKey="),
+            };
+            req.method() == Method::GET && token
         }
         Reach::Closed => false,
     };
     if !open {
         return;
     }
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    let Some(origin) = req.headers().get(ORIGIN).and_then(|origin| allowed(origins, origin)) else { return };
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -98,5 +104,4 @@ pub fn decorate(req: &HttpRequest, origins: &Origins, headers: &mut HeaderMap) {
              x-decision-id",
         ),
     );
-    headers.append(VARY, HeaderValue::from_static("Origin"));
 }

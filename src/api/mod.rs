@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::auth::extract::limit_headers;
 use crate::error::Error;
 
 /// The shape of every error of the native API.
@@ -51,8 +52,12 @@ impl ResponseError for Error {
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Self::Unauthenticated(_) = self {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        match self {
+            Self::Unauthenticated(_) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Limited(standing) => limit_headers(headers, *standing),
+            _ => {}
         }
         response
     }

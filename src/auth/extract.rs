@@ -132,7 +132,7 @@ pub fn admit(req: &HttpRequest, app: &App, token: Arc<Token>) -> Result<ClientKe
     let standing = app.live.limits.count(&token, address(req, app), now);
     if let Some(standing) = standing.filter(|standing| !standing.allowed) {
         app.metrics.rate_limited.inc();
-        return Err(Error::Limited(standing.reset));
+        return Err(Error::Limited(standing));
     }
     token.usage.count(now);
     Ok(ClientKey { token, standing })
@@ -158,7 +158,9 @@ impl FromRequest for ClientKey {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(match bearer(req) {
             Some(secret) if secret.starts_with(PERSONAL_PREFIX) => {
-                Err(Error::Forbidden("this needs an environment token, not a personal one"))
+                // As below: only one that is known learns that it is of the wrong kind.
+                caller(req, secret)
+                    .and(Err(Error::Forbidden("this needs an environment token, not a personal one")))
             }
             Some(secret) => client_key(req, secret),
             None => Err(Error::Unauthenticated(NO_CREDENTIAL)),

@@ -22,10 +22,16 @@ pub fn sha256(salt: &str, key: &str, feature: &str) -> (u32, u32) {
 /// The bucket of `murmur3` in 0..1 000 000: floor(murmur3_x86_32(key + id, seed 0) / 2^32 × 1 000 000)
 /// (featurehub.md §5.2).
 pub fn murmur3(key: &str, id: &str) -> u32 {
-    let mut input = Vec::with_capacity(key.len() + id.len());
-    input.extend_from_slice(key.as_bytes());
-    input.extend_from_slice(id.as_bytes());
-    let hash = murmur3_x86_32(&input);
+    let (key, id) = (key.as_bytes(), id.as_bytes());
+    let mut short = [0; 256];
+    let hash = match short.get_mut(..key.len() + id.len()) {
+        Some(input) => {
+            input[..key.len()].copy_from_slice(key);
+            input[key.len()..].copy_from_slice(id);
+            murmur3_x86_32(input)
+        }
+        None => murmur3_x86_32(&[key, id].concat()),
+    };
     ((u64::from(hash) * 1_000_000) >> 32) as u32
 }
 

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::context::Path;
-use super::feature::{Definition, Otherwise, Outcome, Percent, Rule, Segment, StickTo};
-use super::matcher::{self, Matcher};
+use super::feature::{self, Arm, Bucketing, Definition, Otherwise, Outcome, Percent, Rule, Segment, StickTo};
+use super::matcher::{self, Matcher, SegmentMatcher, Size};
 use super::value::Json;
 
 /// Parts one condition may have once its segments are written out: segments that use segments could
 /// otherwise grow without bound.
 const MAX_EXPANDED: usize = 20_000;
+/// Levels one condition may have once its segments are written out, since evaluation descends them.
+const MAX_LEVELS: usize = 200;
 
 /// A feature as the store keeps it.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +48,9 @@ pub struct Feature {
 pub struct CompiledRule {
     pub id: Box<str>,
     pub when: Option<Matcher>,
+    pub reads_clock: bool,
+    /// No conditions, or none that any context could fail, such as `{"all": []}`.
+    pub unconditional: bool,
     pub stick: Stick,
     pub salt: Box<str>,
     /// Below [`Percent::FULL`] only some users are in.
@@ -70,38 +75,26 @@ pub enum CompiledOutcome {
 }
 
 /// The segments of a site, compiled; one that could not be is absent, and why is told by its users.
-pub type Segments = HashMap<String, Arc<Matcher>>;
+pub type Segments = HashMap<String, Arc<SegmentMatcher>>;
 
 /// Compiles the segments of a site, each after those it uses. What is part of a cycle, names a missing
 /// segment or grows too large is left out.
 pub fn segments(all: &[Segment]) -> Segments {
-    let mut done = Segments::new();
-    let mut waiting: Vec<&Segment> = all.iter().collect();
-    loop {
-        let before = waiting.len();
-        waiting.retain(|segment| match matcher::compile(&segment.conditions, &done) {
-            Ok(matcher) if expanded(&matcher) <= MAX_EXPANDED => {
-                done.insert(segment.key.clone(), Arc::new(matcher));
-                false
+    let mut done = Segments::with_capacity(all.len());
+    for at in feature::order_segments(all).0 {
+        let segment = &all[at];
+        if let Ok(matcher) = matcher::compile(&segment.conditions, &done) {
+            let compiled = SegmentMatcher::new(&segment.key, matcher);
+            if fits(compiled.size()) {
+                done.insert(segment.key.clone(), Arc::new(compiled));
             }
-            _ => true,
-        });
-        if waiting.len() == before {
-            return done;
         }
     }
+    done
 }
 
-/// How many parts a condition has with its segments written out.
-fn expanded(matcher: &Matcher) -> usize {
-    match matcher {
-        Matcher::All(parts) | Matcher::Any(parts) => {
-            parts.iter().map(expanded).fold(1, usize::saturating_add)
-        }
-        Matcher::Not(inner) => expanded(inner).saturating_add(1),
-        Matcher::Segment(_, inner) => expanded(inner).saturating_add(1),
-        Matcher::Leaf(_) | Matcher::Flagr(_) => 1,
-    }
+fn fits(size: Size) -> bool {
+    size.parts <= MAX_EXPANDED && size.depth <= MAX_LEVELS
 }
 
 impl Feature {
@@ -121,7 +114,7 @@ impl Feature {
             (Err(error), _) => (Box::default(), Some(error)),
             (_, Some(damage)) => (Box::default(), Some(damage.clone())),
         };
-        let reads_clock = rules.iter().any(|rule| rule.when.as_ref().is_some_and(Matcher::reads_clock));
+        let reads_clock = rules.iter().any(|rule| rule.reads_clock);
         Self { key: stored.definition.key.as_str().into(), rules, broken, reads_clock, stored }
     }
 
@@ -131,21 +124,16 @@ impl Feature {
 }
 
 fn compile_rule(rule: &Rule, definition: &Definition, segments: &Segments) -> Result<CompiledRule, String> {
-    let when = match &rule.when {
-        Some(condition) => {
-            let matcher = matcher::compile(condition, segments)?;
-            if expanded(&matcher) > MAX_EXPANDED {
-                return Err("is too large with its segments written out".into());
-            }
-            Some(matcher)
-        }
-        None => None,
-    };
-    let is_crc32 = definition.bucketing == super::feature::Bucketing::Crc32;
+    let when = rule.when.as_ref().map(|condition| matcher::compile(condition, segments)).transpose()?;
+    let size = when.as_ref().map(Matcher::size);
+    if size.is_some_and(|size| !fits(size)) {
+        return Err("is too large with its segments written out".into());
+    }
+    let is_crc32 = definition.bucketing == Bucketing::Crc32;
     let outcome = match &rule.outcome {
         Outcome::Value(value) => CompiledOutcome::Value(value.clone()),
         Outcome::Split(arms) => {
-            let arm = |arm: &super::feature::Arm| {
+            let arm = |arm: &Arm| {
                 let at = definition.variants.iter().position(|variant| variant.key == arm.variant);
                 at.map(|at| (at, arm.weight))
                     .ok_or_else(|| format!("variant {:?} does not exist", arm.variant))
@@ -165,6 +153,8 @@ fn compile_rule(rule: &Rule, definition: &Definition, segments: &Segments) -> Re
     Ok(CompiledRule {
         id: rule.id.to_string().into(),
         when,
+        reads_clock: size.is_some_and(|size| size.reads_clock),
+        unconditional: size.is_none_or(|size| size.constant == Some(true)),
         stick: match rollout.and_then(|rollout| rollout.by.as_ref()) {
             None => Stick::TargetingKey,
             Some(StickTo::Attribute(name)) => Stick::Attribute(Path::new(name)),
@@ -206,5 +196,149 @@ impl serde::Serialize for StoredFeature {
         map.serialize_entry("updatedAt", &super::time::rfc3339(self.updated_at))?;
         map.serialize_entry("updatedBy", &self.updated_by)?;
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::condition::Condition;
+    use crate::engine::testing::{answer, environment, stored};
+
+    fn segment(key: &str, conditions: Condition) -> Segment {
+        Segment { key: key.into(), name: key.into(), conditions }
+    }
+
+    fn uses(keys: &[&str]) -> Condition {
+        Condition::All(keys.iter().map(|key| Condition::Segment(key.to_string())).collect())
+    }
+
+    fn compiled(all: &[Segment]) -> Vec<String> {
+        let mut keys: Vec<_> = segments(all).into_keys().collect();
+        keys.sort();
+        keys
+    }
+
+    #[test]
+    fn segments_may_use_segments_in_any_order() {
+        let all = [
+            segment("a", uses(&["b", "c"])),
+            segment("b", uses(&["d"])),
+            segment("c", uses(&["d"])),
+            segment("d", uses(&[])),
+        ];
+        assert_eq!(compiled(&all), ["a", "b", "c", "d"]);
+        let conditions = json!([
+            {"key": "nordic", "conditions": {"not": {"segment": "elsewhere"}}},
+            {"key": "elsewhere", "conditions": {"attribute": "country", "operator": "not_in", "values": ["SE", "NO"]}}]);
+        let feature = json!({"key": "f", "type": "BOOLEAN", "defaultValue": false,
+            "rules": [{"name": "r", "when": {"segment": "nordic"}, "outcome": {"value": true}}]});
+        let snapshot = environment(json!([feature]), conditions, json!([]));
+        assert_eq!(answer(&snapshot, "f", &json!({"country": "SE"})), "true TARGETING_MATCH rule=r");
+        assert_eq!(answer(&snapshot, "f", &json!({"country": "DK"})), "false DEFAULT");
+    }
+
+    #[test]
+    fn cycles_and_missing_segments_leave_out_their_users_alone() {
+        let all = [
+            segment("fine", uses(&[])),
+            segment("a", uses(&["fine", "b"])),
+            segment("b", uses(&["a"])),
+            segment("above", uses(&["a"])),
+            segment("lost", uses(&["gone"])),
+            segment("self", uses(&["self"])),
+        ];
+        assert_eq!(compiled(&all), ["fine"]);
+    }
+
+    #[test]
+    fn segments_that_would_grow_or_nest_without_bound_are_left_out() {
+        // Each is twice the one before: 2^n parts written out.
+        let doubling: Vec<_> = (0..40)
+            .map(|n| {
+                segment(
+                    &format!("s{n}"),
+                    if n == 0 { uses(&[]) } else { uses(&[format!("s{}", n - 1).as_str(); 2]) },
+                )
+            })
+            .collect();
+        let kept = segments(&doubling);
+        assert!(kept.contains_key("s10") && !kept.contains_key("s20"));
+        assert!(kept.values().all(|segment| segment.size().parts <= MAX_EXPANDED));
+
+        // A chain: each level is a group and a segment.
+        let chain: Vec<_> = (0..50_000)
+            .map(|n| {
+                segment(
+                    &format!("s{n}"),
+                    if n == 0 { uses(&[]) } else { uses(&[format!("s{}", n - 1).as_str()]) },
+                )
+            })
+            .collect();
+        assert_eq!(segments(&chain).len(), 100);
+    }
+
+    #[test]
+    fn a_rule_may_not_be_larger_with_its_segments_than_a_segment() {
+        let fine = segment("s", Condition::Any(vec![uses(&[]); 500]));
+        let compiled = segments(&[fine]);
+        let mut feature = stored(
+            json!({"key": "f", "type": "BOOLEAN", "rules": [{"name": "r", "outcome": {"value": true}}]}),
+        );
+        for (times, broken) in
+            [(39, None), (40, Some("rule \"r\": is too large with its segments written out"))]
+        {
+            feature.definition.rules[0].when = Some(uses(&vec!["s"; times]));
+            assert_eq!(Feature::compile(feature.clone(), &compiled).broken.as_deref(), broken, "{times}");
+        }
+    }
+
+    #[test]
+    fn stored_data_that_no_write_lets_through_breaks_one_feature_and_panics_nowhere() {
+        let sound = stored(json!({"key": "f", "type": "STRING", "defaultValue": "d",
+            "variants": [{"key": "a", "value": "a"}],
+            "rules": [{"name": "r", "outcome": {"split": [{"variant": "a", "weight": 100}]}}]}));
+        type Spoil = fn(&mut Definition);
+        let rows: [(Spoil, &str); 3] = [
+            (|f| f.variants.clear(), "rule \"r\": variant \"a\" does not exist"),
+            (|f| f.rules[0].outcome = Outcome::Split(Vec::new()), "rule \"r\": the split has no variants"),
+            (
+                |f| {
+                    f.rules[0].when = Some(Condition::Flagr {
+                        property: "a".into(),
+                        operator: "is".into(),
+                        value: "1".into(),
+                    });
+                },
+                "rule \"r\": not supported operator: is",
+            ),
+        ];
+        for (spoil, message) in rows {
+            let mut spoiled = sound.clone();
+            spoil(&mut spoiled.definition);
+            let feature = Feature::compile(spoiled, &Segments::new());
+            assert_eq!(feature.broken.as_deref(), Some(message));
+            assert!(feature.rules.is_empty());
+        }
+        assert_eq!(Feature::compile(sound, &Segments::new()).broken, None);
+    }
+
+    #[test]
+    fn a_feature_reads_the_clock_where_a_rule_or_its_segment_does() {
+        let clock = json!({"attribute": "now", "operator": "after", "value": "2026-01-01"});
+        let segments = json!([{"key": "s", "conditions": clock}]);
+        for (when, reads) in [
+            (json!({"segment": "s"}), true),
+            (json!({"any": [{"not": {"segment": "s"}}]}), true),
+            (clock.clone(), true),
+            (json!({"attribute": "then", "operator": "after", "value": "2026-01-01"}), false),
+            (json!(null), false),
+        ] {
+            let feature = json!({"key": "f", "type": "BOOLEAN", "rules": [{"name": "r", "when": when, "outcome": {"value": true}}]});
+            let snapshot = environment(json!([feature]), segments.clone(), json!([]));
+            assert_eq!(snapshot.reads_clock(), reads, "{when}");
+        }
     }
 }

@@ -176,11 +176,11 @@ impl Condition {
 }
 
 fn decode(node: &Node<'_>, depth: usize, leaves: &mut usize, problems: &mut Problems) -> Option<Condition> {
-    if depth > MAX_DEPTH {
-        problems.add(&node.path, format!("must be nested at most {MAX_DEPTH} deep"));
+    let mut object = node.object(problems)?;
+    if depth > MAX_DEPTH && ["all", "any", "not"].iter().any(|group| object.has(group)) {
+        problems.add(&node.path, format!("groups must be nested at most {MAX_DEPTH} deep"));
         return None;
     }
-    let mut object = node.object(problems)?;
     let group = |inner: &Node<'_>, leaves: &mut usize, problems: &mut Problems| {
         let items = inner.list(MAX_LEAVES, problems)?;
         let decoded: Vec<_> = items.iter().map(|item| decode(item, depth + 1, leaves, problems)).collect();
@@ -218,7 +218,7 @@ fn decode(node: &Node<'_>, depth: usize, leaves: &mut usize, problems: &mut Prob
             leaf(&mut object, problems).map(Condition::Leaf)
         }
         _ => {
-            problems.add(&node.path, "must have exactly one of all, any, not, attribute, segment");
+            problems.add(&node.path, "must have exactly one of all, any, not, attribute, segment, flagr");
             object.ignore(&[
                 "all",
                 "any",
@@ -321,6 +321,10 @@ fn leaf(object: &mut Object<'_>, problems: &mut Problems) -> Option<Leaf> {
             fine = false;
         }
     }
+    if fine && let Err(message) = matcher::check_leaf(&leaf) {
+        problems.add(child(&path, "values"), format!("{message} together"));
+        fine = false;
+    }
     fine.then_some(leaf)
 }
 
@@ -398,3 +402,183 @@ impl utoipa::PartialSchema for Condition {
 }
 
 impl utoipa::ToSchema for Condition {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a condition below `when`: what is wrong, by path.
+    fn problems(condition: &str) -> Vec<(String, String)> {
+        let text = format!(r#"{{"when": {condition}}}"#);
+        let mut problems = Problems::default();
+        let mut object = Node::parse(&text).expect("JSON").object(&mut problems).expect("an object");
+        let read = Condition::decode(&object.take("when").expect("there"), &mut problems);
+        assert!(read.is_some() || !problems.is_empty(), "refused without a word: {condition}");
+        let all = problems.unknown.into_iter().chain(problems.invalid);
+        all.map(|problem| (problem.field, problem.message)).collect()
+    }
+
+    fn nested(group: &str, levels: usize, innermost: &str) -> String {
+        let (open, close) = if group == "not" { ("", "}") } else { ("[", "]}") };
+        format!("{}{innermost}{}", format!(r#"{{"{group}": {open}"#).repeat(levels), close.repeat(levels))
+    }
+
+    #[test]
+    fn every_problem_is_told_with_its_path() {
+        let names: Vec<_> = Operator::ALL.iter().map(|operator| operator.as_str()).collect();
+        let operators = format!("must be one of {}", names.join(", "));
+        let one_of = "must have exactly one of all, any, not, attribute, segment, flagr";
+        let rows: [(&str, &[(&str, &str)]); 24] = [
+            ("5", &[("when", "must be an object")]),
+            ("{}", &[("when", one_of)]),
+            (r#"{"all": [], "any": []}"#, &[("when", one_of)]),
+            (r#"{"all": {}}"#, &[("when.all", "must be a list")]),
+            (r#"{"all": null}"#, &[("when.all", "must be a list")]),
+            (
+                r#"{"all": [1, {"any": [{}]}]}"#,
+                &[("when.all[0]", "must be an object"), ("when.all[1].any[0]", one_of)],
+            ),
+            (r#"{"all": [], "extra": 1}"#, &[("when.extra", "is not a known member")]),
+            (r#"{"not": []}"#, &[("when.not", "must be an object")]),
+            (r#"{"segment": 5}"#, &[("when.segment", "must be a string")]),
+            (r#"{"segment": "s", "value": 1}"#, &[("when.value", "is not a known member")]),
+            (r#"{"attribute": "a"}"#, &[("when.operator", "is required")]),
+            (r#"{"operator": "equals", "value": 1}"#, &[("when", one_of)]),
+            (
+                r#"{"attribute": "", "operator": "is"}"#,
+                &[("when.attribute", "must be 1 to 500 bytes long"), ("when.operator", &operators)],
+            ),
+            (r#"{"attribute": "a", "operator": "Equals", "value": 1}"#, &[("when.operator", &operators)]),
+            (r#"{"attribute": "a", "operator": "equals"}"#, &[("when.value", "is required (or values)")]),
+            (
+                r#"{"attribute": "a", "operator": "in", "value": null}"#,
+                &[("when.value", "is required (or values)")],
+            ),
+            (
+                r#"{"attribute": "a", "operator": "in", "value": 1, "values": [1]}"#,
+                &[("when.values", "cannot stand beside value")],
+            ),
+            (
+                r#"{"attribute": "a", "operator": "exists", "value": 1}"#,
+                &[("when.value", "exists takes no value")],
+            ),
+            (
+                r#"{"attribute": "a", "operator": "not_exists", "values": []}"#,
+                &[("when.values", "not_exists takes no value")],
+            ),
+            (
+                r#"{"attribute": "a", "operator": "in", "values": [1, null, {}, [1], 1e999]}"#,
+                &[
+                    ("when.values[1]", "must be a string, a finite number, true or false"),
+                    ("when.values[2]", "must be a string, a finite number, true or false"),
+                    ("when.values[3]", "must be a string, a finite number, true or false"),
+                    ("when.values[4]", "must be a string, a finite number, true or false"),
+                ],
+            ),
+            (
+                r#"{"attribute": "a", "operator": "contains", "values": ["x", 5, true]}"#,
+                &[("when.values[1]", "must be a string"), ("when.values[2]", "must be a string")],
+            ),
+            (
+                r#"{"attribute": "a", "operator": "equals", "value": 1, "strict": "yes", "ignoreCase": 1, "x": 0}"#,
+                &[
+                    ("when.x", "is not a known member"),
+                    ("when.ignoreCase", "must be true or false"),
+                    ("when.strict", "must be true or false"),
+                ],
+            ),
+            (
+                r#"{"flagr": {"property": 1, "operator": "EQ"}}"#,
+                &[("when.flagr.property", "must be a string"), ("when.flagr.value", "is required")],
+            ),
+            (r#"{"flagr": null}"#, &[("when.flagr", "must be an object")]),
+        ];
+        for (condition, expected) in rows {
+            let expected: Vec<_> =
+                expected.iter().map(|(field, message)| (field.to_string(), message.to_string())).collect();
+            assert_eq!(problems(condition), expected, "{condition}");
+        }
+    }
+
+    #[test]
+    fn the_limits_are_those_of_the_contract() {
+        let leaf = r#"{"attribute": "a", "operator": "exists"}"#;
+        let long =
+            |bytes: usize| format!(r#"{{"attribute": "{}", "operator": "exists"}}"#, "x".repeat(bytes));
+        let values = |count: usize| {
+            format!(r#"{{"attribute": "a", "operator": "in", "values": [{}]}}"#, vec!["1"; count].join(","))
+        };
+        let leaves = |groups: usize, each: usize| {
+            let group = format!(r#"{{"any": [{}]}}"#, vec![leaf; each].join(","));
+            format!(r#"{{"all": [{}]}}"#, vec![group; groups].join(","))
+        };
+        for (condition, problem) in [
+            (nested("all", 8, leaf), None),
+            (nested("not", 8, leaf), None),
+            (nested("all", 8, ""), None),
+            (nested("all", 9, leaf), Some("groups must be nested at most 8 deep")),
+            (nested("not", 9, leaf), Some("groups must be nested at most 8 deep")),
+            (nested("all", 10_000, leaf), Some("groups must be nested at most 8 deep")),
+            (long(500), None),
+            (long(501), Some("must be 1 to 500 bytes long")),
+            (values(10_000), None),
+            (values(10_001), Some("must have at most 10000 entries")),
+            (leaves(5, 100), None),
+            (leaves(5, 101), Some("must have at most 500 leaves, has 505")),
+            (format!(r#"{{"all": [{}]}}"#, vec![r#"{"segment": "s"}"#; 500].join(",")), None),
+        ] {
+            let found = problems(&condition);
+            let found: Vec<_> = found.iter().map(|(_, message)| message.as_str()).collect();
+            assert_eq!(
+                found,
+                problem.into_iter().collect::<Vec<_>>(),
+                "{}",
+                &condition[..condition.len().min(60)]
+            );
+        }
+    }
+
+    #[test]
+    fn conditions_are_written_as_they_were_read() {
+        for condition in [
+            r#"{"all":[]}"#,
+            r#"{"any":[{"segment":"s"},{"not":{"all":[]}}]}"#,
+            r#"{"attribute":"a.b","operator":"in","values":["SE",1.50,true]}"#,
+            r#"{"attribute":"a","operator":"equals","value":1e2,"ignoreCase":true,"strict":true}"#,
+            r#"{"attribute":"a","operator":"not_exists"}"#,
+            r#"{"attribute":"a","operator":"not_in","values":[]}"#,
+            r#"{"flagr":{"property":"age","operator":"GT","value":" 18 "}}"#,
+        ] {
+            let mut problems = Problems::default();
+            let read = Condition::decode(&Node::parse(condition).expect("JSON"), &mut problems);
+            assert_eq!(serde_json::to_string(&read.expect(condition)).expect("JSON"), condition);
+        }
+        // What only repeats a default is left out.
+        let mut problems = Problems::default();
+        let wordy = r#"{"attribute":"a","operator":"exists","value":null,"ignoreCase":false,"strict":null}"#;
+        let read = Condition::decode(&Node::parse(wordy).expect("JSON"), &mut problems).expect(wordy);
+        assert_eq!(serde_json::to_string(&read).expect("JSON"), r#"{"attribute":"a","operator":"exists"}"#);
+    }
+
+    #[test]
+    fn operators_read_back_by_name() {
+        assert_eq!(Operator::ALL.len(), 23);
+        for operator in Operator::ALL {
+            assert_eq!(Operator::parse(operator.as_str()), Some(*operator));
+        }
+        assert_eq!(Operator::parse("is"), None);
+    }
+
+    #[test]
+    fn visiting_meets_every_leaf_and_segment() {
+        let condition = r#"{"all": [{"segment": "a"}, {"not": {"any": [{"segment": "b"},
+            {"attribute": "x", "operator": "exists"}]}}, {"segment": "a"}]}"#;
+        let mut problems = Problems::default();
+        let read =
+            Condition::decode(&Node::parse(condition).expect("JSON"), &mut problems).expect("a condition");
+        assert_eq!(read.segments(), ["a", "b", "a"]);
+        let mut count = 0;
+        read.visit(&mut |_| count += 1);
+        assert_eq!(count, 4);
+    }
+}

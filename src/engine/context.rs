@@ -92,12 +92,14 @@ impl<'a> Members<'a> {
 pub struct Path {
     name: Box<str>,
     tag: u32,
-    dotted: bool,
+    /// Where the first dot is, and the tag of what stands before it.
+    dot: Option<(usize, u32)>,
 }
 
 impl Path {
     pub fn new(name: &str) -> Self {
-        Self { name: name.into(), tag: tag(name), dotted: name.contains('.') }
+        let dot = name.find('.').map(|dot| (dot, tag(&name[..dot])));
+        Self { name: name.into(), tag: tag(name), dot }
     }
 
     pub fn as_str(&self) -> &str {
@@ -109,7 +111,7 @@ impl Path {
 #[derive(Clone, Debug, Default)]
 pub struct Context<'a> {
     members: Members<'a>,
-    index: HashMap<String, usize>,
+    index: HashMap<Cow<'a, str>, usize>,
     /// What rollouts stick to where a rule names nothing else. `None`: no key was given.
     targeting_key: Option<Cow<'a, str>>,
     /// The door's wire has only text, so `true` and `false` also compare as booleans.
@@ -119,8 +121,12 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// A context of these attributes whose targeting key is `userId`.
     pub fn new(members: Members<'a>) -> Self {
-        let key = members.get("userId").and_then(Attribute::as_key).map(|key| key.into_owned());
-        Self::with_targeting_key(members, key.map(Cow::Owned))
+        let key = match members.get("userId") {
+            Some(Attribute::Text(Cow::Borrowed(key))) => Some(Cow::Borrowed(*key)),
+            Some(other) => other.as_key().map(|key| Cow::Owned(key.into_owned())),
+            None => None,
+        };
+        Self::with_targeting_key(members, key)
     }
 
     /// A context whose targeting key a protocol carries apart from the attributes. The key also
@@ -133,14 +139,14 @@ impl<'a> Context<'a> {
             members.insert("userId", Attribute::Text(key.clone()));
         }
         let index = if members.len() > SCAN_LIMIT {
-            members.iter().enumerate().map(|(at, (name, _))| (name.to_owned(), at)).collect()
+            members.0.iter().enumerate().map(|(at, (name, _))| (name.text.clone(), at)).collect()
         } else {
             HashMap::new()
         };
         Self { members, index, targeting_key: key, text_only: false }
     }
 
-    /// Parses a JSON object, nested at most 64 deep.
+    /// Parses a JSON object, nested at most 127 deep.
     pub fn from_json(json: &'a str) -> Result<Self, serde_json::Error> {
         let members: Members<'a> = serde_json::from_str(json)?;
         Ok(Self::new(members))
@@ -154,23 +160,32 @@ impl<'a> Context<'a> {
         &self.members
     }
 
-    /// The attribute a rule names. JSON `null` counts as missing.
+    /// The attribute a rule names: a member of exactly that name, else the objects on the way are walked.
+    /// JSON `null` counts as missing.
+    #[inline]
     pub fn attribute(&self, path: &Path) -> Option<&Attribute<'a>> {
-        let exact = if self.index.is_empty() {
-            self.members.tagged(path.tag, &path.name)
-        } else {
-            self.index.get(path.as_str()).map(|&at| &self.members.0[at].1)
-        };
-        let found = match exact {
-            None if path.dotted => self.members.walk(&path.name),
-            found => found,
+        let found = match (self.member(path.tag, &path.name), path.dot) {
+            (None, Some((dot, tag))) => match self.member(tag, &path.name[..dot])? {
+                Attribute::Object(members) => members.walk(&path.name[dot + 1..]),
+                _ => None,
+            },
+            (exact, _) => exact,
         };
         found.filter(|value| !matches!(value, Attribute::Null))
     }
 
+    #[inline]
+    fn member(&self, tag: u32, name: &str) -> Option<&Attribute<'a>> {
+        if self.index.is_empty() {
+            self.members.tagged(tag, name)
+        } else {
+            self.index.get(name).map(|&at| &self.members.0[at].1)
+        }
+    }
+
     /// A top-level attribute by its exact name; `null` counts as missing.
     pub fn get(&self, name: &str) -> Option<&Attribute<'a>> {
-        self.members.get(name).filter(|value| !matches!(value, Attribute::Null))
+        self.member(tag(name), name).filter(|value| !matches!(value, Attribute::Null))
     }
 }
 
@@ -365,5 +380,122 @@ mod tests {
         }
         let other = Context::with_targeting_key(Members::default(), Some("t".into()));
         assert_eq!(text(&other, "userId").as_deref(), Some("\"t\""));
+    }
+
+    #[test]
+    fn objects_are_walked_by_the_longest_member_name_first() {
+        let context = Context::from_json(
+            r#"{"a": {"b": {"c": 1}, "b.c": 2}, "x": {"y": null, "z": []}, "": {"": 3}, "s": "text", "a.b.d": null}"#,
+        )
+        .expect("JSON");
+        for (path, expected) in [
+            ("a.b.c", Some("2")),
+            ("a.b", Some(r#"{"c":1}"#)),
+            ("a.b.d", None),
+            ("x.y", None),
+            ("x.z", Some("[]")),
+            ("x.z.0", None),
+            ("s.length", None),
+            (".", Some("3")),
+            ("", Some(r#"{"":3}"#)),
+            ("..", None),
+            ("a.", None),
+        ] {
+            assert_eq!(text(&context, path).as_deref(), expected, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn large_and_small_contexts_answer_alike() {
+        let members = [
+            ("user", r#"{"plan": "deep", "team": {"size": 3}}"#),
+            ("user.plan", r#""flat""#),
+            ("k", "1"),
+            ("k", "2"),
+            ("gone", "null"),
+        ];
+        let members: Vec<_> = members.iter().map(|(name, value)| format!("{name:?}: {value}")).collect();
+        let small = format!("{{{}}}", members.join(", "));
+        let filler: String = (0..60).map(|n| format!("\"filler{n}\": {n}, ")).collect();
+        let large = format!("{{{filler}{}}}", members.join(", "));
+        let (small, large) =
+            (Context::from_json(&small).expect("JSON"), Context::from_json(&large).expect("JSON"));
+        for path in ["user.plan", "user.team.size", "user.nobody", "k", "gone", "nobody", "nobody.x"] {
+            assert_eq!(text(&small, path), text(&large, path), "{path}");
+            let by_name = |context: &Context| context.get(path).map(|value| value.to_json().to_string());
+            assert_eq!(by_name(&small), by_name(&large), "{path}");
+        }
+        assert_eq!(text(&large, "k").as_deref(), Some("2"));
+        assert_eq!(text(&large, "user.team.size").as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn only_objects_of_finite_numbers_and_bounded_depth_are_contexts() {
+        let nested = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        let wide = |count: usize| {
+            let members: Vec<_> = (0..count).map(|n| format!("\"m{n}\": {n}")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        for good in [r#"{}"#, r#" {"a": [[1, "x", null], {"b": 1.5e3}]} "#, &nested(127), &wide(10_000)] {
+            assert!(Context::from_json(good).is_ok(), "{}", &good[..good.len().min(60)]);
+        }
+        for bad in [
+            "",
+            "[]",
+            "5",
+            "null",
+            r#"{"a": 1e999}"#,
+            r#"{"a": NaN}"#,
+            "{'a': 1}",
+            r#"{"a": 1} x"#,
+            r#"{"a": "\ud800"}"#,
+            &nested(128),
+            &nested(100_000),
+            &wide(10_001),
+        ] {
+            assert!(Context::from_json(bad).is_err(), "{}", &bad[..bad.len().min(60)]);
+        }
+    }
+
+    #[test]
+    fn what_can_be_a_key_is_text_a_number_or_a_word() {
+        for (value, key) in [
+            (r#""u""#, Some("u")),
+            (r#"" ""#, Some(" ")),
+            (r#""a\u00e9""#, Some("aé")),
+            ("17", Some("17")),
+            ("17.0", Some("17")),
+            ("1.5", Some("1.5")),
+            ("-0.0", Some("0")),
+            ("18446744073709551615", Some("18446744073709551615")),
+            ("true", Some("true")),
+            ("false", Some("false")),
+            (r#""""#, None),
+            ("null", None),
+            ("[]", None),
+            (r#"["u"]"#, None),
+            (r#"{"id": "u"}"#, None),
+        ] {
+            let json = format!(r#"{{"userId": {value}}}"#);
+            let context = Context::from_json(&json).expect("JSON");
+            assert_eq!(context.targeting_key(), key, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_key_apart_from_the_attributes_becomes_user_id_where_there_is_none() {
+        let with_key = |json: &'static str, key: &'static str| {
+            let members: Members<'_> = serde_json::from_str(json).expect("JSON");
+            let context = Context::with_targeting_key(members, Some(key.into()));
+            (context.targeting_key().map(str::to_owned), text(&context, "userId"))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(with_key("{}", "t"), (some("t"), some("\"t\"")));
+        assert_eq!(with_key(r#"{"userId": null}"#, "t"), (some("t"), some("\"t\"")));
+        assert_eq!(with_key(r#"{"userId": "u"}"#, "t"), (some("t"), some("\"u\"")));
+        assert_eq!(with_key(r#"{"userId": 5}"#, "t"), (some("t"), some("5")));
+        assert_eq!(with_key(r#"{"userId": "u"}"#, ""), (None, some("\"u\"")));
+        let members: Members<'_> = serde_json::from_str(r#"{"userId": "u"}"#).expect("JSON");
+        assert_eq!(Context::with_targeting_key(members, None).targeting_key(), None);
     }
 }

@@ -38,7 +38,11 @@ impl Problems {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.unknown.is_empty() && self.invalid.is_empty()
+        self.count() == 0
+    }
+
+    pub fn count(&self) -> usize {
+        self.unknown.len() + self.invalid.len()
     }
 }
 
@@ -101,16 +105,20 @@ impl<'a> Node<'a> {
         Number::parse(self.text())
     }
 
-    /// The members of an object; `None` and a problem when it is something else.
+    /// The members of an object; `None` and a problem when it is something else. A member given twice is a
+    /// problem too, and the first one is read.
     pub fn object(&self, problems: &mut Problems) -> Option<Object<'a>> {
         let Entries(members) = self.read(problems, "must be an object")?;
         let mut seen = HashSet::with_capacity(members.len());
-        for (name, _) in &members {
-            if !seen.insert(name.as_ref()) {
-                problems.add(child(&self.path, name), "is given twice");
+        let mut once = Vec::with_capacity(members.len());
+        for (name, raw) in members {
+            if seen.insert(name.clone()) {
+                once.push((name, raw));
+            } else {
+                problems.add(child(&self.path, &name), "is given twice");
             }
         }
-        Some(Object { path: self.path.clone(), taken: vec![false; members.len()], members })
+        Some(Object { path: self.path.clone(), taken: vec![false; once.len()], members: once })
     }
 
     /// The elements of a list of at most `max`; `None` and a problem otherwise.
@@ -287,12 +295,101 @@ mod tests {
         let fields: Vec<_> = problems.invalid.iter().map(|p| p.field.as_str()).collect();
         assert_eq!(fields, ["name", "tags[1]", "tags[2]", "missing", "deep.size"]);
         let unknown: Vec<_> = problems.unknown.iter().map(|p| p.field.as_str()).collect();
-        assert_eq!(unknown, ["deep.odd", "extra", "name"]);
+        assert_eq!(unknown, ["deep.odd", "extra"]);
     }
 
     #[test]
     fn compacting_touches_nothing_inside_strings() {
         let json = "{ \"a b\" : [ 1.50 , \"x \\\" y \\\\\" , { } ] }";
         assert_eq!(compact(json), r#"{"a b":[1.50,"x \" y \\",{}]}"#);
+    }
+
+    #[test]
+    fn each_kind_of_member_says_what_it_expects() {
+        type Read = fn(&Node<'_>, &mut Problems) -> bool;
+        let string: Read = |node, problems| node.string(problems).is_some();
+        let boolean: Read = |node, problems| node.boolean(problems).is_some();
+        let integer: Read = |node, problems| node.integer(1, 100, problems).is_some();
+        let object: Read = |node, problems| node.object(problems).is_some();
+        let list: Read = |node, problems| node.list(2, problems).is_some();
+        let strings: Read = |node, problems| node.strings(2, problems).is_some();
+        for (text, read, problem) in [
+            (r#""x""#, string, None),
+            ("5", string, Some("must be a string")),
+            ("null", string, Some("must be a string")),
+            (r#""\ud800""#, string, Some("must be a string")),
+            ("true", boolean, None),
+            ("\"true\"", boolean, Some("must be true or false")),
+            ("1", integer, None),
+            ("100", integer, None),
+            ("0", integer, Some("must be a whole number from 1 to 100")),
+            ("101", integer, Some("must be a whole number from 1 to 100")),
+            ("5.5", integer, Some("must be a whole number from 1 to 100")),
+            ("\"5\"", integer, Some("must be a whole number from 1 to 100")),
+            ("{}", object, None),
+            ("[]", object, Some("must be an object")),
+            ("[1, 2]", list, None),
+            ("[1, 2, 3]", list, Some("must have at most 2 entries")),
+            ("{}", list, Some("must be a list")),
+            (r#"["a", "b"]"#, strings, None),
+            (r#"[1, "b"]"#, strings, Some("must be a string")),
+        ] {
+            let mut problems = Problems::default();
+            let fine = read(&Node::parse(text).expect(text), &mut problems);
+            assert_eq!(fine, problem.is_none(), "{text}");
+            assert_eq!(problems.invalid.first().map(|p| p.message.as_str()), problem, "{text}");
+        }
+    }
+
+    #[test]
+    fn nested_paths_name_members_and_places() {
+        let body = r#"{"rules": [{}, {"when": {"any": [{"attribute": 1}]}}], "a.b": {"c": 2}}"#;
+        let mut problems = Problems::default();
+        let mut object = Node::parse(body).expect("JSON").object(&mut problems).expect("an object");
+        let rules = object.take("rules").expect("there").list(9, &mut problems).expect("a list");
+        let when = rules[1].object(&mut problems).expect("an object").take("when").expect("there");
+        let any = when.object(&mut problems).expect("an object").take("any").expect("there");
+        let leaf = &any.list(9, &mut problems).expect("a list")[0];
+        let attribute = leaf.object(&mut problems).expect("an object").take("attribute").expect("there");
+        assert_eq!(attribute.path, "rules[1].when.any[0].attribute");
+        let rest: Vec<_> = object.rest().into_iter().map(|(name, node)| (name, node.path)).collect();
+        assert_eq!(rest, [("a.b".to_owned(), "a.b".to_owned())]);
+    }
+
+    #[test]
+    fn a_field_keeps_its_first_problem_and_both_lists_count() {
+        let mut problems = Problems::default();
+        assert!(problems.is_empty());
+        problems.add("a", "first");
+        problems.add("a", "second");
+        problems.add("b", "other");
+        problems.unknown.push(FieldError { field: "c".into(), message: "is not a known member".into() });
+        assert_eq!(problems.count(), 3);
+        assert!(!problems.is_empty());
+        assert_eq!(problems.invalid[0].message, "first");
+    }
+
+    #[test]
+    fn what_was_read_can_be_sent_back_and_null_is_absent_where_it_may_be() {
+        let mut problems = Problems::default();
+        let body = r#" { "id": 7, "version": 3, "gone": null, "name": null } "#;
+        let mut object = Node::parse(body).expect("JSON").object(&mut problems).expect("an object");
+        assert!(object.has("gone") && !object.has("other"));
+        assert!(object.take("gone").is_some_and(|node| node.is_null()));
+        assert!(object.take_value("gone").is_none());
+        assert!(object.require("name", &mut problems).is_none());
+        object.ignore(&["id", "version", "createdAt"]);
+        object.finish(&mut problems);
+        assert!(problems.unknown.is_empty());
+        assert_eq!(problems.invalid.len(), 1);
+        assert_eq!(problems.invalid[0], FieldError { field: "name".into(), message: "is required".into() });
+    }
+
+    #[test]
+    fn depth_alone_makes_no_trouble() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let node = Node::parse(&deep).expect("JSON");
+        assert!(node.is_list() && !node.is_object());
+        assert!(Node::parse(&deep[1..]).is_err());
     }
 }

@@ -155,7 +155,17 @@ pub fn summary(differences: &[Difference]) -> String {
 }
 
 /// Members that differ with every change and say nothing.
-const NOISE: &[&str] = &["id", "version", "revision", "createdAt", "updatedAt", "updatedBy", "contextType", "uses", "lastUsedAt"];
+const NOISE: &[&str] = &[
+    "id",
+    "version",
+    "revision",
+    "createdAt",
+    "updatedAt",
+    "updatedBy",
+    "contextType",
+    "uses",
+    "lastUsedAt",
+];
 
 /// What differs in a recorded `{"before", "after"}`, member by member; what cannot be read differs in nothing.
 /// Rules and variants are told apart by id or key.
@@ -183,7 +193,8 @@ fn compare_values(
     }
     match (before, after) {
         (Some(Value::Object(a)), Some(Value::Object(b))) if path.is_empty() || path.ends_with(']') => {
-            let mut names: Vec<&String> = a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))).collect();
+            let mut names: Vec<&String> =
+                a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))).collect();
             names.retain(|name| !NOISE.contains(&name.as_str()));
             for name in names {
                 let child = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -191,9 +202,13 @@ fn compare_values(
             }
         }
         (Some(Value::Array(a)), Some(Value::Array(b))) if matches!(path, "rules" | "variants") => {
-            let name = |value: &Value, member: &str| value.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let identity = |value: &Value| if path == "rules" { name(value, "id") } else { name(value, "key") };
-            let label = |value: &Value| if path == "rules" { name(value, "name") } else { name(value, "key") };
+            let name = |value: &Value, member: &str| {
+                value.get(member).and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
+            let identity =
+                |value: &Value| if path == "rules" { name(value, "id") } else { name(value, "key") };
+            let label =
+                |value: &Value| if path == "rules" { name(value, "name") } else { name(value, "key") };
             for old in a {
                 let new = b.iter().find(|new| identity(new) == identity(old));
                 compare_values(&format!("{path}[{}]", label(old)), Some(old), new, out);

@@ -1,19 +1,27 @@
 //! Site documents: a whole site as one readable JSON or YAML value, for keeping flags in git (native-api
 //! "Site document"). Ids are left out, members with their default value too.
 
+use std::collections::HashMap;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
+use super::compile::StoredFeature;
 use super::decode::{Node, Object, Problems, child};
 use super::feature::{self, Bucketing, Definition, Outcome, Rollout, Rule, Segment, Variant};
-use super::snapshot::{OVERRIDE, Status};
+use super::snapshot::{DEFAULT, Info, OVERRIDE, Source, Status, StoredContext};
 use super::value::{FeatureType, Json};
 
 /// More entries than this in one list of a document are refused.
 const MAX_ENTRIES: usize = 200_000;
+/// A stored Context lists at most this many prototypes (featuresd.md §2.3).
+pub const MAX_PROTOTYPES: usize = 32;
+/// A stored Context holds at most this many values (featuresd.md §2.3).
+pub const MAX_VALUES: usize = 1000;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     pub slug: String,
     pub name: String,
@@ -22,7 +30,7 @@ pub struct Document {
     pub environments: Vec<Environment>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Environment {
     pub name: String,
     pub description: String,
@@ -68,8 +76,9 @@ pub fn is_context_key(text: &str) -> bool {
 }
 
 impl Document {
-    /// Reads a document; every problem is reported by path.
+    /// Reads a document; every problem is reported by path, and with any there is no document.
     pub fn decode(node: &Node<'_>, problems: &mut Problems) -> Option<Self> {
+        let before = problems.count();
         let mut object = node.object(problems)?;
         if let Some(version) = object.require("version", problems)
             && version.number() != super::number::Number::parse("1")
@@ -110,7 +119,59 @@ impl Document {
         if name.is_empty() {
             name.clone_from(&slug);
         }
-        Some(Self { slug, name, description, segments: segments?, environments: environments? })
+        let document = Self { slug, name, description, segments: segments?, environments: environments? };
+        (problems.count() == before).then_some(document)
+    }
+}
+
+impl Environment {
+    /// This environment of `document` as it would be stored, to be evaluated without a database. Values of
+    /// stored Contexts that have no feature or do not fit it are problems, and left out.
+    pub fn source(&self, document: &Document, problems: &mut Problems) -> Source {
+        let stored = |definition: &Definition| StoredFeature {
+            id: Uuid::nil(),
+            version: 1,
+            locked: false,
+            created_at: 0,
+            updated_at: 0,
+            updated_by: String::new(),
+            definition: definition.clone(),
+            damage: None,
+        };
+        let kinds: HashMap<&str, FeatureType> =
+            self.features.iter().map(|feature| (feature.key.as_str(), feature.kind)).collect();
+        let mut contexts = Vec::with_capacity(self.contexts.len());
+        for context in &self.contexts {
+            let mut values = HashMap::with_capacity(context.values.len());
+            for (key, written) in &context.values {
+                let read = match kinds.get(key.as_str()) {
+                    Some(kind) => read_context_value(*kind, written),
+                    None => Err("is not a feature of this environment".to_owned()),
+                };
+                match read {
+                    Ok(value) => drop(values.insert(key.as_str().into(), value)),
+                    Err(message) => {
+                        problems.add(format!("contexts.{}.features.{key}", context.key), message);
+                    }
+                }
+            }
+            let prototypes = context.prototypes.iter().map(|key| key.as_str().into()).collect();
+            contexts.push(StoredContext { key: context.key.as_str().into(), prototypes, values });
+        }
+        Source {
+            info: Info {
+                site_id: Uuid::nil(),
+                site: document.slug.as_str().into(),
+                id: Uuid::nil(),
+                name: self.name.as_str().into(),
+                status: self.status,
+                user_id_is_context: self.user_id_is_context,
+            },
+            revision: 0,
+            features: self.features.iter().map(stored).collect(),
+            segments: document.segments.clone(),
+            contexts,
+        }
     }
 }
 
@@ -206,7 +267,7 @@ impl Context {
                 );
                 return None;
             }
-            if key == "default" {
+            if key == DEFAULT {
                 problems.add(&node.path, "is reserved: its values are the features' default values");
                 return None;
             }
@@ -214,20 +275,43 @@ impl Context {
         });
         let description = feature::text(&mut object, "description", None, 1000, problems);
         let prototypes = match object.take_value("prototypes") {
-            Some(node) => node.strings(32, problems),
+            Some(node) => node.strings(MAX_PROTOTYPES, problems),
             None => Some(Vec::new()),
         };
-        if key.as_deref() == Some(OVERRIDE) && prototypes.as_ref().is_some_and(|list| !list.is_empty()) {
-            problems.add(child(&node.path, "prototypes"), "override has no prototypes");
-        }
+        check_prototypes(key.as_deref(), prototypes.as_deref(), &child(&node.path, "prototypes"), problems);
         let values = match object.take_value("features") {
             None => Some(Vec::new()),
-            Some(node) => node.object(problems).map(|object| {
-                object.rest().into_iter().map(|(key, node)| (key, Json::compacted(node.text()))).collect()
+            Some(node) => node.object(problems).and_then(|object| {
+                let entries = object.rest();
+                if entries.len() > MAX_VALUES {
+                    problems.add(&node.path, format!("must have at most {MAX_VALUES} entries"));
+                    return None;
+                }
+                Some(entries.into_iter().map(|(key, node)| (key, Json::compacted(node.text()))).collect())
             }),
         };
         object.finish(problems);
         Some(Self { key: key?, description: description?, prototypes: prototypes?, values: values? })
+    }
+}
+
+/// What can be said about a list of prototypes without knowing which Contexts there are (featuresd.md §2.3).
+fn check_prototypes(key: Option<&str>, prototypes: Option<&[String]>, path: &str, problems: &mut Problems) {
+    let Some(prototypes) = prototypes else { return };
+    if key == Some(OVERRIDE) && !prototypes.is_empty() {
+        problems.add(path, "override has no prototypes");
+    }
+    for (at, prototype) in prototypes.iter().enumerate() {
+        let problem = if matches!(prototype.as_str(), OVERRIDE | DEFAULT) {
+            "takes part in every look-up and cannot be a prototype"
+        } else if key == Some(prototype) {
+            "cannot be its own prototype"
+        } else if prototypes[..at].contains(prototype) {
+            "stands twice"
+        } else {
+            continue;
+        };
+        problems.add(format!("{path}[{at}]"), problem);
     }
 }
 
@@ -374,3 +458,6 @@ impl Serialize for RuleEntry<'_> {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,11 +166,11 @@ impl<'s, 'c> Evaluator<'s, 'c> {
     }
 
     /// Whether the rollout takes this user in, and with which arm of the split (0 where there is none).
-    fn allot<T: RuleTracer>(
-        &self,
+    fn allot<'k, T: RuleTracer>(
+        &'k self,
         feature: &Feature,
         rule: &CompiledRule,
-        bases: &mut Bases,
+        bases: &mut Bases<'k>,
         tracer: &mut T,
     ) -> Option<usize> {
         let scheme = feature.definition().bucketing;
@@ -182,6 +182,7 @@ impl<'s, 'c> Evaluator<'s, 'c> {
             return Some(0);
         }
         let key = self.sticky_key(&rule.stick, scheme);
+        let mut taken = 0;
         let (bucket, arm) = match &key {
             None => (None, None),
             Some(key) => {
@@ -193,7 +194,10 @@ impl<'s, 'c> Evaluator<'s, 'c> {
                     }
                     Bucketing::Murmur3 => {
                         let bucket = bucket::murmur3(key, feature.bucketing_id());
-                        (bucket, murmur3_arm(bucket, rule, arms, key, bases))
+                        let base = if rule.unconditional { bases.of(key) } else { 0 };
+                        let (arm, sum) = murmur3_arm(bucket, base, rule.percentage, arms);
+                        taken = sum;
+                        (bucket, arm)
                     }
                     Bucketing::Crc32 => {
                         let bucket = bucket::crc32(feature.bucketing_id(), key);
@@ -211,6 +215,9 @@ impl<'s, 'c> Evaluator<'s, 'c> {
                 percentage: rule.percentage,
                 included: arm.is_some(),
             });
+        }
+        if let (None, Some(key), true) = (arm, key, rule.unconditional && scheme == Bucketing::Murmur3) {
+            bases.set(key, taken);
         }
         arm
     }
@@ -245,8 +252,8 @@ fn joined<'c, 'p, P>(paths: &'p [P], attribute: impl Fn(&'p P) -> Option<&'c Att
             text.push_str(part);
         };
         match attribute(path) {
-            Some(Attribute::List(items)) if !items.is_empty() => {
-                items.iter().for_each(|item| push(item.as_key().as_deref().unwrap_or("<none>")));
+            Some(Attribute::List(items)) if items.iter().any(|item| item.as_key().is_some()) => {
+                items.iter().filter_map(Attribute::as_key).for_each(|key| push(&key));
             }
             found => push(found.and_then(Attribute::as_key).as_deref().unwrap_or("<none>")),
         }
@@ -267,38 +274,40 @@ fn pick(arms: &[(usize, Percent)], position: u32) -> usize {
 
 /// What rules without conditions have already taken, per targeting key (featurehub.md §5.2).
 #[derive(Default)]
-struct Bases(Vec<(String, u32)>);
+struct Bases<'k>(Vec<(Cow<'k, str>, u32)>);
 
-impl Bases {
-    fn of(&mut self, key: &str) -> &mut u32 {
-        let at = self.0.iter().position(|(have, _)| have == key).unwrap_or_else(|| {
-            self.0.push((key.to_owned(), 0));
-            self.0.len() - 1
-        });
-        &mut self.0[at].1
+impl<'k> Bases<'k> {
+    fn of(&self, key: &str) -> u32 {
+        self.0.iter().find(|(have, _)| have == key).map_or(0, |(_, taken)| *taken)
+    }
+
+    fn set(&mut self, key: Cow<'k, str>, taken: u32) {
+        match self.0.iter_mut().find(|(have, _)| *have == key) {
+            Some((_, before)) => *before = taken,
+            None => self.0.push((key, taken)),
+        }
     }
 }
 
 /// FeatureHub's walk (featurehub.md §5.2 and §12): a rule without conditions begins where earlier ones of
-/// that kind ended, a rule with conditions at 0; bounds are inclusive; 0 % is nobody.
+/// that kind ended, a rule with conditions at 0; bounds are inclusive; 0 % is nobody. Also says where the
+/// rule ended.
 fn murmur3_arm(
     bucket: u32,
-    rule: &CompiledRule,
+    base: u32,
+    percentage: Percent,
     arms: &[(usize, Percent)],
-    key: &str,
-    bases: &mut Bases,
-) -> Option<usize> {
-    let mut conditional = 0;
-    let base = if rule.when.is_none() { bases.of(key) } else { &mut conditional };
-    let whole = [(0, rule.percentage)];
+) -> (Option<usize>, u32) {
+    let whole = [(0, percentage)];
     let bands = if arms.len() > 1 { arms } else { &whole };
+    let mut sum = base;
     for (at, (_, share)) in bands.iter().enumerate() {
-        if share.0 > 0 && bucket <= *base + share.0 {
-            return Some(at);
+        sum += share.0;
+        if share.0 > 0 && bucket <= sum {
+            return (Some(at), sum);
         }
-        *base += share.0;
     }
-    None
+    (None, sum)
 }
 
 /// Flagr's allocation (flagr.md §5): the range of the bucket, then the rollout from its low end.
@@ -315,3 +324,6 @@ fn crc32_arm(bucket: u32, percentage: Percent, arms: &[(usize, Percent)]) -> Opt
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,15 +16,29 @@ use super::matcher::{Group, Tracer};
 /// How one part of a condition came out.
 #[derive(Debug, Clone)]
 pub enum Why {
-    Group { kind: &'static str, segment: Option<String>, parts: Vec<Why>, result: bool },
-    Leaf { leaf: Leaf, actual: Option<Value>, result: bool },
-    Flagr { property: String, result: bool, problem: Option<String> },
+    Group {
+        kind: &'static str,
+        segment: Option<String>,
+        parts: Vec<Why>,
+        result: bool,
+    },
+    Leaf {
+        leaf: Leaf,
+        actual: Option<Value>,
+        result: bool,
+    },
+    /// A constraint of the Flagr door, as the expression that was sent.
+    Flagr {
+        constraint: String,
+        result: bool,
+        problem: Option<String>,
+    },
 }
 
 /// How a rollout came out.
 #[derive(Debug, Clone, Serialize)]
 pub struct Rollout {
-    /// The attribute stuck to, or several; `null` for the targeting key.
+    /// The attribute stuck to, or several; `userId` for the targeting key.
     pub by: Value,
     pub key: Option<String>,
     pub bucket: Option<u32>,
@@ -46,6 +60,20 @@ pub struct RuleTrace {
     pub rollout: Option<Rollout>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<&'static str>,
+}
+
+impl RuleTrace {
+    fn new(rule: &Rule) -> Self {
+        Self {
+            id: rule.id.to_string(),
+            name: rule.name.clone(),
+            priority: rule.priority,
+            matched: false,
+            why: None,
+            rollout: None,
+            skipped: None,
+        }
+    }
 }
 
 /// An evaluation with its trace.
@@ -70,14 +98,14 @@ impl Explanation<'_> {
 pub fn explain<'s>(evaluator: &Evaluator<'s, '_>, feature: &'s Feature) -> Explanation<'s> {
     let mut trace = Trace::default();
     let evaluation = evaluator.traced(feature, &mut trace);
-    let mut traced = trace.rules.into_iter().peekable();
+    // The enabled rules were asked in order, until one decided.
+    let mut traced = trace.rules.into_iter();
     let rules = feature
         .definition()
         .rules
         .iter()
         .map(|rule| {
-            let id = rule.id.to_string();
-            if traced.peek().is_some_and(|next| next.id == id)
+            if rule.enabled
                 && let Some(next) = traced.next()
             {
                 return next;
@@ -89,8 +117,7 @@ pub fn explain<'s>(evaluator: &Evaluator<'s, '_>, feature: &'s Feature) -> Expla
             } else {
                 "something before it decided"
             };
-            let (name, priority) = (rule.name.clone(), rule.priority);
-            RuleTrace { id, name, priority, matched: false, why: None, rollout: None, skipped: Some(skipped) }
+            RuleTrace { skipped: Some(skipped), ..RuleTrace::new(rule) }
         })
         .collect();
     Explanation { evaluation, rules }
@@ -130,7 +157,7 @@ impl Tracer for Trace {
 
     fn flagr(&mut self, constraint: &Constraint, outcome: &Result<bool, String>) {
         self.push(Why::Flagr {
-            property: constraint.property().to_owned(),
+            constraint: constraint.to_string(),
             result: matches!(outcome, Ok(true)),
             problem: outcome.as_ref().err().cloned(),
         });
@@ -155,15 +182,7 @@ impl Tracer for Trace {
 
 impl RuleTracer for Trace {
     fn begin(&mut self, rule: &Rule) {
-        self.rules.push(RuleTrace {
-            id: rule.id.to_string(),
-            name: rule.name.clone(),
-            priority: rule.priority,
-            matched: false,
-            why: None,
-            rollout: None,
-            skipped: None,
-        });
+        self.rules.push(RuleTrace::new(rule));
     }
 
     fn allotted(&mut self, allotment: Allotment<'_>) {
@@ -215,8 +234,8 @@ impl Serialize for Why {
                 map.serialize_entry("actual", actual)?;
                 map.serialize_entry("result", result)?;
             }
-            Self::Flagr { property, result, problem } => {
-                map.serialize_entry("flagr", property)?;
+            Self::Flagr { constraint, result, problem } => {
+                map.serialize_entry("flagr", constraint)?;
                 map.serialize_entry("result", result)?;
                 if let Some(problem) = problem {
                     map.serialize_entry("problem", problem)?;
@@ -236,5 +255,134 @@ impl Serialize for Parts<'_> {
             seq.serialize_element(part)?;
         }
         seq.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::engine::testing::{environment, explained, one};
+
+    #[test]
+    fn the_trace_has_the_shape_of_the_contract() {
+        let snapshot = one(
+            json!({"key": "new_checkout", "type": "BOOLEAN", "defaultValue": false, "rules": [
+            {"name": "Nordic", "priority": 90, "outcome": {"value": true},
+                "when": {"all": [{"attribute": "country", "operator": "in", "values": ["SE"]}]}},
+            {"name": "off", "priority": 80, "enabled": false, "outcome": {"value": true}},
+            {"name": "some", "priority": 70, "rollout": {"percentage": 0.5}, "outcome": {"value": true}},
+            {"name": "most", "priority": 60, "rollout": {"percentage": 99.99, "by": "company"}, "outcome": {"value": true}},
+            {"name": "rest", "priority": 50, "outcome": {"value": true}}]}),
+        );
+        // tests/spec/native.json: 123 of new_checkout is in bucket 3672.
+        let context = json!({"userId": "123", "country": "DE", "company": "acme"});
+        let (rules, rollout) = explained(&snapshot, "new_checkout", &context);
+        let id = "00000000-0000-0000-0000-000000000000";
+        let bucket = crate::engine::bucket::sha256("", "acme", "new_checkout").0;
+        let stuck =
+            json!({"by": "company", "key": "acme", "bucket": bucket, "percentage": 99.99, "included": true});
+        assert_eq!(rollout, stuck);
+        let expected = json!([
+            {"id": id, "name": "Nordic", "priority": 90, "matched": false, "rollout": null,
+                "why": {"all": [{"attribute": "country", "operator": "in", "values": ["SE"],
+                    "actual": "DE", "result": false}], "result": false}},
+            {"id": id, "name": "off", "priority": 80, "matched": false, "why": null, "rollout": null,
+                "skipped": "the rule is disabled"},
+            {"id": id, "name": "some", "priority": 70, "matched": false, "why": null,
+                "rollout": {"by": "userId", "key": "123", "bucket": 3672, "percentage": 0.5, "included": false}},
+            {"id": id, "name": "most", "priority": 60, "matched": true, "why": null, "rollout": stuck},
+            {"id": id, "name": "rest", "priority": 50, "matched": false, "why": null, "rollout": null,
+                "skipped": "something before it decided"},
+        ]);
+        assert_eq!(rules, expected);
+    }
+
+    #[test]
+    fn every_part_is_told_also_after_the_one_that_decides() {
+        let yes = json!({"attribute": "a", "operator": "equals", "value": 1});
+        let no = json!({"attribute": "b", "operator": "exists"});
+        let told = |mut leaf: Value, actual: Value, result: bool| {
+            leaf["actual"] = actual;
+            leaf["result"] = result.into();
+            leaf
+        };
+        let (told_yes, told_no) = (told(yes.clone(), json!(1), true), told(no.clone(), json!(null), false));
+        let segments = json!([{"key": "s", "conditions": {"any": [yes, no]}}]);
+        let in_segment =
+            json!({"segment": "s", "why": {"any": [told_yes, told_no], "result": true}, "result": true});
+        for (when, expected) in [
+            (yes.clone(), told_yes.clone()),
+            (json!({"all": [no, yes]}), json!({"all": [told_no, told_yes], "result": false})),
+            (json!({"any": [yes, no]}), json!({"any": [told_yes, told_no], "result": true})),
+            (json!({"not": no}), json!({"not": told_no, "result": true})),
+            (json!({"not": {"all": []}}), json!({"not": {"all": [], "result": true}, "result": false})),
+            (json!({"segment": "s"}), in_segment.clone()),
+            (json!({"not": {"segment": "s"}}), json!({"not": in_segment, "result": false})),
+            (
+                json!({"all": [{"flagr": {"property": "a", "operator": "EQ", "value": "1"}}]}),
+                json!({"all": [{"flagr": "({a} EQ 1)", "result": true}], "result": true}),
+            ),
+            (
+                json!({"flagr": {"property": "b", "operator": "NEQ", "value": "1"}}),
+                json!({"flagr": "({b} NEQ 1)", "result": false, "problem": "argument not found, or null"}),
+            ),
+        ] {
+            let feature = json!({"key": "f", "type": "BOOLEAN", "rules": [{"name": "r", "when": when, "outcome": {"value": true}}]});
+            let snapshot = environment(json!([feature]), segments.clone(), json!([]));
+            let (rules, _) = explained(&snapshot, "f", &json!({"a": 1}));
+            assert_eq!(rules[0]["why"], expected, "{when}");
+        }
+    }
+
+    #[test]
+    fn actual_values_are_shown_as_they_were_sent() {
+        let rule = json!({"name": "r", "when": {"attribute": "a", "operator": "exists"}, "outcome": {"value": true}});
+        let snapshot = one(json!({"key": "f", "type": "BOOLEAN", "rules": [rule]}));
+        for sent in
+            [json!(1.5), json!("x"), json!(false), json!([1, null, {"b": []}]), json!({"c": {"d": 1}})]
+        {
+            let (rules, _) = explained(&snapshot, "f", &json!({"a": sent}));
+            assert_eq!(rules[0]["why"]["actual"], sent);
+        }
+    }
+
+    #[test]
+    fn a_rollout_without_a_key_says_why_it_does_not_apply() {
+        let rule = json!({"name": "r", "rollout": {"percentage": 50}, "outcome": {"value": true}});
+        let snapshot = one(json!({"key": "f", "type": "BOOLEAN", "rules": [rule]}));
+        let (rules, rollout) = explained(&snapshot, "f", &json!({}));
+        assert_eq!(rules[0]["matched"], false);
+        let note = "the context has no key to stick to, so a partial rollout leaves it out";
+        let expected = json!({"by": "userId", "key": null, "bucket": null, "percentage": 50, "included": false, "note": note});
+        assert_eq!(rollout, expected);
+    }
+
+    #[test]
+    fn what_decides_before_the_rules_skips_them_all() {
+        let rule = json!({"name": "r", "outcome": {"value": true}});
+        let feature =
+            |enabled: bool| json!({"key": "f", "type": "BOOLEAN", "enabled": enabled, "rules": [rule, rule]});
+        let overrides = json!([{"key": "override", "features": {"f": "no"}}]);
+        for snapshot in [
+            environment(json!([feature(true)]), json!([]), overrides),
+            environment(json!([feature(false)]), json!([]), json!([])),
+        ] {
+            let (rules, rollout) = explained(&snapshot, "f", &json!({"userId": "u"}));
+            assert_eq!(rollout, Value::Null);
+            let skipped: Vec<_> =
+                rules.as_array().expect("rules").iter().map(|rule| rule["skipped"].clone()).collect();
+            assert_eq!(skipped, ["something before it decided", "something before it decided"]);
+        }
+    }
+
+    #[test]
+    fn several_attributes_to_stick_to_are_listed() {
+        let rollout = json!({"percentage": 50, "by": ["team", "org.id"]});
+        let rule = json!({"name": "r", "rollout": rollout, "outcome": {"value": true}});
+        let snapshot = one(json!({"key": "f", "type": "BOOLEAN", "bucketing": "murmur3",
+            "bucketingId": "6b1f3c52-0d3e-4b8e-9a51-2f0c6f2b7a10", "rules": [rule]}));
+        let (_, rollout) = explained(&snapshot, "f", &json!({"org": {"id": "acme"}}));
+        assert_eq!((&rollout["by"], &rollout["key"]), (&json!(["team", "org.id"]), &json!("<none>$acme")));
     }
 }

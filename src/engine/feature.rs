@@ -1,7 +1,7 @@
 //! A feature as people write it: the shapes of native-api, their checks, and their JSON. The same
 //! shapes stand in the REST API, in documents and in storage.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -78,7 +78,8 @@ impl Percent {
         match percent {
             Some(percent) if (0.0..=100.0).contains(&percent) => {
                 let units = (percent * 10_000.0).round();
-                if (units - percent * 10_000.0).abs() > 1e-4 {
+                // Dividing gives the float nearest to the four decimals, as reading them did.
+                if units / 10_000.0 != percent {
                     problems.add(&node.path, "must have at most four decimals");
                     return None;
                 }
@@ -221,6 +222,7 @@ impl Definition {
     /// Reads a feature. With `base`, members that are absent keep its values (PATCH) and the key and type
     /// are taken from it; without, `key` and `type` are required. `locked` is handed back apart.
     pub fn decode(object: &mut Object<'_>, base: Option<&Definition>, problems: &mut Problems) -> Decoded {
+        let before = problems.count();
         object.ignore(KEPT);
         let path = object.path.clone();
         let key = read_key(object, base, problems);
@@ -253,16 +255,18 @@ impl Definition {
             Some(node) => read_variants(&node, kind, problems),
             None => Some(base.map(|base| base.variants.clone()).unwrap_or_default()),
         };
-        let rules = match object.take_value("rules") {
-            Some(node) => {
+        let around = Around { kind, scheme: bucketing, variants: variants.as_deref() };
+        let rules = match (object.take_value("rules"), base) {
+            (Some(node), base) => {
                 let known = base.map(|base| base.rules.as_slice()).unwrap_or_default();
-                read_rules(&node, kind, known, problems)
+                read_rules(&node, &around, known, problems)
             }
-            None => Some(base.map(|base| base.rules.clone()).unwrap_or_default()),
+            (None, Some(base)) => {
+                check_rules(&base.rules, &around, &child(&path, "rules"), problems);
+                Some(base.rules.clone())
+            }
+            (None, None) => Some(Vec::new()),
         };
-        if let (Some(variants), Some(rules), Some(bucketing)) = (&variants, &rules, bucketing) {
-            check_rules(rules, variants, bucketing, &child(&path, "rules"), problems);
-        }
         let definition = (|| {
             let mut definition = Definition {
                 key: key?,
@@ -284,7 +288,7 @@ impl Definition {
         {
             definition.check_values(&path, problems);
         }
-        Decoded { definition, locked }
+        Decoded { definition: definition.filter(|_| problems.count() == before), locked }
     }
 
     /// Checks every value against the type, for one that changed.
@@ -308,9 +312,11 @@ impl Definition {
     }
 
     /// Checks that what is stored or was changed in one part still fits the rest: the rules against the
-    /// variants and the bucketing, every value against the type.
+    /// variants and the bucketing.
     pub fn check(&self, problems: &mut Problems) {
-        check_rules(&self.rules, &self.variants, self.bucketing, "rules", problems);
+        let around =
+            Around { kind: Some(self.kind), scheme: Some(self.bucketing), variants: Some(&self.variants) };
+        check_rules(&self.rules, &around, "rules", problems);
     }
 }
 
@@ -435,24 +441,26 @@ pub fn text(
 
 /// Tags: distinct texts of 1 to 50 characters.
 pub fn read_tags(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<String>> {
-    let tags = node.strings(MAX_TAGS, problems)?;
+    let items = node.list(MAX_TAGS, problems)?;
     let mut seen = HashSet::new();
-    let mut fine = true;
-    for (at, tag) in tags.iter().enumerate() {
-        let problem = match tag.chars().count() {
-            1..=50 if tag.trim() != tag || tag.contains(|c: char| c.is_control() || c == ',') => {
-                Some("must have no commas, control characters or outer spaces")
-            }
-            1..=50 if !seen.insert(tag) => Some("stands twice"),
-            1..=50 => None,
-            _ => Some("must be 1 to 50 characters"),
-        };
-        if let Some(problem) = problem {
-            problems.add(format!("{}[{at}]", node.path), problem);
-            fine = false;
-        }
-    }
-    fine.then_some(tags)
+    let tags: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let tag = item.string(problems)?;
+            let problem = if !(1..=50).contains(&tag.chars().count()) {
+                "must be 1 to 50 characters"
+            } else if tag.trim() != tag || tag.contains(|c: char| c.is_control() || c == ',') {
+                "must have no commas, control characters or outer spaces"
+            } else if !seen.insert(tag.clone()) {
+                "stands twice"
+            } else {
+                return Some(tag);
+            };
+            problems.add(&item.path, problem);
+            None
+        })
+        .collect();
+    tags.into_iter().collect()
 }
 
 /// Reads one variant.
@@ -499,15 +507,22 @@ fn read_variants(
     variants.into_iter().collect()
 }
 
+/// What a rule must fit: the type, bucketing and variants of its feature, as far as they are known.
+struct Around<'f> {
+    kind: Option<FeatureType>,
+    scheme: Option<Bucketing>,
+    variants: Option<&'f [Variant]>,
+}
+
 /// Reads a list of rules. A rule keeps the id of the known rule it names by id, else by name.
 fn read_rules(
     node: &Node<'_>,
-    kind: Option<FeatureType>,
+    around: &Around<'_>,
     known: &[Rule],
     problems: &mut Problems,
 ) -> Option<Vec<Rule>> {
     let items = node.list(MAX_RULES, problems)?;
-    let read: Vec<_> = items.iter().map(|item| read_rule(item, kind, None, problems)).collect();
+    let read: Vec<_> = items.iter().map(|item| read_rule_of(item, around, None, problems)).collect();
     let mut rules = read.into_iter().collect::<Option<Vec<_>>>()?;
     let mut ids = HashSet::new();
     for (at, rule) in rules.iter_mut().enumerate() {
@@ -519,34 +534,35 @@ fn read_rules(
             problems.add(format!("{}[{at}].id", node.path), "stands twice");
         }
     }
-    for at in 0..rules.len() {
-        if rules[at].id.is_nil()
-            && let Some(same) = known.iter().find(|k| k.name == rules[at].name && !ids.contains(&k.id))
-        {
+    for rule in rules.iter_mut().filter(|rule| rule.id.is_nil()) {
+        if let Some(same) = known.iter().find(|k| k.name == rule.name && !ids.contains(&k.id)) {
             ids.insert(same.id);
-            rules[at].id = same.id;
+            rule.id = same.id;
         }
     }
     Some(rules)
 }
 
 /// Reads one rule. With `base`, absent members keep its values (PATCH); without, `name` and `outcome`
-/// are required.
+/// are required. Whether it fits its feature is for [`Definition::check`].
 pub fn read_rule(
     node: &Node<'_>,
     kind: Option<FeatureType>,
     base: Option<&Rule>,
     problems: &mut Problems,
 ) -> Option<Rule> {
+    read_rule_of(node, &Around { kind, scheme: None, variants: None }, base, problems)
+}
+
+fn read_rule_of(
+    node: &Node<'_>,
+    around: &Around<'_>,
+    base: Option<&Rule>,
+    problems: &mut Problems,
+) -> Option<Rule> {
     let mut object = node.object(problems)?;
     let id = match object.take_value("id") {
-        Some(node) => {
-            let id = Uuid::parse_str(&node.string(problems)?).ok();
-            if id.is_none() {
-                problems.add(&node.path, "must be a UUID");
-            }
-            id
-        }
+        Some(node) => read_id(&node, problems),
         None => Some(base.map(|base| base.id).unwrap_or_default()),
     };
     let name = match base {
@@ -579,7 +595,7 @@ pub fn read_rule(
         None => Some(base.and_then(|base| base.rollout.clone())),
     };
     let outcome = match (object.take_value("outcome"), base) {
-        (Some(node), _) => read_outcome(&node, kind, problems),
+        (Some(node), _) => read_outcome(&node, around.kind, problems),
         (None, Some(base)) => Some(base.outcome.clone()),
         (None, None) => {
             problems.add(child(&node.path, "outcome"), "is required");
@@ -587,6 +603,8 @@ pub fn read_rule(
         }
     };
     object.finish(problems);
+    let rollout_read = rollout.as_ref().and_then(Option::as_ref);
+    check_rule(rollout_read, outcome.as_ref(), around, &node.path, problems);
     Some(Rule {
         id: id?,
         name: name?,
@@ -598,40 +616,56 @@ pub fn read_rule(
     })
 }
 
+fn read_id(node: &Node<'_>, problems: &mut Problems) -> Option<Uuid> {
+    let id = Uuid::parse_str(&node.string(problems)?).ok();
+    if id.is_none() {
+        problems.add(&node.path, "must be a UUID");
+    }
+    id
+}
+
 fn read_rollout(node: &Node<'_>, problems: &mut Problems) -> Option<Rollout> {
     let mut object = node.object(problems)?;
     let percentage = object.require("percentage", problems).and_then(|node| Percent::decode(&node, problems));
     let by = match object.take_value("by") {
+        Some(node) => read_by(&node, problems).map(Some),
         None => Some(None),
-        Some(node) if node.is_list() => {
-            let names = node.strings(20, problems)?;
-            if names.is_empty() || names.iter().any(String::is_empty) {
-                problems.add(&node.path, "must name at least one attribute, none of them empty");
-            }
-            Some(Some(StickTo::Attributes(names)))
-        }
-        Some(node) => {
-            let name = node.string(problems)?;
-            if name.is_empty() {
-                problems.add(&node.path, "must not be empty (leave it out for the targeting key)");
-            }
-            Some(Some(StickTo::Attribute(name)))
-        }
     };
     let salt = text(&mut object, "salt", None, 200, problems);
     let otherwise = match object.take_value("otherwise") {
+        Some(node) => read_otherwise(&node, problems).map(Some),
         None => Some(None),
-        Some(node) => match node.string(problems)?.as_str() {
-            "next" => Some(Some(Otherwise::Next)),
-            "stop" => Some(Some(Otherwise::Stop)),
-            _ => {
-                problems.add(&node.path, "must be next or stop");
-                None
-            }
-        },
     };
     object.finish(problems);
     Some(Rollout { percentage: percentage?, by: by?, salt: salt?, otherwise: otherwise? })
+}
+
+fn read_by(node: &Node<'_>, problems: &mut Problems) -> Option<StickTo> {
+    if node.is_list() {
+        let names = node.strings(20, problems)?;
+        if names.is_empty() || names.iter().any(String::is_empty) {
+            problems.add(&node.path, "must name at least one attribute, none of them empty");
+            return None;
+        }
+        return Some(StickTo::Attributes(names));
+    }
+    let name = node.string(problems)?;
+    if name.is_empty() {
+        problems.add(&node.path, "must not be empty (leave it out for the targeting key)");
+        return None;
+    }
+    Some(StickTo::Attribute(name))
+}
+
+fn read_otherwise(node: &Node<'_>, problems: &mut Problems) -> Option<Otherwise> {
+    match node.string(problems)?.as_str() {
+        "next" => Some(Otherwise::Next),
+        "stop" => Some(Otherwise::Stop),
+        _ => {
+            problems.add(&node.path, "must be next or stop");
+            None
+        }
+    }
 }
 
 fn read_outcome(node: &Node<'_>, kind: Option<FeatureType>, problems: &mut Problems) -> Option<Outcome> {
@@ -670,39 +704,49 @@ fn read_split(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<Arm>> {
     Some(arms)
 }
 
-/// Checks that hold between a rule, the variants and the bucketing.
-fn check_rules(rules: &[Rule], variants: &[Variant], scheme: Bucketing, path: &str, problems: &mut Problems) {
+fn check_rules(rules: &[Rule], around: &Around<'_>, path: &str, problems: &mut Problems) {
     for (at, rule) in rules.iter().enumerate() {
         let path = format!("{path}[{at}]");
-        if let Some(rollout) = &rule.rollout {
-            let path = child(&path, "rollout");
-            rollout.percentage.check(scheme, child(&path, "percentage"), problems);
-            if matches!(rollout.by, Some(StickTo::Attributes(_))) && scheme != Bucketing::Murmur3 {
-                problems.add(child(&path, "by"), "must be one attribute (a list only under murmur3)");
-            }
-            if !rollout.salt.is_empty() && scheme != Bucketing::Sha256 {
-                problems.add(child(&path, "salt"), format!("has no place under {}", scheme.as_str()));
-            }
+        check_rule(rule.rollout.as_ref(), Some(&rule.outcome), around, &path, problems);
+    }
+}
+
+/// Checks what holds between a rule and the bucketing and variants of its feature.
+fn check_rule(
+    rollout: Option<&Rollout>,
+    outcome: Option<&Outcome>,
+    around: &Around<'_>,
+    path: &str,
+    problems: &mut Problems,
+) {
+    if let (Some(rollout), Some(scheme)) = (rollout, around.scheme) {
+        let path = child(path, "rollout");
+        rollout.percentage.check(scheme, child(&path, "percentage"), problems);
+        if matches!(rollout.by, Some(StickTo::Attributes(_))) && scheme != Bucketing::Murmur3 {
+            problems.add(child(&path, "by"), "must be one attribute (a list only under murmur3)");
         }
-        let Outcome::Split(arms) = &rule.outcome else { continue };
-        let path = child(&child(&path, "outcome"), "split");
-        let mut seen = HashSet::new();
-        for (arm_at, arm) in arms.iter().enumerate() {
-            let path = format!("{path}[{arm_at}]");
+        if !rollout.salt.is_empty() && scheme != Bucketing::Sha256 {
+            problems.add(child(&path, "salt"), format!("has no place under {}", scheme.as_str()));
+        }
+    }
+    let Some(Outcome::Split(arms)) = outcome else { return };
+    let path = child(&child(path, "outcome"), "split");
+    let mut seen = HashSet::new();
+    for (at, arm) in arms.iter().enumerate() {
+        let path = format!("{path}[{at}]");
+        if let Some(scheme) = around.scheme {
             arm.weight.check(scheme, child(&path, "weight"), problems);
-            if !variants.iter().any(|variant| variant.key == arm.variant) {
-                problems.add(
-                    child(&path, "variant"),
-                    format!("{:?} is not a variant of this feature", arm.variant),
-                );
-            } else if !seen.insert(&arm.variant) {
-                problems.add(child(&path, "variant"), format!("{} stands twice", arm.variant));
-            }
         }
-        let partial = rule.rollout.as_ref().is_some_and(|rollout| rollout.percentage < Percent::FULL);
-        if scheme == Bucketing::Murmur3 && arms.len() > 1 && partial {
-            problems.add(path, "cannot stand beside a rollout below 100 under murmur3");
+        if around.variants.is_some_and(|known| known.iter().all(|variant| variant.key != arm.variant)) {
+            problems
+                .add(child(&path, "variant"), format!("{:?} is not a variant of this feature", arm.variant));
+        } else if !seen.insert(&arm.variant) {
+            problems.add(child(&path, "variant"), format!("{} stands twice", arm.variant));
         }
+    }
+    let partial = rollout.is_some_and(|rollout| rollout.percentage < Percent::FULL);
+    if around.scheme == Some(Bucketing::Murmur3) && arms.len() > 1 && partial {
+        problems.add(path, "cannot stand beside a rollout below 100 under murmur3");
     }
 }
 
@@ -752,32 +796,58 @@ impl Segment {
 
 /// Finds a cycle among segments: the keys of one, starting and ending with the same.
 pub fn segment_cycle(segments: &[Segment]) -> Option<Vec<String>> {
-    fn walk<'s>(
-        segment: &'s Segment,
-        all: &'s [Segment],
-        path: &mut Vec<&'s str>,
-        done: &mut HashSet<&'s str>,
-    ) -> Option<Vec<String>> {
-        if let Some(start) = path.iter().position(|key| *key == segment.key) {
-            let mut cycle: Vec<String> = path[start..].iter().map(|key| key.to_string()).collect();
-            cycle.push(segment.key.clone());
-            return Some(cycle);
+    order_segments(segments).1
+}
+
+/// The places of all segments, each after those it uses; and the first cycle met, whose members have no
+/// such order. Without recursion: a chain of segments may be as long as a document.
+pub(super) fn order_segments(segments: &[Segment]) -> (Vec<usize>, Option<Vec<String>>) {
+    #[derive(Clone, Copy, PartialEq)]
+    enum State {
+        New,
+        Open,
+        Done,
+    }
+    let mut places = HashMap::with_capacity(segments.len());
+    for (at, segment) in segments.iter().enumerate() {
+        places.entry(segment.key.as_str()).or_insert(at);
+    }
+    let used = |at: usize| {
+        let keys = segments[at].conditions.segments();
+        keys.into_iter().filter_map(|key| places.get(key).copied()).collect::<Vec<_>>().into_iter()
+    };
+    let mut states = vec![State::New; segments.len()];
+    let mut order = Vec::with_capacity(segments.len());
+    let mut cycle = None;
+    for start in 0..segments.len() {
+        if states[start] != State::New {
+            continue;
         }
-        if done.contains(segment.key.as_str()) {
-            return None;
-        }
-        path.push(&segment.key);
-        for key in segment.conditions.segments() {
-            if let Some(next) = all.iter().find(|other| other.key == key)
-                && let Some(cycle) = walk(next, all, path, done)
-            {
-                return Some(cycle);
+        states[start] = State::Open;
+        let mut path = vec![(start, used(start))];
+        while let Some((at, rest)) = path.last_mut() {
+            let Some(next) = rest.next() else {
+                states[*at] = State::Done;
+                order.push(*at);
+                path.pop();
+                continue;
+            };
+            match states[next] {
+                State::New => {
+                    states[next] = State::Open;
+                    path.push((next, used(next)));
+                }
+                State::Open if cycle.is_none() => {
+                    let from = path.iter().position(|(at, _)| *at == next).unwrap_or_default();
+                    let keys = path[from..].iter().map(|(at, _)| *at).chain([next]);
+                    cycle = Some(keys.map(|at| segments[at].key.clone()).collect());
+                }
+                State::Open | State::Done => {}
             }
         }
-        path.pop();
-        done.insert(&segment.key);
-        None
     }
-    let mut done = HashSet::new();
-    segments.iter().find_map(|segment| walk(segment, segments, &mut Vec::new(), &mut done))
+    (order, cycle)
 }
+
+#[cfg(test)]
+mod tests;

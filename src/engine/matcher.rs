@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-use regex::{Regex, RegexBuilder};
+use ipnet::{IpNet, Ipv4Net};
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -16,9 +16,9 @@ use super::condition::{Condition, Leaf, Operator, Scalar};
 use super::context::{Attribute, Context, Path};
 use super::flagr::Constraint;
 use super::number::Number;
-use super::version::Version;
+use super::version::{OwnedVersion, Version};
 
-/// A compiled regular expression may take this many bytes.
+/// The regular expressions of one leaf may take this many bytes, compiled.
 const REGEX_SIZE: usize = 1 << 20;
 /// Above this many texts a leaf looks them up by hash.
 const SCAN_LIMIT: usize = 8;
@@ -64,18 +64,39 @@ pub enum Matcher {
     Any(Box<[Matcher]>),
     Not(Box<Matcher>),
     Leaf(Box<LeafMatcher>),
-    Segment(Box<str>, Arc<Matcher>),
+    Segment(Arc<SegmentMatcher>),
     Flagr(Box<Constraint>),
+}
+
+/// A compiled segment, shared by the conditions that ask for it.
+#[derive(Debug)]
+pub struct SegmentMatcher {
+    pub key: Box<str>,
+    pub matcher: Matcher,
+    size: Size,
+}
+
+/// How much there is to a condition once its segments are written out.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    pub parts: usize,
+    pub depth: usize,
+    pub reads_clock: bool,
+    /// The answer, when it is the same for every context: `{"all": []}` and the like.
+    pub constant: Option<bool>,
 }
 
 /// One compiled leaf.
 #[derive(Debug)]
 pub struct LeafMatcher {
-    source: Leaf,
+    source: Box<Leaf>,
     path: Path,
     test: Test,
     /// The attribute is `now` under `before` or `after`: absent, the clock answers.
     clock: bool,
+    negative: bool,
+    strict: bool,
+    ignore_case: bool,
 }
 
 /// A positive test of one value.
@@ -87,10 +108,26 @@ enum Test {
     StartsWith(Box<[Box<str>]>),
     EndsWith(Box<[Box<str>]>),
     Order(fn(Ordering) -> bool, Box<[Operand]>),
-    Matches(Box<[Regex]>),
-    Semver(fn(Ordering) -> bool, Box<[Box<str>]>),
+    Matches(Patterns),
+    Semver(fn(Ordering) -> bool, Box<[OwnedVersion]>),
     Time(fn(Ordering) -> bool, Box<[Nanos]>),
     Ip(Box<[IpNet]>),
+}
+
+/// The operands of `matches`; several share one size limit.
+#[derive(Debug)]
+enum Patterns {
+    One(Regex),
+    Many(RegexSet),
+}
+
+impl Patterns {
+    fn is_match(&self, text: &str) -> bool {
+        match self {
+            Self::One(pattern) => pattern.is_match(text),
+            Self::Many(patterns) => patterns.is_match(text),
+        }
+    }
 }
 
 /// The operands of `equals` and `in`, by type.
@@ -155,38 +192,33 @@ impl From<bool> for Verdict {
 /// Checks one operand on write. The error says what was expected.
 pub fn check_operand(operator: Operator, operand: &Scalar, ignore_case: bool) -> Result<(), String> {
     use Operator::*;
-    match (operator, operand) {
-        (Equals | NotEquals | In | NotIn, _) => Ok(()),
-        (Contains | NotContains | StartsWith | EndsWith, Scalar::Text(_)) => Ok(()),
-        (GreaterThan | GreaterOrEqual | LessThan | LessOrEqual, Scalar::Text(_) | Scalar::Number(_)) => {
-            Ok(())
-        }
-        (GreaterThan | GreaterOrEqual | LessThan | LessOrEqual, _) => {
-            Err("must be a number or a string".into())
-        }
-        (Matches, Scalar::Text(pattern)) => regex(pattern, ignore_case).map(|_| ()),
-        (SemverEq | SemverGt | SemverGte | SemverLt | SemverLte, Scalar::Text(text)) => {
-            match Version::parse(text) {
-                Some(_) => Ok(()),
-                None => Err("must be a version such as 2.4.0".into()),
-            }
-        }
-        (Before | After, Scalar::Text(text)) => match parse_time(text) {
-            Some(_) => Ok(()),
-            None => Err("must be an RFC 3339 time such as 2026-01-31T12:00:00Z".into()),
-        },
-        (IpIn, Scalar::Text(text)) => match parse_network(text) {
-            Some(_) => Ok(()),
-            None => Err("must be an address or a network such as 10.0.0.0/8".into()),
-        },
-        (Exists | NotExists, _) => Err(format!("{} takes no value", operator.as_str())),
-        _ => Err("must be a string".into()),
+    let text = || text_of(operand).ok_or_else(|| "must be a string".to_owned());
+    match operator {
+        Equals | NotEquals | In | NotIn => Ok(()),
+        Contains | NotContains | StartsWith | EndsWith => text().map(drop),
+        GreaterThan | GreaterOrEqual | LessThan | LessOrEqual => ordered(operand, ignore_case).map(drop),
+        Matches => text().and_then(|pattern| regex(pattern, ignore_case)).map(drop),
+        SemverEq | SemverGt | SemverGte | SemverLt | SemverLte => text().and_then(version).map(drop),
+        Before | After => text().and_then(moment).map(drop),
+        IpIn => text().and_then(network).map(drop),
+        Exists | NotExists => Err(format!("{} takes no value", operator.as_str())),
+    }
+}
+
+/// Checks what the operands of a leaf, each fine by itself, are together.
+pub fn check_leaf(leaf: &Leaf) -> Result<(), String> {
+    match (leaf.operator, leaf.operands.as_slice()) {
+        (Operator::Matches, operands @ [_, _, ..]) => patterns(operands, leaf.ignore_case).map(drop),
+        _ => Ok(()),
     }
 }
 
 /// Compiles a condition. `segments` holds what is already compiled; the error names what is missing or
 /// broken, and never happens for what was checked on write.
-pub fn compile(condition: &Condition, segments: &HashMap<String, Arc<Matcher>>) -> Result<Matcher, String> {
+pub fn compile(
+    condition: &Condition,
+    segments: &HashMap<String, Arc<SegmentMatcher>>,
+) -> Result<Matcher, String> {
     let list = |conditions: &[Condition]| -> Result<Box<[Matcher]>, String> {
         conditions.iter().map(|condition| compile(condition, segments)).collect()
     };
@@ -196,7 +228,7 @@ pub fn compile(condition: &Condition, segments: &HashMap<String, Arc<Matcher>>) 
         Condition::Not(inner) => Matcher::Not(compile(inner, segments)?.into()),
         Condition::Leaf(leaf) => Matcher::Leaf(compile_leaf(leaf)?.into()),
         Condition::Segment(key) => match segments.get(key) {
-            Some(segment) => Matcher::Segment(key.as_str().into(), segment.clone()),
+            Some(segment) => Matcher::Segment(segment.clone()),
             None => return Err(format!("segment {key} does not exist")),
         },
         Condition::Flagr { property, operator, value } => {
@@ -208,47 +240,60 @@ pub fn compile(condition: &Condition, segments: &HashMap<String, Arc<Matcher>>) 
 fn compile_leaf(leaf: &Leaf) -> Result<LeafMatcher, String> {
     use Operator::*;
     let operands = leaf.operands.as_slice();
-    for operand in operands {
-        check_operand(leaf.operator, operand, leaf.ignore_case)?;
-    }
     let folded = |text: &str| -> Box<str> { fold(text, leaf.ignore_case).into() };
-    let texts = || -> Box<[Box<str>]> {
-        operands.iter().filter_map(|operand| text_of(operand).map(folded)).collect()
-    };
+    let texts = || read(operands, |text| Ok(folded(text)));
     let test = match leaf.operator {
         Exists | NotExists => Test::Exists,
         Equals | NotEquals | In | NotIn => Test::Equals(compile_equals(operands, folded)),
-        Contains | NotContains => Test::Contains(texts()),
-        StartsWith => Test::StartsWith(texts()),
-        EndsWith => Test::EndsWith(texts()),
+        Contains | NotContains => Test::Contains(texts()?),
+        StartsWith => Test::StartsWith(texts()?),
+        EndsWith => Test::EndsWith(texts()?),
         GreaterThan | GreaterOrEqual | LessThan | LessOrEqual => {
-            let operand = |scalar: &Scalar| match scalar {
-                Scalar::Number(text) => Number::parse(text).map(Operand::Number),
-                Scalar::Text(text) => Some(Operand::Text(folded(text), Number::parse(text))),
-                Scalar::Bool(_) => None,
-            };
-            Test::Order(ordering(leaf.operator), operands.iter().filter_map(operand).collect())
+            let operands = operands.iter().map(|operand| ordered(operand, leaf.ignore_case));
+            Test::Order(ordering(leaf.operator), operands.collect::<Result<_, _>>()?)
         }
-        Matches => {
-            let patterns = operands.iter().filter_map(text_of);
-            Test::Matches(patterns.map(|pattern| regex(pattern, leaf.ignore_case)).collect::<Result<_, _>>()?)
+        Matches => Test::Matches(patterns(operands, leaf.ignore_case)?),
+        SemverEq | SemverGt | SemverGte | SemverLt | SemverLte => {
+            Test::Semver(ordering(leaf.operator), read(operands, version)?)
         }
-        SemverEq | SemverGt | SemverGte | SemverLt | SemverLte => Test::Semver(
-            ordering(leaf.operator),
-            operands.iter().filter_map(text_of).map(Box::from).collect(),
-        ),
-        Before | After => Test::Time(
-            ordering(leaf.operator),
-            operands.iter().filter_map(text_of).filter_map(parse_time).collect(),
-        ),
-        IpIn => Test::Ip(operands.iter().filter_map(text_of).filter_map(parse_network).collect()),
+        Before | After => Test::Time(ordering(leaf.operator), read(operands, moment)?),
+        IpIn => Test::Ip(read(operands, network)?),
     };
     Ok(LeafMatcher {
         path: Path::new(&leaf.attribute),
         clock: matches!(test, Test::Time(..)) && leaf.attribute == "now",
+        negative: leaf.operator.is_negative(),
+        strict: leaf.strict,
+        ignore_case: leaf.ignore_case,
         test,
-        source: leaf.clone(),
+        source: leaf.clone().into(),
     })
+}
+
+/// Reads every operand as text of some kind.
+fn read<T>(operands: &[Scalar], parse: impl Fn(&str) -> Result<T, String>) -> Result<Box<[T]>, String> {
+    operands.iter().map(|operand| parse(text_of(operand).ok_or("must be a string")?)).collect()
+}
+
+fn ordered(operand: &Scalar, ignore_case: bool) -> Result<Operand, String> {
+    let operand = match operand {
+        Scalar::Number(text) => Number::parse(text).map(Operand::Number),
+        Scalar::Text(text) => Some(Operand::Text(fold(text, ignore_case).into(), Number::parse(text))),
+        Scalar::Bool(_) => None,
+    };
+    operand.ok_or_else(|| "must be a number or a string".to_owned())
+}
+
+fn version(text: &str) -> Result<OwnedVersion, String> {
+    OwnedVersion::parse(text).ok_or_else(|| "must be a version such as 2.4.0".to_owned())
+}
+
+fn moment(text: &str) -> Result<Nanos, String> {
+    parse_time(text).ok_or_else(|| "must be an RFC 3339 time such as 2026-01-31T12:00:00Z".to_owned())
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    parse_network(text).ok_or_else(|| "must be an address or a network such as 10.0.0.0/8".to_owned())
 }
 
 fn compile_equals(operands: &[Scalar], folded: impl Fn(&str) -> Box<str>) -> Equals {
@@ -293,8 +338,20 @@ fn text_of(operand: &Scalar) -> Option<&str> {
     }
 }
 
+/// Text with its letter case set aside, letter by letter: a `Σ` folds the same wherever it stands, so that
+/// what contains a text also contains it without case.
+#[inline]
 fn fold(text: &str, ignore_case: bool) -> Cow<'_, str> {
-    if ignore_case { text.to_lowercase().into() } else { text.into() }
+    if ignore_case { folded(text) } else { text.into() }
+}
+
+fn folded(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        let has_upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
+        return if has_upper { text.to_ascii_lowercase().into() } else { text.into() };
+    }
+    let lower = text.chars().flat_map(char::to_lowercase);
+    lower.map(|letter| if letter == 'ς' { 'σ' } else { letter }).collect::<String>().into()
 }
 
 fn regex(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
@@ -303,10 +360,27 @@ fn regex(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
         .size_limit(REGEX_SIZE)
         .dfa_size_limit(REGEX_SIZE)
         .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => "is too large a regular expression".to_owned(),
-            other => format!("must be a regular expression: {}", last_line(&other.to_string())),
-        })
+        .map_err(|error| regex_problem(&error))
+}
+
+fn patterns(operands: &[Scalar], ignore_case: bool) -> Result<Patterns, String> {
+    if let [Scalar::Text(only)] = operands {
+        return regex(only, ignore_case).map(Patterns::One);
+    }
+    RegexSetBuilder::new(read(operands, |pattern| Ok(pattern.to_owned()))?)
+        .case_insensitive(ignore_case)
+        .size_limit(REGEX_SIZE)
+        .dfa_size_limit(REGEX_SIZE)
+        .build()
+        .map(Patterns::Many)
+        .map_err(|error| regex_problem(&error))
+}
+
+fn regex_problem(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(_) => "is too large a regular expression".to_owned(),
+        other => format!("must be a regular expression: {}", last_line(&other.to_string())),
+    }
 }
 
 fn last_line(text: &str) -> &str {
@@ -319,100 +393,146 @@ pub fn parse_time(text: &str) -> Option<Nanos> {
         let date = time::Date::parse(text, time::macros::format_description!("[year]-[month]-[day]")).ok()?;
         date.midnight().assume_utc()
     } else {
+        // The parser takes any byte for the T.
+        text.as_bytes().get(10).filter(|byte| byte.eq_ignore_ascii_case(&b'T'))?;
         OffsetDateTime::parse(text, &Rfc3339).ok()?
     };
     Some(time.unix_timestamp_nanos())
 }
 
-/// A network in CIDR form, host bits masked, or a plain address as a network of one.
+/// A network in CIDR form, host bits masked, or a plain address as a network of one. One of IPv4 addresses
+/// written as IPv6 (`::ffff:10.0.0.0/104`) is that of the IPv4 addresses.
 fn parse_network(text: &str) -> Option<IpNet> {
-    match text.parse::<IpNet>() {
-        Ok(network) => Some(network.trunc()),
-        Err(_) => text.parse::<IpAddr>().ok().map(|address| address.to_canonical().into()),
-    }
+    let network: IpNet = match text.parse() {
+        Ok(network) => network,
+        Err(_) => text.parse::<IpAddr>().ok()?.into(),
+    };
+    let mapped = |network: &IpNet| {
+        let IpNet::V6(network) = network else { return None };
+        let length = network.prefix_len().checked_sub(96)?;
+        Ipv4Net::new(network.addr().to_ipv4_mapped()?, length).ok().map(IpNet::V4)
+    };
+    Some(mapped(&network).unwrap_or(network).trunc())
+}
+
+/// Whether an address is in a network. An IPv4 address written as IPv6, as a socket for both families tells
+/// it, is in the networks of either spelling.
+fn is_in(network: &IpNet, address: &IpAddr) -> bool {
+    network.contains(address) || network.contains(&address.to_canonical())
 }
 
 impl Matcher {
     /// Whether the condition holds for this context at this moment.
+    #[inline]
     pub fn holds<T: Tracer>(&self, context: &Context<'_>, now: Nanos, tracer: &mut T) -> bool {
+        // Most parts are leaves: they are worth inlining, the recursion is not.
         match self {
-            Self::All(parts) => {
-                tracer.open(Group::All);
-                let mut result = true;
-                for part in parts {
-                    result &= part.holds(context, now, tracer);
-                    if !result && !T::THOROUGH {
-                        break;
-                    }
-                }
-                tracer.close(result);
-                result
-            }
-            Self::Any(parts) => {
-                tracer.open(Group::Any);
-                let mut result = false;
-                for part in parts {
-                    result |= part.holds(context, now, tracer);
-                    if result && !T::THOROUGH {
-                        break;
-                    }
-                }
-                tracer.close(result);
-                result
-            }
-            Self::Not(inner) => {
-                tracer.open(Group::Not);
-                let result = !inner.holds(context, now, tracer);
-                tracer.close(result);
-                result
-            }
-            Self::Segment(key, inner) => {
-                tracer.open(Group::Segment(key));
-                let result = inner.holds(context, now, tracer);
-                tracer.close(result);
-                result
-            }
-            Self::Leaf(leaf) => {
-                let actual = context.attribute(&leaf.path);
-                let result = leaf.holds(actual, context.text_only, now);
-                tracer.leaf(&leaf.source, actual, result);
-                result
-            }
-            Self::Flagr(constraint) => {
-                let outcome = constraint.matches(context);
-                let result = matches!(outcome, Ok(true));
-                if T::THOROUGH {
-                    tracer.flagr(constraint, &outcome.map_err(|error| error.to_string()));
-                }
-                result
-            }
+            Self::Leaf(leaf) => leaf.ask(context, now, tracer),
+            other => other.decide(context, now, tracer),
         }
     }
 
-    /// Whether the answer may change with time alone.
-    pub fn reads_clock(&self) -> bool {
+    fn decide<T: Tracer>(&self, context: &Context<'_>, now: Nanos, tracer: &mut T) -> bool {
+        let group = match self {
+            Self::All(_) => Group::All,
+            Self::Any(_) => Group::Any,
+            Self::Not(_) => Group::Not,
+            Self::Segment(segment) => Group::Segment(&segment.key),
+            Self::Leaf(leaf) => return leaf.ask(context, now, tracer),
+            Self::Flagr(constraint) => return ask_flagr(constraint, context, tracer),
+        };
+        tracer.open(group);
+        let mut ask = |part: &Matcher| part.holds(context, now, tracer);
+        let result = match self {
+            // Every part is asked when somebody wants to know why, also after the one that decides.
+            Self::All(parts) if T::THOROUGH => parts.iter().filter(|part| !ask(part)).count() == 0,
+            Self::Any(parts) if T::THOROUGH => parts.iter().filter(|part| ask(part)).count() > 0,
+            Self::All(parts) => parts.iter().all(ask),
+            Self::Any(parts) => parts.iter().any(ask),
+            Self::Not(inner) => !ask(inner),
+            Self::Segment(segment) => ask(&segment.matcher),
+            Self::Leaf(_) | Self::Flagr(_) => false,
+        };
+        tracer.close(result);
+        result
+    }
+
+    pub fn size(&self) -> Size {
+        let leaf = Size { parts: 1, depth: 1, reads_clock: false, constant: None };
         match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().any(Matcher::reads_clock),
-            Self::Not(inner) => inner.reads_clock(),
-            Self::Segment(_, inner) => inner.reads_clock(),
-            Self::Leaf(leaf) => leaf.clock,
-            Self::Flagr(_) => false,
+            Self::All(parts) => Size::group(parts, true),
+            Self::Any(parts) => Size::group(parts, false),
+            Self::Not(inner) => {
+                let inner = inner.size();
+                Size { constant: inner.constant.map(|constant| !constant), ..inner.wrapped() }
+            }
+            Self::Segment(segment) => segment.size.wrapped(),
+            Self::Leaf(matcher) => Size { reads_clock: matcher.clock, ..leaf },
+            Self::Flagr(_) => leaf,
         }
     }
 }
 
-impl LeafMatcher {
-    fn holds(&self, actual: Option<&Attribute<'_>>, text_only: bool, now: Nanos) -> bool {
-        let negative = self.source.operator.is_negative();
-        if let Test::Exists = self.test {
-            return actual.is_some() != negative;
+impl Size {
+    fn wrapped(self) -> Self {
+        Self { parts: self.parts.saturating_add(1), depth: self.depth + 1, ..self }
+    }
+
+    /// A group that is `empty` when it has no parts, and when all its parts are.
+    fn group(parts: &[Matcher], empty: bool) -> Self {
+        let mut size = Self { parts: 1, depth: 1, reads_clock: false, constant: Some(empty) };
+        for part in parts {
+            let part = part.size();
+            size.parts = size.parts.saturating_add(part.parts);
+            size.depth = size.depth.max(part.depth + 1);
+            size.reads_clock |= part.reads_clock;
+            size.constant = match (size.constant, part.constant) {
+                (Some(one), Some(other)) if one == other => Some(one),
+                (Some(one), _) | (_, Some(one)) if one != empty => Some(one),
+                _ => None,
+            };
         }
+        size
+    }
+}
+
+impl SegmentMatcher {
+    pub fn new(key: &str, matcher: Matcher) -> Self {
+        Self { key: key.into(), size: matcher.size(), matcher }
+    }
+
+    pub fn size(&self) -> Size {
+        self.size
+    }
+}
+
+fn ask_flagr<T: Tracer>(constraint: &Constraint, context: &Context<'_>, tracer: &mut T) -> bool {
+    let outcome = constraint.matches(context);
+    let result = matches!(outcome, Ok(true));
+    if T::THOROUGH {
+        tracer.flagr(constraint, &outcome.map_err(|error| error.to_string()));
+    }
+    result
+}
+
+impl LeafMatcher {
+    #[inline]
+    fn ask<T: Tracer>(&self, context: &Context<'_>, now: Nanos, tracer: &mut T) -> bool {
+        let actual = context.attribute(&self.path);
+        let result = self.holds(actual, context.text_only, now);
+        tracer.leaf(&self.source, actual, result);
+        result
+    }
+
+    fn holds(&self, actual: Option<&Attribute<'_>>, text_only: bool, now: Nanos) -> bool {
+        let (negative, strict) = (self.negative, self.strict);
         match actual {
             None => match &self.test {
                 Test::Time(wanted, times) if self.clock => times.iter().any(|time| wanted(now.cmp(time))),
-                _ => negative && !self.source.strict,
+                _ => negative && !strict,
             },
-            Some(Attribute::List(items)) if negative && self.source.strict => {
+            Some(_) if matches!(self.test, Test::Exists) => !negative,
+            Some(Attribute::List(items)) if negative && strict => {
                 !items.is_empty() && items.iter().all(|item| self.verdict(item, text_only) == Verdict::Fails)
             }
             Some(Attribute::List(items)) => {
@@ -421,7 +541,7 @@ impl LeafMatcher {
             Some(one) => match self.verdict(one, text_only) {
                 Verdict::Holds => !negative,
                 Verdict::Fails => negative,
-                Verdict::Incomparable => negative && !self.source.strict,
+                Verdict::Incomparable => negative && !strict,
             },
         }
     }
@@ -433,30 +553,26 @@ impl LeafMatcher {
             _ => None,
         };
         match (&self.test, text) {
-            (Test::Equals(equals), _) => equals.verdict(actual, text_only, self.source.ignore_case),
-            (Test::Order(wanted, operands), _) => order(*wanted, operands, actual, self.source.ignore_case),
+            (Test::Equals(equals), _) => equals.verdict(actual, text_only, self.ignore_case),
+            (Test::Order(wanted, operands), _) => order(*wanted, operands, actual, self.ignore_case),
             (_, None) => Verdict::Incomparable,
             (Test::Contains(parts), Some(text)) => {
-                let text = fold(text, self.source.ignore_case);
+                let text = fold(text, self.ignore_case);
                 parts.iter().any(|part| text.contains(&**part)).into()
             }
             (Test::StartsWith(parts), Some(text)) => {
-                let text = fold(text, self.source.ignore_case);
+                let text = fold(text, self.ignore_case);
                 parts.iter().any(|part| text.starts_with(&**part)).into()
             }
             (Test::EndsWith(parts), Some(text)) => {
-                let text = fold(text, self.source.ignore_case);
+                let text = fold(text, self.ignore_case);
                 parts.iter().any(|part| text.ends_with(&**part)).into()
             }
-            (Test::Matches(patterns), Some(text)) => {
-                patterns.iter().any(|pattern| pattern.is_match(text)).into()
-            }
+            (Test::Matches(patterns), Some(text)) => patterns.is_match(text).into(),
             (Test::Semver(wanted, operands), Some(text)) => match Version::parse(text) {
-                Some(version) => operands
-                    .iter()
-                    .filter_map(|operand| Version::parse(operand))
-                    .any(|operand| wanted(version.compare(&operand)))
-                    .into(),
+                Some(version) => {
+                    operands.iter().any(|operand| wanted(version.compare(&operand.borrowed()))).into()
+                }
                 None => Verdict::Incomparable,
             },
             (Test::Time(wanted, times), Some(text)) => match parse_time(text) {
@@ -464,10 +580,7 @@ impl LeafMatcher {
                 None => Verdict::Incomparable,
             },
             (Test::Ip(networks), Some(text)) => match text.parse::<IpAddr>() {
-                Ok(address) => {
-                    let address = address.to_canonical();
-                    networks.iter().any(|network| network.contains(&address)).into()
-                }
+                Ok(address) => networks.iter().any(|network| is_in(network, &address)).into(),
                 Err(_) => Verdict::Incomparable,
             },
             (Test::Exists, Some(_)) => Verdict::Holds,
@@ -476,13 +589,18 @@ impl LeafMatcher {
 }
 
 impl Equals {
+    /// Without operands there is nothing that a value could not be compared with: none is equal.
+    fn is_empty(&self) -> bool {
+        self.texts.is_empty() && self.numbers.is_empty() && !self.is_true && !self.is_false
+    }
+
     fn verdict(&self, actual: &Attribute<'_>, text_only: bool, ignore_case: bool) -> Verdict {
         match actual {
             Attribute::Text(text) => {
-                let mut comparable = !self.texts.is_empty();
-                if comparable && self.texts.contains(&fold(text, ignore_case)) {
+                if self.texts.contains(&fold(text, ignore_case)) {
                     return Verdict::Holds;
                 }
+                let mut comparable = !self.texts.is_empty() || self.is_empty();
                 if !self.numbers.is_empty()
                     && let Some(number) = Number::parse(text)
                 {
@@ -506,14 +624,14 @@ impl Equals {
                     || self.number_texts.binary_search(number).is_ok()
                 {
                     Verdict::Holds
-                } else if self.numbers.is_empty() && self.number_texts.is_empty() {
-                    Verdict::Incomparable
-                } else {
+                } else if !self.numbers.is_empty() || !self.number_texts.is_empty() || self.is_empty() {
                     Verdict::Fails
+                } else {
+                    Verdict::Incomparable
                 }
             }
             Attribute::Bool(value) => match (self.is_true, self.is_false) {
-                (false, false) => Verdict::Incomparable,
+                (false, false) if !self.is_empty() => Verdict::Incomparable,
                 (is_true, is_false) => (if *value { is_true } else { is_false }).into(),
             },
             Attribute::Null | Attribute::List(_) | Attribute::Object(_) => Verdict::Incomparable,
@@ -550,3 +668,6 @@ fn order(
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ pub mod matcher;
 pub mod number;
 pub mod permission;
 pub mod snapshot;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod value;
 pub mod version;

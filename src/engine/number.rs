@@ -39,23 +39,23 @@ impl Number {
         match self {
             Self::Int(i) => Some(i.into()),
             Self::Uint(u) => Some(u.into()),
-            Self::Float(f) if f.fract() == 0.0 && f.abs() < 1e18 => Some(f as i128),
+            // Every whole number that a 64-bit integer could equal; what is beyond compares as a float.
+            Self::Float(f) if f.fract() == 0.0 && f.abs() < 1e38 => Some(f as i128),
             Self::Float(_) => None,
         }
     }
 
     /// The shortest JSON text: `17`, not `17.0`. What a number counts as when it is a bucketing key
-    /// (feature-config §2).
+    /// (feature-config §2). Fractions and large numbers are written as `JSON.stringify` does, so that one
+    /// number is one key however it was sent, and the same one as in a browser.
     pub fn text(self) -> Cow<'static, str> {
         match self {
             Self::Int(i) => i.to_string().into(),
             Self::Uint(u) => u.to_string().into(),
-            Self::Float(f) if f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0 => {
-                (f as i64).to_string().into()
-            }
-            Self::Float(f) => {
-                serde_json::Number::from_f64(f).map(|n| n.to_string()).unwrap_or_default().into()
-            }
+            Self::Float(0.0) => "0".into(),
+            Self::Float(f) if (1e-6..1e21).contains(&f.abs()) => f.to_string().into(),
+            Self::Float(f) if f.abs() < 1.0 => format!("{f:e}").into(),
+            Self::Float(f) => format!("{f:e}").replace('e', "e+").into(),
         }
     }
 }
@@ -148,12 +148,72 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_the_shortest_text() {
-        let text = |text: &str| Number::parse(text).expect("a number").text().into_owned();
-        assert_eq!(text("17.0"), "17");
-        assert_eq!(text("1e2"), "100");
-        assert_eq!(text("1.50"), "1.5");
-        assert_eq!(text("-0.0"), "0");
-        assert_eq!(text("18446744073709551615"), "18446744073709551615");
+    fn the_order_is_total_where_integers_and_floats_meet() {
+        // Ascending; a float between two integers that round to it must equal neither by accident,
+        // or sorting operands could panic.
+        let ascending = [
+            "-1e300",
+            "-9223372036854775808",
+            "-9223372036854775807",
+            "-0.5",
+            "0",
+            "1e-7",
+            "4503599627370495.5",
+            "9007199254740992",
+            "9007199254740993",
+            "999999999999999999",
+            "1e18",
+            "9223372036854775807",
+            "9223372036854775808",
+            "18446744073709551615",
+            "18446744073709551616",
+            "1e38",
+            "1e39",
+            "1e300",
+        ];
+        let numbers = ascending.map(|text| Number::parse(text).expect(text));
+        for (at, low) in numbers.iter().enumerate() {
+            for (to, high) in numbers.iter().enumerate() {
+                assert_eq!(low.cmp(high), at.cmp(&to), "{low:?} {high:?}");
+            }
+        }
+        for (whole, float) in [
+            ("9223372036854775808", "9223372036854775808.0"),
+            ("1000000000000000000", "1e18"),
+            ("-9223372036854775808", "-9.223372036854775808e18"),
+        ] {
+            assert_eq!(Number::parse(whole), Number::parse(float), "{whole} {float}");
+        }
+        assert_ne!(Number::parse("9223372036854775807"), Number::parse("9223372036854775808.0"));
+    }
+
+    #[test]
+    fn a_key_is_the_shortest_text_however_the_number_was_sent() {
+        for (sent, key) in [
+            ("17", "17"),
+            ("17.0", "17"),
+            ("1e2", "100"),
+            ("1.50", "1.5"),
+            ("0.1", "0.1"),
+            ("-0.25", "-0.25"),
+            ("-0", "0"),
+            ("-0.0", "0"),
+            ("0e5", "0"),
+            ("9007199254740993", "9007199254740993"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("10000000000000000", "10000000000000000"),
+            ("1e16", "10000000000000000"),
+            ("1e20", "100000000000000000000"),
+            ("123456789012345680000", "123456789012345680000"),
+            // From here on as JSON.stringify writes them.
+            ("1e21", "1e+21"),
+            ("1.5e300", "1.5e+300"),
+            ("-1e21", "-1e+21"),
+            ("0.000001", "0.000001"),
+            ("0.0000001", "1e-7"),
+            ("1.25E-7", "1.25e-7"),
+        ] {
+            assert_eq!(Number::parse(sent).expect(sent).text(), key, "{sent}");
+        }
     }
 }

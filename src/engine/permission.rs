@@ -42,3 +42,22 @@ pub fn allows(role: Role, permission: Permission) -> bool {
         Permission::Administer => Role::Admin,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Permission::{Administer, Change, Read};
+    use super::*;
+
+    #[test]
+    fn each_role_may_what_the_one_below_may_and_more() {
+        for (role, name, may) in [
+            (Role::Viewer, "viewer", [true, false, false]),
+            (Role::Editor, "editor", [true, true, false]),
+            (Role::Admin, "admin", [true, true, true]),
+        ] {
+            assert_eq!([Read, Change, Administer].map(|permission| allows(role, permission)), may, "{name}");
+            assert_eq!((role.as_str(), Role::parse(name)), (name, Some(role)));
+        }
+        assert_eq!(Role::parse("Admin"), None);
+    }
+}

@@ -89,6 +89,8 @@ pub struct Snapshot {
 
 /// The key of the stored Context that comes before everything.
 pub const OVERRIDE: &str = "override";
+/// The key of the Context whose values are the features' own: it names no stored one.
+pub const DEFAULT: &str = "default";
 
 impl Snapshot {
     /// Compiles a whole environment.
@@ -103,6 +105,7 @@ impl Snapshot {
         let mut contexts: SharedMap<Arc<str>, Arc<StoredContext>> =
             source.contexts.into_iter().map(|context| (context.key.clone(), Arc::new(context))).collect();
         let overrides = contexts.remove(OVERRIDE).filter(|context| !context.values.is_empty());
+        contexts.remove(DEFAULT);
         Self {
             clock_readers: features.values().filter(|feature| feature.reads_clock).count(),
             info: source.info,
@@ -185,7 +188,7 @@ impl Snapshot {
         }
         if let Some(Attribute::List(prototypes)) = context.get("contextPrototypes") {
             for prototype in prototypes {
-                if let Attribute::Text(key) = prototype
+                if let Some(key) = prototype.as_key()
                     && let Some(stored) = self.contexts.get(key.as_ref())
                 {
                     walk.visit(stored, 1)?;
@@ -221,5 +224,124 @@ impl<'s> Walk<'s> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::testing::{answer, environment, stored};
+
+    fn clock_feature(key: &str, reads: bool) -> StoredFeature {
+        let attribute = if reads { "now" } else { "then" };
+        let when = json!({"attribute": attribute, "operator": "after", "value": "2026-01-01"});
+        stored(json!({"key": key, "type": "BOOLEAN", "defaultValue": false,
+            "rules": [{"name": "r", "when": when, "outcome": {"value": true}}]}))
+    }
+
+    #[test]
+    fn a_later_snapshot_differs_in_what_changed_and_shares_the_rest() {
+        let feature = |key: &str, value: &str| json!({"key": key, "type": "STRING", "defaultValue": value});
+        let before = environment(
+            json!([feature("a", "1"), feature("b", "1"), feature("c", "1")]),
+            json!([]),
+            json!([]),
+        );
+        let changed = vec![
+            ("b".to_owned(), Some(stored(feature("b", "2")))),
+            ("c".to_owned(), None),
+            ("d".to_owned(), Some(stored(feature("d", "2")))),
+            ("gone".to_owned(), None),
+        ];
+        let after = before.with_features(7, changed);
+        let told = |snapshot: &Snapshot| -> Vec<String> {
+            snapshot
+                .features()
+                .map(|f| format!("{} {}", f.key, answer(snapshot, &f.key, &json!({}))))
+                .collect()
+        };
+        assert_eq!(told(&before), ["a \"1\" STATIC", "b \"1\" STATIC", "c \"1\" STATIC"]);
+        assert_eq!(told(&after), ["a \"1\" STATIC", "b \"2\" STATIC", "d \"2\" STATIC"]);
+        assert_eq!((before.revision, after.revision), (0, 7));
+        assert_eq!((before.len(), after.len(), after.is_empty()), (3, 3, false));
+        let shared = |key: &str| match (before.feature(key), after.feature(key)) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        assert!(shared("a") && !shared("b"));
+    }
+
+    #[test]
+    fn a_ready_made_body_belongs_to_its_snapshot_alone() {
+        let before = environment(json!([]), json!([]), json!([]));
+        before.ruleset.get_or_init(|| Arc::from(*b"old"));
+        assert!(before.clone().ruleset.get().is_some());
+        assert!(before.with_features(1, Vec::new()).ruleset.get().is_none());
+    }
+
+    #[test]
+    fn who_reads_the_clock_is_counted_over_every_change() {
+        let mut snapshot = environment(json!([]), json!([]), json!([]));
+        let steps: [(&str, Option<bool>, bool); 8] = [
+            ("a", Some(false), false),
+            ("a", Some(true), true),
+            ("a", Some(true), true),
+            ("b", Some(true), true),
+            ("a", Some(false), true),
+            ("gone", None, true),
+            ("b", None, false),
+            ("a", None, false),
+        ];
+        for (key, reads, expected) in steps {
+            let changed = reads.map(|reads| clock_feature(key, reads));
+            snapshot = snapshot.with_features(snapshot.revision + 1, vec![(key.to_owned(), changed)]);
+            assert_eq!(snapshot.reads_clock(), expected, "{key} {reads:?}");
+        }
+    }
+
+    #[test]
+    fn changes_may_use_the_segments_of_the_site() {
+        let segments = json!([{"key": "staff", "conditions": {"attribute": "staff", "operator": "equals", "value": true}}]);
+        let before = environment(json!([]), segments.clone(), json!([]));
+        let feature = json!({"key": "f", "type": "BOOLEAN", "rules": [
+            {"name": "r", "when": {"segment": "staff"}, "outcome": {"value": true}}]});
+        let with_segment = environment(json!([feature]), segments, json!([]));
+        let changed = with_segment.feature("f").expect("the feature").stored.clone();
+        let after = before.with_features(1, vec![("f".to_owned(), Some(changed))]);
+        assert_eq!(answer(&after, "f", &json!({"staff": true})), "true TARGETING_MATCH rule=r");
+        assert_eq!(after.segments().len(), 1);
+    }
+
+    #[test]
+    fn features_come_in_the_order_of_their_keys() {
+        let keys = ["b", "a/c", "B", "a", "a.b", "10", "9"];
+        let features: Vec<_> = keys.iter().map(|key| json!({"key": key, "type": "JSON"})).collect();
+        let snapshot = environment(json!(features), json!([]), json!([]));
+        let found: Vec<_> = snapshot.features().map(|feature| feature.key.to_string()).collect();
+        assert_eq!(found, ["10", "9", "B", "a", "a.b", "a/c", "b"]);
+    }
+
+    #[test]
+    fn override_stands_apart_and_counts_only_when_it_holds_something() {
+        let feature = json!({"key": "f", "type": "BOOLEAN"});
+        let of = |contexts| environment(json!([feature]), json!([]), contexts);
+        let empty = of(json!([{"key": "override"}, {"key": "mia"}]));
+        assert!(empty.overrides().is_none());
+        let held = of(json!([{"key": "override", "features": {"f": true}}, {"key": "mia"}]));
+        assert_eq!(held.overrides().map(|context| context.values.len()), Some(1));
+        for snapshot in [empty, held] {
+            assert_eq!(snapshot.contexts().map(|context| &*context.key).collect::<Vec<_>>(), ["mia"]);
+        }
+    }
+
+    #[test]
+    fn names_of_a_status_read_back() {
+        for status in [Status::Active, Status::Archived, Status::Maintenance] {
+            assert_eq!(Status::parse(status.as_str()), Some(status));
+            assert_eq!(serde_json::to_value(status).expect("JSON"), status.as_str());
+        }
+        assert_eq!(Status::parse("Active"), None);
     }
 }

@@ -79,7 +79,7 @@ impl FeatureType {
             Self::Json if text == "null" => Some("must be JSON other than null".to_owned()),
             Self::Json if text.len() > MAX_JSON => Some("must be at most 256 KiB".to_owned()),
             Self::Json if serde_json::from_str::<serde_json::Value>(text).is_err() => {
-                Some("must be JSON nested at most 127 deep".to_owned())
+                Some("must be JSON of valid text and numbers, nested at most 127 deep".to_owned())
             }
             _ => None,
         };
@@ -183,3 +183,85 @@ impl utoipa::PartialSchema for Json {
 }
 
 impl utoipa::ToSchema for Json {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_checked_against_the_type_and_kept_as_written() {
+        use FeatureType::{Boolean, Json as AnyJson, Number, String as Text};
+        let long = format!("\"{}\"", "x".repeat(MAX_STRING));
+        let too_long = format!("\"{}\"", "x".repeat(MAX_STRING + 1));
+        // Escapes count as what they stand for.
+        let escaped = format!("\"{}\"", r"\u0041".repeat(MAX_STRING));
+        let large = format!("[\"{}\"]", "x".repeat(MAX_JSON - 4));
+        let too_large = format!("[\"{}\"]", "x".repeat(MAX_JSON - 3));
+        let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let json = "must be JSON of valid text and numbers, nested at most 127 deep";
+        for (kind, text, expected) in [
+            (Text, r#""""#, Ok(r#""""#)),
+            (Text, r#""a \" b""#, Ok(r#""a \" b""#)),
+            (Text, "5", Err("must be a string")),
+            (Text, "null", Err("must be a string")),
+            (Text, r#""\ud800""#, Err("must be a string")),
+            (Text, r#""a\u0000b""#, Err("must not contain NUL")),
+            (Text, &long, Ok(&*long)),
+            (Text, &escaped, Ok(&*escaped)),
+            (Text, &too_long, Err("must be at most 64 KiB")),
+            (Number, "1.50", Ok("1.50")),
+            (Number, "-0", Ok("-0")),
+            (Number, "1e3", Ok("1e3")),
+            (Number, "123456789012345678901234567890", Ok("123456789012345678901234567890")),
+            (Number, "1e999", Err("must be a finite number")),
+            (Number, "\"5\"", Err("must be a finite number")),
+            (Boolean, "true", Ok("true")),
+            (Boolean, "false", Ok("false")),
+            (Boolean, "\"true\"", Err("must be true or false")),
+            (Boolean, "1", Err("must be true or false")),
+            (AnyJson, r#"{ "a" : [ 1.50 , "x y" ] }"#, Ok(r#"{"a":[1.50,"x y"]}"#)),
+            (AnyJson, "5", Ok("5")),
+            (AnyJson, "false", Ok("false")),
+            (AnyJson, "null", Err("must be JSON other than null")),
+            (AnyJson, "[null]", Ok("[null]")),
+            (AnyJson, "[1e999]", Err(json)),
+            (AnyJson, r#"["\ud800"]"#, Err(json)),
+            (AnyJson, &large, Ok(&*large)),
+            (AnyJson, &too_large, Err("must be at most 256 KiB")),
+            (AnyJson, &deep(127), Ok(&*deep(127))),
+            (AnyJson, &deep(128), Err(json)),
+        ] {
+            let mut problems = Problems::default();
+            let read = kind.read(&Node::parse(text).expect("JSON"), &mut problems);
+            let message = problems.invalid.first().map(|problem| problem.message.as_str());
+            let shown: String = text.chars().take(40).collect();
+            assert_eq!(
+                read.as_ref().map(Json::as_str).ok_or(message.unwrap_or("")),
+                expected,
+                "{kind} {shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_of_types_read_back_and_disabled_features_fall_silent() {
+        for kind in [FeatureType::String, FeatureType::Number, FeatureType::Boolean, FeatureType::Json] {
+            assert_eq!(FeatureType::parse(kind.as_str()), Some(kind));
+            assert_eq!(serde_json::to_value(kind).expect("JSON"), kind.as_str());
+            assert_eq!(kind.disabled_value(), if kind == FeatureType::Boolean { "false" } else { "null" });
+        }
+        assert_eq!(FeatureType::parse("string"), None);
+    }
+
+    #[test]
+    fn json_keeps_numbers_and_reads_the_text_inside() {
+        let json = Json::parse(r#" { "n": 1.50 } "#).expect("JSON");
+        assert_eq!(serde_json::to_string(&json).expect("JSON"), r#"{"n":1.50}"#);
+        assert!(json.is_object());
+        assert_eq!(Json::parse(r#""a\nb""#).expect("JSON").to_text().as_deref(), Some("a\nb"));
+        assert_eq!(Json::from(true).to_text(), None);
+        assert_eq!(Json::parse("{"), None);
+        let back: Json = serde_json::from_str("[ 1.0 ]").expect("JSON");
+        assert_eq!(back.as_str(), "[1.0]");
+    }
+}

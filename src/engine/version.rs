@@ -10,37 +10,44 @@ pub struct Version<'a> {
     pre_release: &'a str,
 }
 
-impl<'a> Version<'a> {
-    /// `None` when the text is no version.
-    pub fn parse(text: &'a str) -> Option<Self> {
-        let (text, build) = split(text, '+');
-        let (numbers, pre_release) = split(text, '-');
-        for identifiers in [build, pre_release].into_iter().flatten() {
-            if !identifiers.split('.').all(is_identifier) {
-                return None;
-            }
-        }
-        let pre_release = pre_release.unwrap_or("");
-        if pre_release
-            .split('.')
-            .any(|identifier| identifier.len() > 1 && identifier.starts_with('0') && is_numeric(identifier))
-        {
-            return None;
-        }
-        let mut parts = [0; 6];
-        let mut count = 0;
-        for part in numbers.split('.') {
-            if !is_numeric(part) {
-                return None;
-            }
-            *parts.get_mut(count)? = part.parse().ok()?;
-            count += 1;
-        }
-        Some(Self { parts, pre_release })
+/// A version that owns its text, as rules keep it.
+#[derive(Clone, Debug)]
+pub struct OwnedVersion {
+    parts: [u64; 6],
+    pre_release: Box<str>,
+}
+
+impl OwnedVersion {
+    pub fn parse(text: &str) -> Option<Self> {
+        let Version { parts, pre_release } = Version::parse(text)?;
+        Some(Self { parts, pre_release: pre_release.into() })
+    }
+
+    pub fn borrowed(&self) -> Version<'_> {
+        Version { parts: self.parts, pre_release: &self.pre_release }
     }
 }
 
-impl Version<'_> {
+impl<'a> Version<'a> {
+    /// `None` when the text is no version. Numeric parts may have leading zeros, as in `22.04`.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (parts, rest) = numeric_parts(text)?;
+        if rest.is_empty() {
+            return Some(Self { parts, pre_release: "" });
+        }
+        let (rest, build) = split(rest, '+');
+        let pre_release = match rest.strip_prefix('-') {
+            None if !rest.is_empty() => return None,
+            pre_release => pre_release,
+        };
+        if build.is_some_and(|build| !build.split('.').all(is_identifier))
+            || pre_release.is_some_and(|pre_release| !pre_release.split('.').all(is_pre_release))
+        {
+            return None;
+        }
+        Some(Self { parts, pre_release: pre_release.unwrap_or_default() })
+    }
+
     pub fn compare(&self, other: &Version<'_>) -> Ordering {
         self.parts.cmp(&other.parts).then_with(|| match (self.pre_release, other.pre_release) {
             ("", "") => Ordering::Equal,
@@ -48,6 +55,30 @@ impl Version<'_> {
             (_, "") => Ordering::Less,
             (a, b) => compare_identifiers(a, b),
         })
+    }
+}
+
+/// The leading `1.2.3`, and what follows it.
+fn numeric_parts(text: &str) -> Option<([u64; 6], &str)> {
+    let bytes = text.as_bytes();
+    let mut parts = [0_u64; 6];
+    let (mut count, mut at) = (0, 0);
+    loop {
+        let start = at;
+        let mut part = 0_u64;
+        while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
+            part = part.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+            at += 1;
+        }
+        if at == start {
+            return None;
+        }
+        *parts.get_mut(count)? = part;
+        count += 1;
+        match bytes.get(at) {
+            Some(b'.') => at += 1,
+            _ => return Some((parts, &text[at..])),
+        }
     }
 }
 
@@ -88,6 +119,11 @@ fn is_identifier(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
+/// An identifier that, where it is a number, has no leading zeros (semver.org §9).
+fn is_pre_release(text: &str) -> bool {
+    is_identifier(text) && !(text.len() > 1 && text.starts_with('0') && is_numeric(text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,23 +138,34 @@ mod tests {
             "1.0.0-beta",
             "1.0.0-beta.2",
             "1.0.0-beta.11",
+            "1.0.0-beta.99999999999999999999",
+            "1.0.0-beta.100000000000000000000",
             "1.0.0-rc.1",
+            "1.0.0-rc-1",
             "1.0.0",
             "1.0.0.1",
             "1.2",
             "1.10",
+            "22.04",
+            "22.10",
             "143.1.87.77",
             "143.1.88",
         ];
         for (at, low) in ascending.iter().enumerate() {
             for (to, high) in ascending.iter().enumerate() {
-                let (a, b) = (Version::parse(low).expect(low), Version::parse(high).expect(high));
-                assert_eq!(a.compare(&b), at.cmp(&to), "{low} {high}");
+                let (a, b) = (Version::parse(low).expect(low), OwnedVersion::parse(high).expect(high));
+                assert_eq!(a.compare(&b.borrowed()), at.cmp(&to), "{low} {high}");
             }
         }
-        for (a, b) in [("1.2", "1.2.0"), ("1", "1.0.0.0.0.0"), ("1.0.0+a", "1.0.0+b")] {
+        for (a, b) in [
+            ("1.2", "1.2.0"),
+            ("1", "1.0.0.0.0.0"),
+            ("1.0.0+a", "1.0.0+b-c.01"),
+            ("1.2-a", "1.2.0-a+b"),
+            ("22.4", "22.04"),
+        ] {
             let (left, right) = (Version::parse(a).expect(a), Version::parse(b).expect(b));
-            assert_eq!(left.compare(&right), Ordering::Equal);
+            assert_eq!(left.compare(&right), Ordering::Equal, "{a} {b}");
         }
     }
 
@@ -133,13 +180,20 @@ mod tests {
             "1.x",
             "1.0.0-",
             "1.0.0-a..b",
+            "1.0.0-ä",
             "1.0.0+",
+            "1.0.0+a+b",
             "1.2.3.4.5.6.7",
             "-1",
+            "+1",
             "1.0.0-01",
+            "1.0.0a",
+            "1.0.0.-a",
             "99999999999999999999",
             "1.0 ",
+            " 1.0",
             "1,0",
+            "١.٢",
         ] {
             assert!(Version::parse(bad).is_none(), "{bad}");
         }

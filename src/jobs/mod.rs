@@ -109,7 +109,7 @@ fn flush(app: &App) -> Result<()> {
         return Ok(());
     }
     let mut writer = app.store.writer();
-    let result = (|| {
+    let result = app.noted((|| {
         let tx = writer.transaction()?;
         for (count, times) in &counts {
             store::analytics::add(&tx, count, *times)?;
@@ -118,7 +118,7 @@ fn flush(app: &App) -> Result<()> {
             store::tokens::add_uses(&tx, *token, *times, *at)?;
         }
         Ok(tx.commit()?)
-    })();
+    })());
     if result.is_err() {
         app.live.counters.put_back(counts);
         app.live.credentials.put_back_uses(&uses);

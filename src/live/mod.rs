@@ -7,6 +7,7 @@ pub mod limits;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -53,6 +54,12 @@ impl Environment {
         self.notices.subscribe()
     }
 
+    /// Has every stream see whether its token still holds.
+    fn wake(&self) {
+        // Revision 0 is older than what any stream was told: there is nothing else to look at.
+        let _ = self.notices.send(Notice { revision: 0, changed: None });
+    }
+
     /// Keeps the snapshot unless a newer one is there, and tells the streams.
     fn swap(&self, snapshot: Snapshot, changed: Option<Vec<String>>) {
         let revision = snapshot.revision;
@@ -90,8 +97,8 @@ pub struct Live {
     pub counters: Counters,
     /// Keyed by environment, revision and request: equal bytes, not equal hashes.
     pub answers: Option<Cache<Box<[u8]>, Arc<Answer>>>,
-    /// Environments whose newest state could not be compiled; the watcher tries again.
-    stale: Mutex<Vec<EnvironmentId>>,
+    /// Something committed could not be read; the watcher looks at everything again.
+    stale: AtomicBool,
     seen: Mutex<Seen>,
     shutdown: watch::Sender<bool>,
 }
@@ -160,7 +167,7 @@ impl Live {
             limits: Limits::new(config.rate_limit),
             counters: Counters::default(),
             answers,
-            stale: Mutex::default(),
+            stale: AtomicBool::new(false),
             seen: Mutex::default(),
             shutdown: watch::channel(false).0,
         }
@@ -177,41 +184,48 @@ impl Live {
 
     /// Compiles everything, at start.
     pub fn load_all(&self, writer: &Connection) -> Result<()> {
+        // First: what another process commits from here on is looked at again.
+        let data_version = data_version(writer)?;
+        let moment = writer.unchecked_transaction()?;
         let mut environments = HashMap::new();
-        for (id, _) in store::environments::revisions(writer)? {
-            let snapshot = Snapshot::compile(store::snapshot::load(writer, id)?);
+        for (id, _) in store::environments::revisions(&moment)? {
+            let snapshot = Snapshot::compile(store::snapshot::load(&moment, id)?);
             environments.insert(id, Environment::new(id, snapshot));
         }
         self.environments.store(Arc::new(environments));
-        self.credentials.load(writer, self)?;
-        *self.seen.lock() = Seen {
-            data_version: data_version(writer)?,
-            credentials: stored::read(writer, stored::CREDENTIALS)?,
-        };
+        self.credentials.load(&moment, self)?;
+        *self.seen.lock() = Seen { data_version, credentials: stored::read(&moment, stored::CREDENTIALS)? };
         Ok(())
     }
 
     /// Makes a committed transaction visible. The caller holds the writer. It cannot fail: what cannot be
     /// read stays as it was and is tried again.
     pub fn apply(&self, writer: &Connection, effects: &Effects) {
-        for (id, effect) in &effects.environments {
-            if let Err(error) = self.refresh(writer, *id, effect.revision, effect.features.as_deref()) {
-                tracing::error!(environment = id.0, %error, ?error, "a committed change cannot be shown yet");
-                self.stale.lock().push(*id);
-            }
+        if let Err(error) = self.try_apply(writer, effects) {
+            self.stale.store(true, Ordering::Relaxed);
+            tracing::error!(%error, ?error, "a committed change cannot be shown yet");
         }
+    }
+
+    fn try_apply(&self, writer: &Connection, effects: &Effects) -> Result<()> {
+        let mut result = Ok(());
+        for (id, effect) in &effects.environments {
+            result = result.and(self.refresh(writer, *id, effect.revision, effect.features.as_deref()));
+        }
+        if !effects.credentials && effects.removed.is_empty() {
+            return result;
+        }
+        let before = self.environments.load_full();
         if !effects.removed.is_empty() {
-            let mut environments = HashMap::clone(&self.environments.load());
+            let mut environments = HashMap::clone(&before);
             for id in &effects.removed {
                 environments.remove(id);
             }
             self.environments.store(Arc::new(environments));
         }
-        if (effects.credentials || !effects.removed.is_empty())
-            && let Err(error) = self.credentials.load(writer, self)
-        {
-            tracing::error!(%error, "credentials cannot be read");
-        }
+        self.credentials.load(writer, self)?;
+        before.values().for_each(|environment| environment.wake());
+        result
     }
 
     /// Brings one environment up to a revision, reusing what did not change where that is known.
@@ -222,8 +236,10 @@ impl Live {
         revision: u64,
         features: Option<&[String]>,
     ) -> Result<()> {
+        // Another process may commit between two reads; revision and rows must be of one moment.
+        let moment = writer.unchecked_transaction()?;
         let Some(environment) = self.environment(id) else {
-            let snapshot = Snapshot::compile(store::snapshot::load(writer, id)?);
+            let snapshot = Snapshot::compile(store::snapshot::load(&moment, id)?);
             let mut environments = HashMap::clone(&self.environments.load());
             environments.insert(id, Environment::new(id, snapshot));
             self.environments.store(Arc::new(environments));
@@ -232,11 +248,11 @@ impl Live {
         let current = environment.snapshot();
         let changed = match features {
             Some(keys) if current.revision + 1 == revision => Some(keys.to_vec()),
-            _ => store::changes::touched_since(writer, id, current.revision, revision)?,
+            _ => store::changes::touched_since(&moment, id, current.revision, revision)?,
         };
         let next = match &changed {
-            Some(keys) => current.with_features(revision, store::snapshot::load_features(writer, id, keys)?),
-            None => Snapshot::compile(store::snapshot::load(writer, id)?),
+            Some(keys) => current.with_features(revision, store::snapshot::load_features(&moment, id, keys)?),
+            None => Snapshot::compile(store::snapshot::load(&moment, id)?),
         };
         environment.swap(next, changed);
         Ok(())
@@ -246,30 +262,26 @@ impl Live {
     /// alone `data_version` does not move with our own writes.
     pub fn watch(&self, writer: &Connection) -> Result<()> {
         let version = data_version(writer)?;
-        let stale = std::mem::take(&mut *self.stale.lock());
-        if version == self.seen.lock().data_version && stale.is_empty() {
+        let stale = self.stale.load(Ordering::Relaxed);
+        if version == self.seen.lock().data_version && !stale {
             return Ok(());
         }
         let stored: HashMap<EnvironmentId, u64> =
             store::environments::revisions(writer)?.into_iter().collect();
+        let known = |id| self.environment(id).map(|environment| environment.snapshot().revision);
+        let mut effects = Effects::default();
         for (id, revision) in &stored {
-            let known = self.environment(*id).map(|environment| environment.snapshot().revision);
-            if known != Some(*revision)
-                && let Err(error) = self.refresh(writer, *id, *revision, None)
-            {
-                self.stale.lock().push(*id);
-                tracing::error!(environment = id.0, %error, ?error, "an environment cannot be read");
+            if known(*id) != Some(*revision) {
+                effects.environments.insert(*id, Effect { revision: *revision, features: None });
             }
         }
-        let gone: Vec<_> =
+        effects.removed =
             self.environments.load().keys().filter(|id| !stored.contains_key(id)).copied().collect();
         let credentials = stored::read(writer, stored::CREDENTIALS)?;
-        let effects = Effects {
-            credentials: credentials != self.seen.lock().credentials || !gone.is_empty(),
-            removed: gone,
-            ..Effects::default()
-        };
-        self.apply(writer, &effects);
+        effects.credentials = stale || credentials != self.seen.lock().credentials;
+        // What fails here is still unseen the next time.
+        self.try_apply(writer, &effects)?;
+        self.stale.store(false, Ordering::Relaxed);
         *self.seen.lock() = Seen { data_version: version, credentials };
         Ok(())
     }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
-use super::{found, list_from_json, list_to_json, unique};
+use super::{counters, found, list_from_json, list_to_json, unique};
 use crate::clock::Millis;
 use crate::engine::snapshot::Status;
 use crate::error::Result;
@@ -86,11 +86,12 @@ pub fn insert(
     status: Status,
     now: Millis,
 ) -> Result<Environment> {
+    let id = counters::next_id(conn, "environments")?;
     conn.prepare_cached(
-        "INSERT INTO environments (uuid, site_id, name, description, tags, status, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
+        "INSERT INTO environments (id, uuid, site_id, name, description, tags, status, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
     )?
-    .execute((Uuid::now_v7().to_string(), site, name, description, list_to_json(tags), status.as_str(), now))
+    .execute((id, Uuid::now_v7().to_string(), site, name, description, list_to_json(tags), status.as_str(), now))
     .map_err(|error| unique(error, "name_taken", &format!("the site has an environment {name} already")))?;
     find(conn, site, name)
 }

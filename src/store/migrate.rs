@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{OpenError, plain};
 
@@ -131,46 +131,86 @@ pub const VERSION: i64 = STEPS.len() as i64 + 1;
 /// Marks the file as ours: "feat" in ASCII.
 const APPLICATION_ID: i64 = 0x6665_6174;
 
-/// Creates or lifts the tables. Lifting writes a copy of the file beside it first.
+/// Creates or lifts the tables. Lifting writes a copy of the file beside it first. Of several programs that
+/// start at once one does the work, and the others find it done.
 pub fn bring_up_to_date(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let file = path.display().to_string();
     let explain = |error: rusqlite::Error| OpenError(format!("{file}: {}", plain(&error)));
-    let number = |conn: &Connection, pragma: &str| conn.query_row(pragma, [], |row| row.get::<_, i64>(0));
-    let version = number(conn, "PRAGMA user_version").map_err(explain)?;
-    if version > VERSION {
-        return Err(OpenError(format!(
-            "{file} was written by a newer featured (its version {version}, known here up to {VERSION}); \
-             use that one, or restore a backup"
-        )));
-    }
-    if version == VERSION {
+    // Looked at in one transaction, so that what is there is not half of somebody else's work.
+    let tx = conn.transaction().map_err(explain)?;
+    let state = State::read(&tx).map_err(explain)?;
+    drop(tx);
+    state.check(&file)?;
+    if state.version == VERSION {
         return Ok(());
     }
-    let ours = number(conn, "PRAGMA application_id").map_err(explain)? == APPLICATION_ID;
-    let tables = number(conn, "SELECT count(*) FROM sqlite_schema").map_err(explain)?;
-    if tables > 0 && !ours {
-        return Err(OpenError(format!("{file} is a database of another program")));
-    }
-    if tables > 0 {
-        let copy = copy_name(path, version);
-        conn.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(|error| {
-            OpenError(format!("{}: the copy before the upgrade failed: {}", copy.display(), plain(&error)))
-        })?;
-    }
-    // IMMEDIATE: of two programs that start at once, the second finds the work done.
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
-    let version = number(&tx, "PRAGMA user_version").map_err(explain)?;
-    let steps: &[&str] = match version {
-        VERSION => &[],
-        0 => &[SCHEMA],
-        from => usize::try_from(from - 1).ok().and_then(|at| STEPS.get(at..)).unwrap_or_default(),
+    let state = State::read(&tx).map_err(explain)?;
+    state.check(&file)?;
+    let steps: &[&str] = match usize::try_from(state.version) {
+        Ok(0) | Err(_) => &[SCHEMA],
+        Ok(from) => STEPS.get(from - 1..).unwrap_or_default(),
     };
+    if !state.empty && !steps.is_empty() {
+        copy(path, state.version)?;
+    }
     for step in steps {
         tx.execute_batch(step).map_err(explain)?;
     }
     tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(explain)?;
     tx.pragma_update(None, "user_version", VERSION).map_err(explain)?;
     tx.commit().map_err(explain)
+}
+
+/// What kind of file it is.
+struct State {
+    version: i64,
+    ours: bool,
+    empty: bool,
+}
+
+impl State {
+    fn read(conn: &Connection) -> rusqlite::Result<Self> {
+        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+        Ok(Self {
+            version: number("PRAGMA user_version")?,
+            ours: number("PRAGMA application_id")? == APPLICATION_ID,
+            empty: number("SELECT count(*) FROM sqlite_schema")? == 0,
+        })
+    }
+
+    /// Refuses what this program must not touch.
+    fn check(&self, file: &str) -> Result<(), OpenError> {
+        if !self.ours && !(self.empty && self.version == 0) {
+            return Err(OpenError(format!("{file} is a database of another program")));
+        }
+        if self.version > VERSION {
+            return Err(OpenError(format!(
+                "{file} was written by a newer featured (its version {}, known here up to {VERSION}); \
+                 use that one, or restore a backup",
+                self.version
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Copies a database that the caller has locked against writing. Through a second connection, since nothing
+/// can be copied from inside a transaction.
+fn copy(path: &Path, version: i64) -> Result<(), OpenError> {
+    let copy = copy_name(path, version);
+    let failed =
+        |why: String| OpenError(format!("{}: the copy before the upgrade failed: {why}", copy.display()));
+    // It gets its name once it is whole; what a crash left of an earlier one is in the way.
+    let part = PathBuf::from(format!("{}.part", copy.display()));
+    let _ = std::fs::remove_file(&part);
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .and_then(|reader| reader.execute("VACUUM INTO ?1", [part.to_string_lossy()]))
+        .map_err(|error| failed(plain(&error)))?;
+    let finished = std::fs::File::open(&part)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| std::fs::rename(&part, &copy));
+    finished.map_err(|error| failed(error.to_string()))
 }
 
 /// `flags.db.v1.bak`, or with a number behind where that is taken.

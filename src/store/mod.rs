@@ -172,11 +172,24 @@ pub mod counters {
 
     /// Tokens and personal tokens.
     pub const CREDENTIALS: &str = "credentials";
+    /// Nothing: what is written to see whether that can be done.
+    pub const PROBES: &str = "probes";
 
     pub fn read(conn: &Connection, name: &str) -> Result<i64> {
         let mut statement =
             conn.prepare_cached("SELECT coalesce((SELECT value FROM counters WHERE name = ?1), 0)")?;
         Ok(statement.query_row([name], |row| row.get(0))?)
+    }
+
+    /// The next row id of a table. An id that ever was is not given to another row: what is remembered by id,
+    /// here or in another process, would be taken for the new row's.
+    pub fn next_id(conn: &Connection, table: &str) -> Result<i64> {
+        let mut statement = conn.prepare_cached(&format!(
+            "INSERT INTO counters (name, value) SELECT ?1, coalesce(max(id), 0) + 1 FROM {table} WHERE true
+             ON CONFLICT (name) DO UPDATE SET value = value + 1
+             RETURNING value"
+        ))?;
+        Ok(statement.query_row([table], |row| row.get(0))?)
     }
 
     pub fn increment(conn: &Connection, name: &str) -> Result<()> {

@@ -31,9 +31,7 @@ pub fn enforced_roles(app: &App) -> Vec<Role> {
     let stored = app.read(|conn| read(conn, ENFORCED));
     match stored {
         Ok(None) => Vec::new(),
-        Ok(Some(json)) => {
-            super::list_from_json(&json).iter().filter_map(|role| Role::parse(role)).collect()
-        }
+        Ok(Some(json)) => super::list_from_json(&json).iter().filter_map(|role| Role::parse(role)).collect(),
         Err(_) => vec![Role::Viewer, Role::Editor, Role::Admin],
     }
 }

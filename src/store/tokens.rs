@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-use super::{found, list_from_json, list_to_json};
+use super::{counters, found, list_from_json, list_to_json};
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::ids::{EnvironmentId, TokenId};
@@ -130,13 +130,15 @@ pub struct New<'a> {
 }
 
 pub fn insert(conn: &Connection, environment: EnvironmentId, new: &New<'_>, now: Millis) -> Result<Token> {
+    let id = counters::next_id(conn, "tokens")?;
     let uuid = Uuid::now_v7().to_string();
     conn.prepare_cached(
-        "INSERT INTO tokens (uuid, environment_id, description, kind, permissions, hash, featurehub_hash,
+        "INSERT INTO tokens (id, uuid, environment_id, description, kind, permissions, hash, featurehub_hash,
                              expires_at, rate_limit, created_at, created_by)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
+        id,
         uuid,
         environment,
         new.description,

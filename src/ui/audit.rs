@@ -25,7 +25,12 @@ pub async fn all(app: Data<App>, req: HttpRequest, signed: Signed) -> Answer {
 }
 
 /// `GET …/audit`: of one environment.
-pub async fn of_environment(app: Data<App>, req: HttpRequest, signed: Signed, path: Path<(String, String)>) -> Answer {
+pub async fn of_environment(
+    app: Data<App>,
+    req: HttpRequest,
+    signed: Signed,
+    path: Path<(String, String)>,
+) -> Answer {
     let place = Place::find(&app, &path.0, Some(&path.1))?;
     show(&app, &req, &signed, Some(&place))
 }
@@ -48,9 +53,8 @@ fn show(app: &App, req: &HttpRequest, signed: &Signed, place: Option<&Place>) ->
         below: query.get("below").and_then(|text| text.parse().ok()),
         limit: PAGE + 1,
     };
-    let (mut entries, actors) = app.read_consistent(|conn| {
-        Ok((store::changes::list(conn, &filter)?, store::changes::actors(conn)?))
-    })?;
+    let (mut entries, actors) = app
+        .read_consistent(|conn| Ok((store::changes::list(conn, &filter)?, store::changes::actors(conn)?)))?;
     let older = (entries.len() as u64 > PAGE).then(|| entries[PAGE as usize - 1].number);
     entries.truncate(PAGE as usize);
     let page = Page::new(app, req, signed, "Audit log");

@@ -30,7 +30,12 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
             .map(|pair: crate::error::Result<_>| pair.map(|(environments, site)| (site, environments)))
             .collect::<crate::error::Result<_>>()?;
         let filter = AuditFilter { limit: RECENT, ..AuditFilter::default() };
-        Ok((sites, store::tokens::all(conn)?.len(), store::users::count(conn)?, store::changes::list(conn, &filter)?))
+        Ok((
+            sites,
+            store::tokens::all(conn)?.len(),
+            store::users::count(conn)?,
+            store::changes::list(conn, &filter)?,
+        ))
     })?;
     let live = app.live.environments();
     let features: usize = live.iter().map(|environment| environment.snapshot().len()).sum();
@@ -120,12 +125,20 @@ fn lede(overridden: usize, broken: usize, unwritable: bool) -> String {
         parts.push(format!("{text} because a rule cannot be read."));
     }
     if overridden > 0 {
-        parts.push(format!("{} active.", count(overridden, "emergency override is", "emergency overrides are")));
+        parts.push(format!(
+            "{} active.",
+            count(overridden, "emergency override is", "emergency overrides are")
+        ));
     }
     parts.join(" ")
 }
 
-fn getting_started(sites: &[(Site, Vec<Environment>)], features: usize, tokens: usize, may_change: bool) -> Markup {
+fn getting_started(
+    sites: &[(Site, Vec<Environment>)],
+    features: usize,
+    tokens: usize,
+    may_change: bool,
+) -> Markup {
     let first = sites.first().and_then(|(site, environments)| environments.first().map(|e| (site, e)));
     let step = |done: bool, title: &str, text: &str, link: Option<(String, &str)>| {
         html! {

@@ -35,7 +35,8 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
     })?;
     for (environments, site) in &sites {
         if fits(&format!("{} {}", site.name, site.slug)) {
-            places.push(html! { a href=(url::site(site)) { (icon("site")) (site.name) span.end { "Site" } } });
+            places
+                .push(html! { a href=(url::site(site)) { (icon("site")) (site.name) span.end { "Site" } } });
         }
         for environment in environments {
             let is_here = here_site == Some(&site.slug) && here_env == Some(&environment.name);
@@ -47,7 +48,9 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
             let wanted = is_here || (here_site.is_none() && !words.is_empty());
             if let Some(live) = app.live.environment(environment.id).filter(|_| wanted) {
                 let snapshot = live.snapshot();
-                for feature in snapshot.features().filter(|f| fits(&format!("{} {}", f.key, f.definition().description))) {
+                for feature in
+                    snapshot.features().filter(|f| fits(&format!("{} {}", f.key, f.definition().description)))
+                {
                     if features.len() >= FEATURES {
                         break;
                     }
@@ -58,7 +61,9 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
             }
         }
     }
-    let here = here_site.zip(here_env).map(|(site, env)| format!("/sites/{}/environments/{}", url::encode(site), url::encode(env)));
+    let here = here_site
+        .zip(here_env)
+        .map(|(site, env)| format!("/sites/{}/environments/{}", url::encode(site), url::encode(env)));
     let mut actions: Vec<(String, &str, &str)> = Vec::new();
     if let Some(here) = &here {
         if allows(role, Permission::Change) {

@@ -49,13 +49,15 @@ impl Reader {
         let base = match &app.config.base_url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => {
-                let host = req.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8080");
+                let host =
+                    req.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8080");
                 format!("http://{host}")
             }
         };
         let found = app.read_consistent(|conn| {
             let sites = store::sites::all(conn)?;
-            let site = sites.iter().find(|site| Some(site.slug.as_str()) == query.get("site")).or(sites.first());
+            let site =
+                sites.iter().find(|site| Some(site.slug.as_str()) == query.get("site")).or(sites.first());
             let Some(site) = site else { return Ok(None) };
             let environments = store::environments::list(conn, site.id)?;
             let environment = environments

@@ -105,7 +105,8 @@ impl Place {
                 Some(name) => Some(admin::scope(conn, &site.uuid, name)?.1),
                 None => None,
             };
-            let mut counts = Counts { segments: store::segments::list(conn, site.id)?.len(), ..Counts::default() };
+            let mut counts =
+                Counts { segments: store::segments::list(conn, site.id)?.len(), ..Counts::default() };
             if let Some(environment) = &environment {
                 counts.tokens = store::tokens::list(conn, environment.id)?.len();
                 if let Some(live) = app.live.environment(environment.id) {
@@ -362,7 +363,8 @@ impl<'a> Page<'a> {
             ("audit", "Audit log", None),
             ("tokens", "Tokens", Some(counts.tokens)),
         ];
-        let current = tabs.iter().find(|(name, ..)| *name == self.tab).map_or("Environment", |(_, label, _)| label);
+        let current =
+            tabs.iter().find(|(name, ..)| *name == self.tab).map_or("Environment", |(_, label, _)| label);
         html! {
             div {
                 button type="button" .whatbtn popovertarget="what" { (icon("menu")) (current) (icon("down")) }

@@ -135,10 +135,14 @@ fn site_fields(typed: &Typed, with_slug: bool) -> Markup {
 
 /// `POST /sites`.
 pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
-    let body = json!({ "name": edit.form.get("name"), "description": edit.form.get("description") }).to_string();
+    let body =
+        json!({ "name": edit.form.get("name"), "description": edit.form.get("description") }).to_string();
     let (server, actor) = (app.clone(), edit.signed.actor());
     match block(move || admin::sites::create(&server, &actor, &body)).await {
-        Ok(site) => Ok(done(&url::site(&site), Toast::say(format!("{} is made, with an environment prod.", site.name)))),
+        Ok(site) => Ok(done(
+            &url::site(&site),
+            Toast::say(format!("{} is made, with an environment prod.", site.name)),
+        )),
         Err(Error::Invalid(errors)) => show_list(&app, &req, &edit.signed, &edit.form.wrong(&errors)),
         Err(error) => Err(error.into()),
     }
@@ -269,7 +273,8 @@ fn form_errors(errors: Vec<crate::engine::decode::FieldError>) -> Vec<crate::eng
 /// `POST /sites/{site}`: name, slug, description.
 pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, site: Path<String>) -> Answer {
     let form = &edit.form;
-    let body = json!({ "name": form.get("name"), "slug": form.get("slug"), "description": form.get("description") });
+    let body =
+        json!({ "name": form.get("name"), "slug": form.get("slug"), "description": form.get("description") });
     let (server, actor, name) = (app.clone(), edit.signed.actor(), site.clone());
     match block(move || admin::sites::update(&server, &actor, &name, &body.to_string())).await {
         Ok(site) => Ok(done(&url::site(&site), Toast::say("Saved."))),
@@ -296,7 +301,9 @@ pub async fn transfer(app: Data<App>, edit: Edit, site: Path<String>) -> Answer 
             let owner = site.owner.map(|owner| owner.username).unwrap_or_default();
             Ok(done(&back, Toast::say(format!("{} belongs to {owner} now.", site.name))))
         }
-        Err(Error::Invalid(_)) => Ok(done(&back, Toast::say("There is no user of that name, so nothing was changed."))),
+        Err(Error::Invalid(_)) => {
+            Ok(done(&back, Toast::say("There is no user of that name, so nothing was changed.")))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -362,7 +369,12 @@ fn typed_environment(environment: &Environment) -> Typed {
 }
 
 /// `GET …/environments/{environment}/settings`.
-pub async fn settings(app: Data<App>, req: HttpRequest, signed: Signed, path: Path<(String, String)>) -> Answer {
+pub async fn settings(
+    app: Data<App>,
+    req: HttpRequest,
+    signed: Signed,
+    path: Path<(String, String)>,
+) -> Answer {
     let place = Place::find(&app, &path.0, Some(&path.1))?;
     let typed = typed_environment(place.environment()?);
     show_settings(&app, &req, &signed, &place, &typed)
@@ -440,7 +452,10 @@ pub async fn delete_environment(app: Data<App>, edit: Edit, path: Path<(String, 
     let environment = place.environment()?;
     if edit.form.get("typed").trim() != environment.name {
         let to = format!("{}/settings", url::environment(&place.site, environment));
-        return Ok(done(&to, Toast::say(format!("Nothing was deleted: type {} to confirm.", environment.name))));
+        return Ok(done(
+            &to,
+            Toast::say(format!("Nothing was deleted: type {} to confirm.", environment.name)),
+        ));
     }
     let (server, actor) = (app.clone(), edit.signed.actor());
     block(move || admin::environments::delete(&server, &actor, &site, &name)).await?;

@@ -160,7 +160,13 @@ fn show_answer(view: &View, revision: u64) -> Markup {
 
 /// One rung of the ladder.
 fn rung(hit: bool, asked: bool, title: &str, say: &str, more: Option<Markup>) -> Markup {
-    let mark = if hit { "check" } else if asked { "cross" } else { "minus" };
+    let mark = if hit {
+        "check"
+    } else if asked {
+        "cross"
+    } else {
+        "minus"
+    };
     html! {
         li.hit[hit].unasked[!hit && !asked] {
             span.rung { (icon(mark)) }
@@ -259,9 +265,9 @@ fn part(why: &Why) -> Markup {
             };
             line(*result, text, html! {}, html! { ul { @for inner in parts { (part(inner)) } } })
         }
-        Why::Flagr { property, result, problem } => {
+        Why::Flagr { constraint, result, problem } => {
             let got = html! { @if let Some(problem) = problem { (problem) } };
-            line(*result, html! { "Flagr constraint on " code { (property) } }, got, html! {})
+            line(*result, html! { "Flagr constraint " code { (constraint) } }, got, html! {})
         }
     }
 }

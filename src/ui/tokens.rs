@@ -132,7 +132,9 @@ pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit, path: Path<(St
     let made = block(move || admin::tokens::create(&server, &actor, &at.0, &at.1, &body.to_string())).await;
     let place = Place::find(&app, &site, Some(&environment))?;
     match made {
-        Ok(created) => show(&app, &req, &edit.signed, &place, &Typed::with(&[("kind", "client")]), Some(&created)),
+        Ok(created) => {
+            show(&app, &req, &edit.signed, &place, &Typed::with(&[("kind", "client")]), Some(&created))
+        }
         Err(Error::Invalid(errors)) => {
             show(&app, &req, &edit.signed, &place, &edit.form.clone().wrong(&errors), None)
         }
@@ -141,7 +143,12 @@ pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit, path: Path<(St
 }
 
 /// `POST …/tokens/{token}/rotate`: a new secret; the old one works for a day more.
-pub async fn rotate(app: Data<App>, req: HttpRequest, edit: Edit, path: Path<(String, String, String)>) -> Answer {
+pub async fn rotate(
+    app: Data<App>,
+    req: HttpRequest,
+    edit: Edit,
+    path: Path<(String, String, String)>,
+) -> Answer {
     let (site, environment, id) = path.into_inner();
     let (server, actor, at) = (app.clone(), edit.signed.actor(), (site.clone(), environment.clone()));
     let created = block(move || {

@@ -104,7 +104,7 @@ def order(have, want, fold):
 
 
 SEMVER = re.compile(
-    r"(?P<core>(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*)){0,5})"
+    r"(?P<core>[0-9]+(?:\.[0-9]+){0,5})"
     r"(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
     r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?", re.ASCII)
 
@@ -164,7 +164,15 @@ def address_in(have, want):
         address = ipaddress.ip_address(have)
     except ValueError:
         return None
-    return address in network  # False across families
+    as_v4 = getattr(address, "ipv4_mapped", None) or address  # one IPv4 address in two spellings
+    if network.version == 6 and network.prefixlen >= 96 and network.network_address.ipv4_mapped:
+        network = ipaddress.ip_network((network.network_address.ipv4_mapped, network.prefixlen - 96))
+    return address in network or as_v4 in network  # False across families
+
+
+def without_case(text):
+    """Lower case letter by letter: str.lower() would make a sigma another letter at the end of a word."""
+    return "".join(letter.lower() for letter in text).replace("ς", "σ")
 
 
 def text_test(test):
@@ -199,7 +207,7 @@ POSITIVE = {
     "starts_with": text_test(lambda have, want, fold: fold(have).startswith(fold(want))),
     "ends_with": text_test(lambda have, want, fold: fold(have).endswith(fold(want))),
     "matches": text_test(lambda have, want, fold:
-                         bool(regex(want, re.I if fold is str.lower else 0).search(have))),
+                         bool(regex(want, re.I if fold is without_case else 0).search(have))),
     "greater_than": by_order(lambda sign: sign > 0),
     "greater_or_equal": by_order(lambda sign: sign >= 0),
     "less_than": by_order(lambda sign: sign < 0),
@@ -403,7 +411,7 @@ class Evaluator:
             return (False, None) if at is None else (True, ranked[at])
 
         bucket = murmur3_bucket(key, feature["bucketingId"].lower())
-        accumulates = rule.get("when") is None
+        accumulates = self.constant(rule.get("when") or {"all": []}) is True
         shares = [percentage] if len(arms) <= 1 else weights  # a split is as many percentages as it has arms
         taken = base.get(key, 0) if accumulates else 0
         for arm, share in enumerate(shares):
@@ -427,6 +435,19 @@ class Evaluator:
             return self.holds(self.segments[condition["segment"]], context)
         return self.leaf(condition, context)
 
+    def constant(self, condition):
+        """True or False where no context makes a difference, as for {"all": []}; else None."""
+        if "not" in condition:
+            inner = self.constant(condition["not"])
+            return None if inner is None else not inner
+        if "segment" in condition:
+            return self.constant(self.segments[condition["segment"]])
+        for group, deciding in (("all", False), ("any", True)):
+            if group in condition:
+                parts = [self.constant(part) for part in condition[group]]
+                return deciding if deciding in parts else None if None in parts else not deciding
+        return None
+
     def leaf(self, leaf, context):
         if "flagr" in leaf:
             try:
@@ -444,12 +465,14 @@ class Evaluator:
         elements = have if isinstance(have, list) else [] if have is None else [have]
         wanted = leaf["values"] if "values" in leaf else [leaf["value"]]
         test = POSITIVE[NEGATIVE.get(operator, operator)]
-        fold = str.lower if leaf.get("ignoreCase") else lambda text: text
+        fold = without_case if leaf.get("ignoreCase") else lambda text: text
         answers = [[test(element, want, fold) for want in wanted] for element in elements]
         found = any(True in row for row in answers)
         if operator not in NEGATIVE:
             return found
-        comparable = bool(answers) and all(not row or any(a is not None for a in row) for row in answers)
+        if not wanted:  # nothing that a scalar could not be compared with
+            answers = [[None if isinstance(element, (dict, list, type(None))) else False] for element in elements]
+        comparable = bool(answers) and all(any(a is not None for a in row) for row in answers)
         return not found and (comparable or not strict)
 
 

@@ -19,9 +19,9 @@ NOWS = ["2026-01-02T03:04:05.678Z", "2026-01-02T00:00:00Z", "2025-12-31T23:59:59
 TIMES = ["2026-01-02T03:04:05.678Z", "2026-01-02T04:04:05.678+01:00", "2026-01-02", "2026-01-02T00:00:00Z",
          "2026-01-01T23:30:00-00:30", "2025-12-31T23:59:59.999999999Z", "2024-02-29", "2027-01-01T00:00:00.5Z"]
 VERSIONS = ["1.2.3", "1.2.4", "2", "2.0.0", "2.0.0-rc.2", "2.0.0-rc.11", "2.0.0-alpha", "2.0.0-alpha.beta",
-            "2.0.0-1", "2.0.0+build.5", "10.0.0", "143.1.87.77", "143.1.87.78", "143.1.88", "151", "1.2.3.4.5.6", "0"]
+            "2.0.0-1", "2.0.0+build.5", "10.0.0", "143.1.87.77", "143.1.87.78", "143.1.88", "151", "1.2.3.4.5.6", "0", "22.04", "22.4.1"]
 NETWORKS = ["10.0.0.0/8", "10.2.3.4/24", "192.168.4.7", "192.168.4.7/32", "172.16.0.0/12", "0.0.0.0/0",
-            "2001:db8::/32", "::1", "::/0"]
+            "2001:db8::/32", "::1", "::/0", "::ffff:10.0.0.0/104"]
 PATTERNS = [r"^u[0-9]+$", r"premium|gold", r"@shop\.example$", r"^(mia|bo)", r"[a-c]{2,3}", r"é|ë", r"pro-?plus",
             r"^$", r".*", r"x+y", r"^\d+$", r"(?i)PRE", r"e.m", r"^[^@]+@", r"\.", r"^.$", r"日"]
 
@@ -80,7 +80,6 @@ TEXTUAL = TEXT_OPERATORS + SET_OPERATORS + ORDER_OPERATORS + ["matches"]
 class Generator:
     def __init__(self, seed):
         self.r = random.Random(seed)
-        self.empty_groups = False  # {"all": []} and {"any": []}
 
     def chance(self, p):
         return self.r.random() < p
@@ -96,8 +95,12 @@ class Generator:
             operator = r.choice(["exists", "not_exists"])
         leaf = {"attribute": attribute, "operator": operator}
         if operator in ("exists", "not_exists"):
+            if self.chance(0.25):
+                leaf["strict"] = True
             return leaf
         wanted = [self.operand(attribute, operator) for _ in range(r.choice([1, 1, 1, 2, 3]))]
+        if operator in ("in", "not_in") and self.chance(0.04):
+            wanted = []
         if len(wanted) > 1 or operator in ("in", "not_in") or self.chance(0.1):
             leaf["values"] = wanted
         else:
@@ -139,17 +142,15 @@ class Generator:
         if kind == "not":
             return {"not": self.condition(depth - 1, segments)}
         size = r.choice([1, 2, 2, 3] if kind == "all" else [1, 2, 3, 4])
-        if self.empty_groups and self.chance(0.04):
+        if self.chance(0.04):
             size = 0
         return {kind: [self.condition(depth - 1, segments) for _ in range(size)]}
 
-    def rule_condition(self, scheme, segments, known):
-        self.empty_groups = scheme != "murmur3"
+    def rule_condition(self, segments, known):
         while True:
             condition = self.condition(self.r.choice([1, 2, 2, 3, 3, 4, 5]), segments)
             depth, leaves = measure(condition, known)
             if depth <= 8 and leaves <= 500:
-                self.empty_groups = False
                 return condition
 
     def make_segments(self):
@@ -246,7 +247,7 @@ class Generator:
             if self.chance(0.15):
                 rule["enabled"] = self.chance(0.2)
             if self.chance(0.15 if banded else 0.65):
-                rule["when"] = self.rule_condition(scheme, segments, known)
+                rule["when"] = self.rule_condition(segments, known)
             elif self.chance(0.1):
                 rule["when"] = None
             if self.chance(0.85 if banded else 0.45):

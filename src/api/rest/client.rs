@@ -1,5 +1,6 @@
 //! The client routes: evaluate by POST and GET, ruleset, analytics reports (feature-config §3).
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ use crate::clock::{self, Millis};
 use crate::engine::context::{BorrowedText, Context, Members};
 use crate::engine::decode::{Node, Problems};
 use crate::engine::evaluate::Evaluator;
-use crate::engine::snapshot::Snapshot;
+use crate::engine::snapshot::{Snapshot, StoredContext};
+use crate::engine::value::Json;
 use crate::error::{self, Error, Result};
 use crate::live::Answer;
 use crate::live::counters::Report;
@@ -27,7 +29,7 @@ use crate::live::counters::Report;
 const MAX_BATCH: usize = 1000;
 
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=0, must-revalidate");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const JSON_TYPE: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Nanoseconds, as rules read the clock.
 pub fn nanos(now: Millis) -> i128 {
@@ -162,7 +164,7 @@ fn push_decision_id(out: &mut Vec<u8>) {
 fn ok(body: Vec<u8>, cache: &'static str, key: &ClientKey) -> HttpResponse {
     let mut response = HttpResponse::Ok().body(body);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CONTENT_TYPE, JSON_TYPE);
     headers.insert(HeaderName::from_static("x-cache"), HeaderValue::from_static(cache));
     key.note_limit(&mut response);
     response
@@ -408,15 +410,19 @@ fn write_ruleset(snapshot: &Snapshot) -> Result<Vec<u8>> {
     let features: Vec<_> = snapshot.features().map(|feature| &feature.stored).collect();
     let mut contexts: Vec<_> = snapshot.contexts().map(|context| &**context).collect();
     contexts.sort_by(|a, b| a.key.cmp(&b.key));
-    let context = |context: &crate::engine::snapshot::StoredContext| {
-        let mut values: Vec<_> = context.values.iter().collect();
-        values.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let values: serde_json::Map<String, serde_json::Value> = values
-            .into_iter()
-            .map(|(key, value)| (key.to_string(), serde_json::from_str(value.as_str()).unwrap_or_default()))
-            .collect();
-        json!({ "key": &*context.key, "prototypes": context.prototypes.iter().map(|p| &**p).collect::<Vec<_>>(), "values": values })
-    };
+    #[derive(serde::Serialize)]
+    struct Context<'a> {
+        key: &'a str,
+        prototypes: Vec<&'a str>,
+        values: BTreeMap<&'a str, &'a Json>,
+    }
+    fn context(context: &StoredContext) -> Context<'_> {
+        Context {
+            key: &context.key,
+            prototypes: context.prototypes.iter().map(|prototype| &**prototype).collect(),
+            values: context.values.iter().map(|(key, value)| (&**key, value)).collect(),
+        }
+    }
     #[derive(serde::Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Ruleset<'a> {
@@ -427,8 +433,8 @@ fn write_ruleset(snapshot: &Snapshot) -> Result<Vec<u8>> {
         segments: &'a [crate::engine::feature::Segment],
         features: Vec<&'a crate::engine::compile::StoredFeature>,
         #[serde(rename = "override")]
-        overrides: Option<serde_json::Value>,
-        contexts: Vec<serde_json::Value>,
+        overrides: Option<Context<'a>>,
+        contexts: Vec<Context<'a>>,
     }
     let ruleset = Ruleset {
         site: &snapshot.info.site,

@@ -12,6 +12,7 @@ use crate::admin::{read_body, scope};
 use crate::api::request::Body;
 use crate::app::App;
 use crate::auth::extract::{Caller, Credential};
+use crate::engine::decode::FieldError;
 use crate::engine::evaluate::{Evaluator, Reason};
 use crate::engine::explain::{Explanation, Rollout, RuleTrace, explain as explain_feature};
 use crate::engine::permission::Permission;
@@ -118,37 +119,50 @@ pub async fn explain(app: Data<App>, who: Credential, _req: HttpRequest, body: B
         };
         Some((site.flatten(), environment.flatten(), context?, feature.flatten()))
     })?;
-    let live = match who {
+    let (live, key) = match who {
         Credential::Client(key) => {
             key.require_server()?;
             key.require(site.as_deref(), environment.as_deref())?;
-            key.token.environment.clone()
+            // The console goes on in maintenance, programs do not.
+            key.snapshot()?;
+            (key.token.environment.clone(), Some(key))
         }
         Credential::Caller(Caller(actor)) => {
             actor.require(Permission::Read)?;
-            let required = |name: &str, value: &Option<String>| {
-                value.clone().ok_or_else(|| Error::invalid(name, "is required"))
+            let (Some(site), Some(environment)) = (&site, &environment) else {
+                let missing = [("siteId", site.is_none()), ("environmentId", environment.is_none())];
+                let missing = missing.into_iter().filter(|(_, is_missing)| *is_missing);
+                let problem = |(field, _): (&str, bool)| FieldError {
+                    field: field.into(),
+                    message: "is required".into(),
+                };
+                return Err(Error::Invalid(missing.map(problem).collect()));
             };
-            let (site, environment) = (required("siteId", &site)?, required("environmentId", &environment)?);
-            let id = app.read(|conn| Ok(scope(conn, &site, &environment)?.1.id))?;
-            app.live.environment(id).ok_or_else(|| Error::NotFound(format!("environment {environment}")))?
+            let id = app.read(|conn| Ok(scope(conn, site, environment)?.1.id))?;
+            let live = app.live.environment(id);
+            (live.ok_or_else(|| Error::NotFound(format!("environment {environment}")))?, None)
         }
     };
     let snapshot = live.snapshot();
     let cache = cached(&app, &snapshot, live.id.0, [site.as_deref(), environment.as_deref()], &context);
     let context = read_context(&context)?;
     let evaluator = Evaluator::new(&snapshot, &context, nanos(app.now()))?;
-    match feature {
-        Some(key) => {
-            let feature = snapshot.feature(&key).ok_or_else(|| Error::NotFound(format!("feature {key}")))?;
-            Ok(HttpResponse::Ok().json(view(explain_feature(&evaluator, feature), cache)?))
+    let mut response = match feature {
+        Some(name) => {
+            let feature =
+                snapshot.feature(&name).ok_or_else(|| Error::NotFound(format!("feature {name}")))?;
+            HttpResponse::Ok().json(view(explain_feature(&evaluator, feature), cache)?)
         }
         None => {
             let results: Result<Vec<View>> = snapshot
                 .features()
                 .map(|feature| view(explain_feature(&evaluator, feature), cache))
                 .collect();
-            Ok(HttpResponse::Ok().json(json!({ "results": results? })))
+            HttpResponse::Ok().json(json!({ "results": results? }))
         }
+    };
+    if let Some(key) = key {
+        key.note_limit(&mut response);
     }
+    Ok(response)
 }

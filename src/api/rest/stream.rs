@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::{Bytes, Data};
@@ -24,9 +23,6 @@ use crate::engine::snapshot::{Snapshot, Status};
 use crate::error::Result;
 use crate::live::Notice;
 use crate::live::credentials::Token;
-
-/// How often a silent stream says that it lives.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Counts an open stream for as long as it lives.
 struct Counted(IntGauge);
@@ -59,7 +55,7 @@ struct Connection {
     _counted: Counted,
 }
 
-/// Opens a stream: `snapshot` first, unless `Last-Event-ID` is the current revision.
+/// Opens a stream: `snapshot` first, unless `Last-Event-ID` says that the client has it.
 pub async fn stream(app: Data<App>, key: StreamKey, req: HttpRequest) -> Result<HttpResponse> {
     let key = key.0;
     require_path(&req, &key)?;
@@ -72,7 +68,8 @@ pub async fn stream(app: Data<App>, key: StreamKey, req: HttpRequest) -> Result<
     let evaluator = Evaluator::new(&snapshot, &parsed, nanos(now))?;
     let known = req.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let mut first = b"retry: 2000\n".to_vec();
-    if known == Some(snapshot.revision.to_string().as_str()) {
+    // A revision says nothing of rules that read the clock: what they say may have changed since.
+    if known == Some(snapshot.revision.to_string().as_str()) && !snapshot.reads_clock() {
         first.extend_from_slice(b": resumed\n\n");
     } else {
         let all = snapshot.features().map(|feature| evaluator.evaluate(feature));
@@ -80,7 +77,8 @@ pub async fn stream(app: Data<App>, key: StreamKey, req: HttpRequest) -> Result<
         first.extend_from_slice(&frames(snapshot.revision, &[("snapshot", data)]));
     }
     drop(parsed);
-    let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+    let every = app.config.heartbeat;
+    let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let connection = Connection {
         ending: app.live.ending(),

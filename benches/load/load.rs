@@ -1,0 +1,373 @@
+//! Measures the built server over HTTP, see `run.sh`. Servers run on core 0, this program on core 1; each
+//! figure is the median of short stretches in which featured and its counterpart take turns, so that a busy
+//! machine slows both. Beside requests a second it compares CPU time per request, which other programs on
+//! the same core disturb less.
+
+mod bare;
+mod client;
+mod flags;
+mod server;
+mod table;
+
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use client::{Load, Requests};
+use flags::Database;
+use server::{Gauge, Server, pinned};
+use table::Row;
+
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Connections kept open by the load.
+const CONNECTIONS: usize = 64;
+/// Visitors who come again.
+const VISITORS: u64 = 1000;
+
+struct Options {
+    featured: PathBuf,
+    rounds: usize,
+    slice: Duration,
+    only: String,
+    large: bool,
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["bare", sizes @ ..] => sizes
+            .iter()
+            .map(|size| size.parse())
+            .collect::<Result<Vec<usize>, _>>()
+            .map_err(Into::into)
+            .and_then(|sizes| bare::serve(&sizes))
+            .map(|()| true),
+        ["sqlite", file, millis] => millis
+            .parse()
+            .map_err(Into::into)
+            .and_then(|millis| bare::transactions(Path::new(file), Duration::from_millis(millis)))
+            .map(|()| true),
+        words => options(words).and_then(|options| measure(&options)),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(words: &[&str]) -> Outcome<Options> {
+    let mut options = Options {
+        featured: PathBuf::from("target/release/featured"),
+        rounds: 9,
+        slice: Duration::from_millis(700),
+        only: String::new(),
+        large: false,
+    };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+        match *word {
+            "--server" => options.featured = PathBuf::from(value()?),
+            "--rounds" => options.rounds = value()?.parse::<usize>()?.clamp(1, 100),
+            "--only" => options.only = (*value()?).to_owned(),
+            "--large" => options.large = true,
+            other => return Err(format!("{other} is not known; see benches/load/run.sh").into()),
+        }
+    }
+    Ok(options)
+}
+
+/// Everything one after the other; whether all bars are met.
+fn measure(options: &Options) -> Outcome<bool> {
+    let folder = Folder::new()?;
+    let mut rows = Vec::new();
+    let database = Database::make(&options.featured, &folder.0, "flags", &[20, 1000])?;
+    start_and_memory(options, &database, &mut rows)?;
+    requests(options, &database, &mut rows)?;
+    writes(options, &database, &folder.0, &mut rows)?;
+    if options.large {
+        for size in [10_000, 100_000] {
+            large(options, &folder.0, size, &mut rows)?;
+        }
+    }
+    Ok(table::print(&rows))
+}
+
+/// A folder that goes away at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Outcome<Self> {
+        let path = std::env::temp_dir().join(format!("featured-load-{}", std::process::id()));
+        std::fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn serve(options: &Options, file: &Path, words: &[&str]) -> Outcome<Server> {
+    let mut command = pinned(&options.featured);
+    command.arg("--db").arg(file).args(["--listen", "127.0.0.1:0"]).args(words);
+    Server::start(command)
+}
+
+fn start_and_memory(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outcome<()> {
+    let (mut starts, mut memory) = (Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        let server = serve(options, &database.file, &[])?;
+        starts.push(server.start.as_secs_f64() * 1000.0);
+        std::thread::sleep(Duration::from_millis(300));
+        memory.push(server.memory()?);
+    }
+    rows.push(Row::at_most("start to the first answer, 1 020 flags", &starts, "ms", Some(20.0)));
+    rows.push(Row::at_most("idle memory, 1 020 flags", &memory, "MB", Some(20.0)));
+    Ok(())
+}
+
+/// A request of the client API.
+fn post(path: &str, token: &str, body: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Evaluations of an environment of that size, by the number of the visitor.
+fn evaluations(
+    path: &str,
+    token: &str,
+    size: usize,
+    visitor: impl Fn(usize, u64) -> u64 + 'static,
+) -> Requests {
+    // All bodies of a size are equally long, so one is made here and its number replaced there.
+    let mut body = String::new();
+    flags::evaluation(&mut body, size, 0);
+    let template = post(path, token, &body).into_bytes();
+    let zero = b"user-000000000";
+    let places: Vec<usize> =
+        (0..template.len()).filter(|at| template[*at..].starts_with(zero)).map(|at| at + 5).collect();
+    Rc::new(move |connection, sent, out| {
+        out.extend_from_slice(&template);
+        let mut number = visitor(connection, sent);
+        for digit in (0..9).rev() {
+            for place in &places {
+                out[place + digit] = b'0' + (number % 10) as u8;
+            }
+            number /= 10;
+        }
+    })
+}
+
+/// One row of the table that compares two servers under load.
+struct Pair<'a> {
+    what: &'static str,
+    featured: (&'a Server, Load),
+    bare: (&'a Server, Load),
+    bar: Option<f64>,
+}
+
+fn load(requests: Requests, status: u16, expect: &'static str) -> Load {
+    Load { connections: CONNECTIONS, requests, status, expect }
+}
+
+fn requests(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outcome<()> {
+    let uncached = serve(options, &database.file, &["--cache-ttl", "0"])?;
+    let cached = serve(options, &database.file, &["--cache-ttl", "3600"])?;
+    let path = "/api/v1/evaluate";
+    let [token_20, token_1000] = [&database.tokens[0], &database.tokens[1]];
+    let body = |token: &str, size| -> Outcome<usize> {
+        let mut body = String::new();
+        flags::evaluation(&mut body, size, 1);
+        let (status, head, length) = client::ask(uncached.address, post(path, token, &body).as_bytes())?;
+        if status == 200 { Ok(length) } else { Err(head.into()) }
+    };
+    let (small, big) = (body(token_20, 20)?, body(token_1000, 1000)?);
+    let mut command = pinned(&std::env::current_exe()?);
+    command.args(["bare", &small.to_string(), &big.to_string()]);
+    let bare = Server::start(command)?;
+
+    let get = |path: &str, etag: &str| -> Requests {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token_20}\r\nIf-None-Match: {etag}\r\n\r\n"
+        );
+        Rc::new(move |_, _, out| out.extend_from_slice(request.as_bytes()))
+    };
+    let features = "/api/v1/sites/load/environments/20/features?context=%7B%22userId%22%3A%22u%22%7D";
+    let mut request = Vec::new();
+    get(features, "\"none\"")(0, 0, &mut request);
+    let (_, head, _) = client::ask(uncached.address, &request)?;
+    let etag = head.lines().find_map(|line| line.strip_prefix("etag: ")).ok_or("no etag")?.to_owned();
+
+    let again = |_, sent| sent % VISITORS;
+    let last = Cell::new(VISITORS);
+    let new = move |_, _| {
+        last.set(last.get() + 1);
+        last.get()
+    };
+    let fixed = |at: usize| load(evaluations(&format!("/fixed/{at}"), token_20, 20, again), 200, "");
+    let pairs = [
+        Pair {
+            what: "POST /evaluate, 20 flags, cache off",
+            featured: (&uncached, load(evaluations(path, token_20, 20, again), 200, "x-cache: MISS")),
+            bare: (&bare, fixed(0)),
+            bar: Some(0.55),
+        },
+        Pair {
+            what: "POST /evaluate, 20 flags, cache on, repeated",
+            featured: (&cached, load(evaluations(path, token_20, 20, again), 200, "x-cache: HIT")),
+            bare: (&bare, fixed(0)),
+            bar: Some(0.85),
+        },
+        Pair {
+            what: "POST /evaluate, 20 flags, cache on, never again",
+            featured: (&cached, load(evaluations(path, token_20, 20, new), 200, "x-cache: MISS")),
+            bare: (&bare, fixed(0)),
+            bar: None,
+        },
+        Pair {
+            what: "POST /evaluate, 1 000 flags, cache off",
+            featured: (&uncached, load(evaluations(path, token_1000, 1000, again), 200, "x-cache: MISS")),
+            bare: (&bare, fixed(1)),
+            bar: Some(0.05),
+        },
+        Pair {
+            what: "the same against the small answer",
+            featured: (&uncached, load(evaluations(path, token_1000, 1000, again), 200, "x-cache: MISS")),
+            bare: (&bare, fixed(0)),
+            bar: None,
+        },
+        Pair {
+            what: "GET …/features, 304",
+            featured: (&uncached, load(get(features, &etag), 304, "etag: ")),
+            bare: (&bare, load(get("/304", &etag), 304, "")),
+            bar: Some(0.75),
+        },
+    ];
+    // Every visitor's first answer, so that only repeated ones are measured.
+    let first = Load { connections: 1, ..load(evaluations(path, token_20, 20, again), 200, "") };
+    let mut sent = 0;
+    while sent < 2 * VISITORS {
+        sent += client::run(cached.address, &first, Duration::from_millis(200))?.answered;
+    }
+    for pair in pairs.iter().filter(|pair| pair.what.contains(&options.only)) {
+        compare(options, pair, rows)?;
+    }
+    rows.push(Row::at_most("memory after the load, cache off", &[uncached.memory()?], "MB", None));
+    rows.push(Row::at_most(
+        "memory after the load, cache on (64 MiB of answers)",
+        &[cached.memory()?],
+        "MB",
+        None,
+    ));
+    Ok(())
+}
+
+fn compare(options: &Options, pair: &Pair<'_>, rows: &mut Vec<Row>) -> Outcome<()> {
+    let mut rates = [Vec::new(), Vec::new()];
+    let mut costs = [Vec::new(), Vec::new()];
+    for _ in 0..options.rounds {
+        for (at, (server, load)) in [&pair.featured, &pair.bare].into_iter().enumerate() {
+            let before = server.cpu()?;
+            let rate = client::run(server.address, load, options.slice)?;
+            rates[at].push(rate.per_second);
+            costs[at].push(rate.answered as f64 / (server.cpu()? - before).as_secs_f64());
+        }
+    }
+    let row = Row::ratio(pair.what, &rates[0], &rates[1], pair.bar);
+    rows.push(Row { cpu: table::ratios(&costs[0], &costs[1]), ..row });
+    Ok(())
+}
+
+/// Toggles: each connection switches a flag of its own off and on.
+fn toggles(environment: usize, person: &str) -> Requests {
+    let person = person.to_owned();
+    let off = RefCell::new([false; CONNECTIONS]);
+    Rc::new(move |connection, _, out| {
+        let off = &mut off.borrow_mut()[connection];
+        let body = if *off { r#"{"enabled":true}"# } else { r#"{"enabled":false}"# };
+        *off = !*off;
+        let path =
+            format!("/api/v1/sites/load/environments/{environment}/features/{}", flags::key(connection));
+        let request = post(&path, &person, body).replacen("POST", "PATCH", 1);
+        out.extend_from_slice(request.as_bytes());
+    })
+}
+
+fn writes(options: &Options, database: &Database, folder: &Path, rows: &mut Vec<Row>) -> Outcome<()> {
+    let server = serve(options, &database.file, &[])?;
+    for (connections, what, bar) in [
+        (1, "flag write over HTTP, 1 connection", Some(0.2)),
+        (8, "flag write over HTTP, 8 connections", None),
+    ] {
+        if what.contains(&options.only) {
+            write_rate(options, (&server, 1000, &database.person), connections, folder, (what, bar), rows)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_rate(
+    options: &Options,
+    (server, environment, person): (&Server, usize, &str),
+    connections: usize,
+    folder: &Path,
+    (what, bar): (&str, Option<f64>),
+    rows: &mut Vec<Row>,
+) -> Outcome<()> {
+    let load = Load { connections, ..load(toggles(environment, person), 200, "") };
+    let mut command = pinned(&std::env::current_exe()?);
+    command.arg("sqlite").arg(folder.join("raw.db")).arg(options.slice.as_millis().to_string());
+    let mut gauge = Gauge::start(command)?;
+    // Both have their WAL at its full length before they are measured.
+    let mut answered = 0;
+    while answered < 500 {
+        answered += client::run(server.address, &load, options.slice)?.answered;
+    }
+    gauge.read()?;
+    let (mut featured, mut raw) = (Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        featured.push(client::run(server.address, &load, options.slice)?.per_second);
+        raw.push(gauge.read()?);
+    }
+    rows.push(Row::ratio(what, &featured, &raw, bar));
+    Ok(())
+}
+
+/// What many flags cost: start, memory, and that a write does not depend on their number.
+fn large(options: &Options, folder: &Path, size: usize, rows: &mut Vec<Row>) -> Outcome<()> {
+    let database = Database::make(&options.featured, folder, &format!("flags-{size}"), &[size])?;
+    let (mut starts, mut memory) = (Vec::new(), Vec::new());
+    for _ in 0..options.rounds.div_ceil(2) {
+        let server = serve(options, &database.file, &[])?;
+        starts.push(server.start.as_secs_f64() * 1000.0);
+        std::thread::sleep(Duration::from_millis(300));
+        memory.push(server.memory()?);
+    }
+    let bar = (size == 100_000).then_some(500.0);
+    rows.push(Row::at_most(&format!("start to the first answer, {size} flags"), &starts, "ms", bar));
+    rows.push(Row::at_most(&format!("idle memory, {size} flags"), &memory, "MB", None));
+    let server = serve(options, &database.file, &[])?;
+    let what = format!("flag write over HTTP among {size} flags, 1 connection");
+    write_rate(options, (&server, size, &database.person), 1, folder, (&what, None), rows)?;
+    rows.push(Row::at_most(
+        &format!("memory after the writes, {size} flags"),
+        &[server.memory()?],
+        "MB",
+        None,
+    ));
+    Ok(())
+}

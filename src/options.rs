@@ -1,0 +1,184 @@
+//! What `serve` can be told, by flag, variable or TOML file, before it is checked and becomes a
+//! [`crate::config::Config`].
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use serde::Deserialize;
+
+use crate::config::{Config, Durability, FirstAdmin, LogFormat, Origins};
+use crate::error::Failure;
+
+/// A year, in seconds.
+const MAX_CACHE_TTL: u64 = 365 * 24 * 3600;
+
+/// The options of `serve`: flag beats variable beats file beats default.
+#[derive(Args, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Options {
+    #[arg(skip)]
+    pub db: Option<PathBuf>,
+    /// Address and port; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, env = "FEATURED_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// How the outside reaches this server, such as https://flags.example
+    #[arg(long, env = "FEATURED_BASE_URL", value_name = "URL")]
+    base_url: Option<String>,
+    /// For development: log every request
+    #[arg(long, env = "FEATURED_DEV", value_name = "YES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    dev: Option<bool>,
+    /// Fill an empty database with something to look at
+    #[arg(long, env = "FEATURED_DEMO", value_name = "YES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    demo: Option<bool>,
+    /// When a write counts as done: on disk (full), or soon on disk (normal) [default: full]
+    #[arg(long, env = "FEATURED_DURABILITY", value_enum)]
+    durability: Option<Durability>,
+    /// How log lines look, on stderr [default: text]
+    #[arg(long, env = "FEATURED_LOG_FORMAT", value_enum)]
+    log_format: Option<LogFormat>,
+    /// Seconds that answers are kept in memory; 0 turns that off [default: 300]
+    #[arg(long, env = "FEATURED_CACHE_TTL", value_name = "SECONDS")]
+    cache_ttl: Option<u64>,
+    /// Seconds after which a silent stream says that it lives [default: 15]
+    #[arg(long, env = "FEATURED_HEARTBEAT", value_name = "SECONDS")]
+    heartbeat: Option<u64>,
+    /// Requests a minute per environment token; 0 is no limit [default: 100]
+    #[arg(long, env = "FEATURED_RATE_LIMIT", value_name = "N")]
+    rate_limit: Option<u32>,
+    /// Environments a site may have (also from MAX_ENVIRONMENTS) [default: 10]
+    #[arg(long, env = "FEATURED_MAX_ENVIRONMENTS", value_name = "N")]
+    max_environments: Option<usize>,
+    /// Origins of web pages that may call the client API [default: *]
+    #[arg(long, env = "FEATURED_ALLOWED_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    allowed_origin: Option<Vec<String>>,
+    /// Networks of proxies whose X-Forwarded-For is believed
+    #[arg(long, env = "FEATURED_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    trusted_proxy: Option<Vec<String>>,
+    /// Days that counts and events are kept [default: 90]
+    #[arg(long, env = "FEATURED_RETENTION_DAYS", value_name = "N")]
+    retention_days: Option<u64>,
+}
+
+impl Options {
+    /// Those of a TOML file, named as the flags are.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        toml::from_str(&text).map_err(|error| {
+            let line =
+                error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            Failure::Usage(format!("{}, line {line}: {}", path.display(), error.message()))
+        })
+    }
+
+    /// Those with a name of their own among the variables.
+    pub fn from_variables() -> Result<Self, Failure> {
+        let max_environments = variable("MAX_ENVIRONMENTS")
+            .map(|text| {
+                text.parse()
+                    .map_err(|_| Failure::Usage(format!("MAX_ENVIRONMENTS {text}: must be a whole number")))
+            })
+            .transpose()?;
+        Ok(Self { max_environments, ..Self::default() })
+    }
+
+    /// These, and where one is not given, the other's.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            db: self.db.or(other.db),
+            listen: self.listen.or(other.listen),
+            base_url: self.base_url.or(other.base_url),
+            dev: self.dev.or(other.dev),
+            demo: self.demo.or(other.demo),
+            durability: self.durability.or(other.durability),
+            log_format: self.log_format.or(other.log_format),
+            cache_ttl: self.cache_ttl.or(other.cache_ttl),
+            heartbeat: self.heartbeat.or(other.heartbeat),
+            rate_limit: self.rate_limit.or(other.rate_limit),
+            max_environments: self.max_environments.or(other.max_environments),
+            allowed_origin: self.allowed_origin.or(other.allowed_origin),
+            trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
+            retention_days: self.retention_days.or(other.retention_days),
+        }
+    }
+
+    /// Without limits, for what is not kept.
+    pub fn unlimited() -> Self {
+        Self { max_environments: Some(usize::MAX), ..Self::default() }
+    }
+
+    /// What matters to a subcommand beside `serve`.
+    pub fn for_command(&self, db: &Path) -> Config {
+        let mut config = Config::new(db);
+        config.max_environments = self.max_environments.unwrap_or(config.max_environments);
+        config
+    }
+
+    /// Checks everything and fills in the defaults.
+    pub fn into_config(self, db: PathBuf) -> Result<Config, Failure> {
+        let mut config = Config::new(db);
+        if let Some(listen) = self.listen {
+            config.listen = listen;
+        }
+        if let Some(url) = self.base_url {
+            let parsed = url::Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            config.base_url = Some(parsed.ok_or_else(|| {
+                Failure::Usage(format!("--base-url {url}: must be a URL such as https://flags.example"))
+            })?);
+        }
+        config.dev = self.dev.unwrap_or(config.dev);
+        config.demo = self.demo.unwrap_or(config.demo);
+        config.durability = self.durability.unwrap_or(config.durability);
+        config.log_format = self.log_format.unwrap_or(config.log_format);
+        if let Some(seconds) = self.cache_ttl {
+            if seconds > MAX_CACHE_TTL {
+                return Err(Failure::Usage(format!("--cache-ttl: must be from 0 to {MAX_CACHE_TTL}")));
+            }
+            config.cache_ttl = Duration::from_secs(seconds);
+        }
+        if let Some(seconds) = self.heartbeat {
+            if !(1..=3600).contains(&seconds) {
+                return Err(Failure::Usage("--heartbeat: must be from 1 to 3600".into()));
+            }
+            config.heartbeat = Duration::from_secs(seconds);
+        }
+        config.rate_limit = self.rate_limit.unwrap_or(config.rate_limit);
+        config.max_environments = self.max_environments.unwrap_or(config.max_environments);
+        if let Some(origins) = self.allowed_origin {
+            config.allowed_origins = Origins::parse(&origins).map_err(Failure::Usage)?;
+        }
+        for network in self.trusted_proxy.unwrap_or_default() {
+            let parsed = network.parse().or_else(|_| network.parse::<IpAddr>().map(Into::into));
+            config.trusted_proxies.push(parsed.map_err(|_| {
+                Failure::Usage(format!("--trusted-proxy {network}: must be a network such as 10.0.0.0/8"))
+            })?);
+        }
+        if let Some(days) = self.retention_days {
+            if !(1..=36_500).contains(&days) {
+                return Err(Failure::Usage("--retention-days: must be from 1 to 36500".into()));
+            }
+            config.retention = Duration::from_secs(days * 24 * 3600);
+        }
+        config.first_admin = first_admin()?;
+        Ok(config)
+    }
+}
+
+fn first_admin() -> Result<Option<FirstAdmin>, Failure> {
+    match ["USERNAME", "EMAIL", "PASSWORD"].map(|name| variable(&format!("FEATURED_ADMIN_{name}"))) {
+        [Some(username), Some(email), Some(password)] => Ok(Some(FirstAdmin { username, email, password })),
+        [None, None, None] => Ok(None),
+        _ => Err(Failure::Usage(
+            "set all of FEATURED_ADMIN_USERNAME, FEATURED_ADMIN_EMAIL, FEATURED_ADMIN_PASSWORD".into(),
+        )),
+    }
+}
+
+/// A variable that is set and not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Runs every client suite against the built server: the JavaScript client in Node and Chromium, and the manual's
+# React, Node and Python examples. Exits non-zero on any failure.
+#
+#   FEATURED_BIN   the server's binary (default: the debug build)
+#   CHROMIUM       the browser (default: /usr/bin/chromium)
+#   CI=true        a missing tool is a failure; otherwise its suites are left out, loudly
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+FEATURED_BIN=${FEATURED_BIN:-$here/../../target/debug/featured}
+CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
+
+if [ ! -x "$FEATURED_BIN" ]; then
+    echo "!! clients: no server at $FEATURED_BIN: build it first (cargo build), or set FEATURED_BIN" >&2
+    exit 1
+fi
+FEATURED_BIN=$(realpath "$FEATURED_BIN")
+export FEATURED_BIN CHROMIUM
+cd "$here"
+
+# missing TOOL SUITES: says what is left out; in CI nothing may be.
+missing() {
+    echo "!! clients: $1 is missing: NOT RUN: $2" >&2
+    if [ "${CI:-}" = true ]; then exit 1; fi
+}
+
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    missing "Node.js (node and npm)" "every suite"
+    exit 0
+fi
+
+if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
+    npm ci --no-audit --no-fund
+fi
+
+tests="packaging feature-config stream restart node-service"
+if [ -x "$CHROMIUM" ]; then
+    tests="$tests browser react"
+else
+    missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser and React suites"
+fi
+files=$(printf '%s.test.mjs ' $tests)
+# One file at a time: they change features of the same site. The limit is for a whole file, on a busy machine.
+set -- "node --test --test-concurrency=1 --test-timeout=300000 --test-reporter=spec ${files% }"
+
+if ! command -v python3 >/dev/null || ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+    missing "Python 3 with venv" "the Python suite"
+else
+    if ! cmp -s requirements.txt .venv/requirements.txt; then
+        rm -rf .venv
+        python3 -m venv .venv
+        .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+        cp requirements.txt .venv/requirements.txt # last: the mark of a finished installation
+    fi
+    set -- "$@" ".venv/bin/python -B -m unittest -v test_feature_config.py"
+fi
+
+exec node run.mjs "$@"
