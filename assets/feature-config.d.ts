@@ -84,8 +84,9 @@ declare namespace FeatureConfigClient {
     /** After how many milliseconds a request is given up. Default 5 000. */
     timeout?: number;
     /**
-     * Whether uses of features are reported. Default true. The server counts each feature of an answer by itself;
-     * reported are the uses that it cannot see, those answered from the cache.
+     * Whether uses of features are reported, with the `userId`. Default true. The server counts each feature of an
+     * answer by itself; reported are the calls of `getFeature` and `isFeatureEnabled` that it cannot see, those
+     * answered from the cache.
      */
     analytics?: boolean;
   }

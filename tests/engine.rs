@@ -1,5 +1,6 @@
 //! The engine as a whole: published vectors, properties, and what it must not know.
 
+mod allocations;
 mod contexts;
 mod featurehub;
 mod flagr;

@@ -15,6 +15,7 @@ try {
   await database.importDocument('manual.yaml');
   const environment = {
     FEATURED_BIN: binary,
+    FEATURED_DB_FILE: database.db,
     FEATURED_CLIENT_TOKEN: await database.token('shop', 'client'),
     FEATURED_SERVER_TOKEN: await database.token('shop', 'server'),
     FEATURED_MANUAL_CLIENT_TOKEN: await database.token('your-site-id', 'client'),

@@ -168,6 +168,21 @@ fn a_split_gives_each_user_the_variant_of_its_bucket() {
 }
 
 #[test]
+fn a_split_ends_an_arm_just_below_its_weight() {
+    // tests/spec/native.json: user-1 of checkout has split bucket 9049.
+    let at = |weight: f64| {
+        let mut feature = ruled(
+            "sha256",
+            json!([{"name": "r", "outcome": split([weight, 0.0, (10_000.0 - weight * 100.0).round() / 100.0])}]),
+        );
+        feature["key"] = "checkout".into();
+        answer(&one(feature), "checkout", &user("user-1"))
+    };
+    assert_eq!(at(90.5), "\"a\" SPLIT rule=r variant=a");
+    assert_eq!(at(90.49), "\"c\" SPLIT rule=r variant=c");
+}
+
+#[test]
 fn under_crc32_ranges_lie_by_variant_and_the_rollout_takes_their_low_end() {
     // tests/spec/flagr.json: entityID1 of flag 100 is in bucket 221, the middle of 0..500.
     let at = |percentage: u32, order: [&str; 2]| {
@@ -238,6 +253,17 @@ fn under_murmur3_rules_without_conditions_follow_one_another() {
             "{rules}"
         );
     }
+}
+
+#[test]
+fn under_murmur3_nobody_is_in_a_band_of_nothing_not_even_bucket_0() {
+    let zero = "u40413";
+    assert_eq!(bucket::murmur3(zero, UUID), 0);
+    let told = |rules: Value| answer(&one(ruled("murmur3", rules)), "flag", &user(zero));
+    assert_eq!(told(json!([rolled("none", 0.0)])), "\"default\" DEFAULT");
+    assert_eq!(told(json!([rolled("none", 0.0001)])), "\"none\" SPLIT rule=none");
+    let rule = json!({"name": "r", "outcome": split([0.0, 0.0, 100.0])});
+    assert_eq!(told(json!([rule])), "\"c\" SPLIT rule=r variant=c");
 }
 
 #[test]

@@ -159,6 +159,12 @@ fn any_of_several_values_will_do_and_one_comparable_is_enough() {
     ] {
         check("in", &format!(r#""values": {operands}"#), "", attribute, verdict);
     }
+    for n in 0..9 {
+        let descending = r#""values": [8, 6, 7, 4, 5, 2, 3, 0, 1]"#;
+        check("in", descending, "", &n.to_string(), Holds);
+        let texts = r#""values": ["8", "6", "7", "4", "5", "2", "3", "0", "1"]"#;
+        check("in", texts, "", &n.to_string(), Holds);
+    }
     let many = format!(r#""values": [{many}, 7, "8"]"#);
     for (attribute, verdict) in [
         (r#""c0""#, Holds),
