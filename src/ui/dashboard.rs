@@ -14,7 +14,8 @@ use crate::store;
 /// `GET /`.
 pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<HttpResponse, Failure> {
     let sites = app.read(store::sites::all)?;
-    let features: usize = app.live.environments().iter().map(|environment| environment.snapshot().len()).sum();
+    let features: usize =
+        app.live.environments().iter().map(|environment| environment.snapshot().len()).sum();
     let environments = app.live.environments().len();
     let users = app.read(store::users::count)?;
     let main = html! {

@@ -70,7 +70,9 @@ impl ResponseError for Failure {
             Self::SetUpTwoFactor => see_other("/account?must=two-factor#tfa"),
             Self::StaleForm(back) => {
                 let mut response = see_other(back);
-                let note = layout::Toast::say("That form was out of date, so nothing was changed. Please try again.");
+                let note = layout::Toast::say(
+                    "That form was out of date, so nothing was changed. Please try again.",
+                );
                 let _ = response.add_cookie(&note.cookie());
                 response
             }
@@ -86,7 +88,9 @@ fn error_page(error: &Error) -> HttpResponse {
     let (title, text) = match error {
         Error::NotFound(what) => ("Not here", format!("{what} does not exist, or not any more.")),
         Error::Forbidden(why) => ("Not allowed", format!("Your role does not reach that far: {why}.")),
-        Error::Internal(_) => ("Something went wrong", "It is in the server's log. Nothing was half done.".into()),
+        Error::Internal(_) => {
+            ("Something went wrong", "It is in the server's log. Nothing was half done.".into())
+        }
         other => ("That did not work", other.to_string()),
     };
     let body = html! {

@@ -105,7 +105,8 @@ impl Place {
                 Some(name) => Some(admin::scope(conn, &site.uuid, name)?.1),
                 None => None,
             };
-            let mut counts = Counts { segments: store::segments::list(conn, site.id)?.len(), ..Counts::default() };
+            let mut counts =
+                Counts { segments: store::segments::list(conn, site.id)?.len(), ..Counts::default() };
             if let Some(environment) = &environment {
                 counts.tokens = store::tokens::list(conn, environment.id)?.len();
                 if let Some(live) = app.live.environment(environment.id) {
@@ -231,7 +232,7 @@ impl<'a> Page<'a> {
                         button.btn.quiet { "Undo" }
                     }
                 }
-                a.icon href=(self.req.path()) data-dismiss="" aria-label="Dismiss" { (icon("close")) }
+                a.icon href=(self.req.path()) data-dismiss="" aria-label="Dismiss" { (icon("cross")) }
             }
         }
     }
@@ -362,7 +363,8 @@ impl<'a> Page<'a> {
             ("audit", "Audit log", None),
             ("tokens", "Tokens", Some(counts.tokens)),
         ];
-        let current = tabs.iter().find(|(name, ..)| *name == self.tab).map_or("Environment", |(_, label, _)| label);
+        let current =
+            tabs.iter().find(|(name, ..)| *name == self.tab).map_or("Environment", |(_, label, _)| label);
         html! {
             div {
                 button type="button" .whatbtn popovertarget="what" { (icon("menu")) (current) (icon("down")) }
@@ -420,7 +422,7 @@ fn head(title: &str) -> Markup {
             meta charset="utf-8";
             meta name="viewport" content="width=device-width, initial-scale=1";
             title { (title) " · featured" }
-            meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"inlineStyleNonce":"","historyCacheSize":0,"scrollBehavior":"instant"}"#;
+            meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"inlineStyleNonce":"","historyCacheSize":0,"scrollBehavior":"instant","responseHandling":[{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},{"code":"[45]..","swap":false,"error":true}]}"#;
             link rel="icon" href=(assets::path("favicon.svg"));
             link rel="stylesheet" href=(assets::path("theme.css"));
             link rel="stylesheet" href=(assets::path("app.css"));
