@@ -232,7 +232,7 @@ impl<'a> Page<'a> {
                         button.btn.quiet { "Undo" }
                     }
                 }
-                a.icon href=(self.req.path()) data-dismiss="" aria-label="Dismiss" { (icon("close")) }
+                a.icon href=(self.req.path()) data-dismiss="" aria-label="Dismiss" { (icon("cross")) }
             }
         }
     }
@@ -422,7 +422,7 @@ fn head(title: &str) -> Markup {
             meta charset="utf-8";
             meta name="viewport" content="width=device-width, initial-scale=1";
             title { (title) " · featured" }
-            meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"inlineStyleNonce":"","historyCacheSize":0,"scrollBehavior":"instant"}"#;
+            meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"inlineStyleNonce":"","historyCacheSize":0,"scrollBehavior":"instant","responseHandling":[{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},{"code":"[45]..","swap":false,"error":true}]}"#;
             link rel="icon" href=(assets::path("favicon.svg"));
             link rel="stylesheet" href=(assets::path("theme.css"));
             link rel="stylesheet" href=(assets::path("app.css"));

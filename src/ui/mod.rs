@@ -4,13 +4,18 @@
 pub mod assets;
 pub mod audit;
 pub mod components;
+pub mod condition_form;
 pub mod dashboard;
 pub mod door;
 pub mod edit;
 pub mod failure;
+pub mod feature;
+pub mod features;
 pub mod find;
 pub mod help;
 pub mod layout;
+pub mod rule_form;
+pub mod segments;
 pub mod sites;
 pub mod test;
 pub mod tokens;
@@ -60,4 +65,36 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route(&at("/tokens"), post().to(tokens::create))
         .route(&at("/tokens/{token}/rotate"), post().to(tokens::rotate))
         .route(&at("/tokens/{token}/revoke"), post().to(tokens::revoke));
+    environment_routes(cfg);
+}
+
+/// Pages of an environment's features and segments.
+fn environment_routes(cfg: &mut ServiceConfig) {
+    let get = web::get;
+    let post = web::post;
+    let environment = "/sites/{site}/environments/{environment}";
+    let features = &format!("{environment}/features");
+    let feature = &format!("{features}/{{key}}");
+    let rule = &format!("{feature}/rules/{{rule}}");
+    let segments = &format!("{environment}/segments");
+    cfg.route(features, get().to(features::list))
+        .route(&format!("{features}/new"), get().to(features::show_new))
+        .route(&format!("{features}/new"), post().to(features::create))
+        .route(feature, get().to(feature::page))
+        .route(&format!("{feature}/switch"), post().to(features::turn))
+        .route(&format!("{feature}/lock"), post().to(features::lock))
+        .route(&format!("{feature}/delete"), get().to(features::ask_delete))
+        .route(&format!("{feature}/delete"), post().to(features::delete))
+        .route(&format!("{feature}/settings"), post().to(feature::settings))
+        .route(&format!("{feature}/variants"), get().to(feature::variants))
+        .route(&format!("{feature}/variants"), post().to(feature::change_variants))
+        .route(&format!("{feature}/history"), get().to(feature::history))
+        .route(&format!("{feature}/revert"), post().to(feature::revert))
+        .route(rule, get().to(rule_form::reload))
+        .route(rule, post().to(rule_form::post))
+        .route(&format!("{rule}/{{act}}"), post().to(rule_form::act))
+        .route(segments, get().to(segments::list))
+        .route(&format!("{segments}/{{segment}}"), get().to(segments::show))
+        .route(&format!("{segments}/{{segment}}"), post().to(segments::post))
+        .route(&format!("{segments}/{{segment}}/delete"), post().to(segments::delete));
 }

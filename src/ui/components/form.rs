@@ -33,6 +33,13 @@ impl Typed {
         self
     }
 
+    /// The same with another value for one field.
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.values.retain(|(have, _)| have != name);
+        self.values.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// A field's value; empty when there is none.
     pub fn get(&self, name: &str) -> &str {
         self.values.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str()).unwrap_or_default()

@@ -1,6 +1,9 @@
 //! Parts that pages share. A view takes values and returns markup; it loads nothing.
 
 pub mod form;
+pub mod ruler;
+pub mod sentence;
+pub mod state;
 
 use maud::{Markup, html};
 
