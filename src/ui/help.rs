@@ -105,7 +105,7 @@ pub async fn show(
         nav.crumb.s.m3 aria-label="Breadcrumb" { a href="/help" { "Help" } }
         div.head { div { h1 { (title) } p.lede { (lede) } } }
         div.prose.stack.l { (body) }
-        nav.s aria-label="More help" { @for (page, title, _) in PAGES { a href={ "/help/" (page) } aria-current=[(*page == name.as_str()).then_some("page")] { (title) } " " } }
+        nav.chips aria-label="More help" { @for (page, title, _) in PAGES { a.chip href={ "/help/" (page) } aria-current=[(*page == name.as_str()).then_some("page")] { (title) } } }
     }))
 }
 

@@ -214,7 +214,7 @@ impl<'a> Page<'a> {
                 }
             }
         };
-        let mut response = html_response(status, markup);
+        let mut response = html_response(Some(self.req), status, markup);
         if toast.is_some() {
             let _ = response.add_removal_cookie(&Cookie::build(TOAST, "").path("/").finish());
         }
@@ -445,6 +445,7 @@ fn foot() -> Markup {
 /// A page outside the product: sign-in, first run, errors.
 pub fn bare_response(status: StatusCode, title: &str, main: Markup) -> HttpResponse {
     html_response(
+        None,
         status,
         html! {
             (DOCTYPE)
@@ -463,6 +464,7 @@ pub fn bare_response(status: StatusCode, title: &str, main: Markup) -> HttpRespo
 /// The same with the form of a door in the middle.
 pub fn door_response(status: StatusCode, title: &str, form: Markup) -> HttpResponse {
     html_response(
+        None,
         status,
         html! {
             (DOCTYPE)
@@ -489,14 +491,21 @@ pub fn door_head(title: &str, lede: Option<&str>) -> Markup {
     }
 }
 
-fn html_response(status: StatusCode, markup: Markup) -> HttpResponse {
+fn html_response(req: Option<&HttpRequest>, status: StatusCode, markup: Markup) -> HttpResponse {
     let PreEscaped(text) = markup;
-    HttpResponse::build(status)
+    let mut response = HttpResponse::build(status);
+    response
         .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
         .insert_header((CONTENT_SECURITY_POLICY, CSP))
         .insert_header((REFERRER_POLICY, "same-origin"))
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header(("x-content-type-options", "nosniff"))
-        .insert_header(("cross-origin-opener-policy", "same-origin"))
-        .body(text)
+        .insert_header(("cross-origin-opener-policy", "same-origin"));
+    match req.filter(|req| assets::takes_gzip(req)).and_then(|_| assets::gzip(text.as_bytes())) {
+        Some(body) => response
+            .insert_header(("content-encoding", "gzip"))
+            .insert_header(("vary", "accept-encoding"))
+            .body(body),
+        None => response.body(text),
+    }
 }

@@ -277,15 +277,19 @@ describe('analytics', () => {
   test('a page that is hidden sends what it has, and later only what is new', async (t) => {
     const proxy = await startProxy(t, serverUrl);
     const page = await openWithClient(t, proxy, { analytics: true });
-    await use(page, 3);
-    await page.evaluate(() => {
-      Object.defineProperty(document, 'hidden', { value: true, configurable: true });
-      document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
-    });
+    const change = (hidden) =>
+      page.evaluate((hidden) => {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+      }, hidden);
+    await use(page, 2);
+    await change(false); // to be shown is no occasion
+    await use(page, 1);
+    await change(true);
     const first = await proxy.seen(isBeacon);
     assert.deepEqual(reported(first), [['premium_banner', 2]]);
     await use(page, 1);
-    await page.goto('about:blank');
+    await page.evaluate(() => dispatchEvent(new Event('pagehide')));
     const second = await proxy.seen((request) => isBeacon(request) && request !== first);
     assert.deepEqual(reported(second), [['premium_banner', 1]]);
   });

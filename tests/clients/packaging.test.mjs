@@ -71,9 +71,9 @@ for (const name of scripts) {
 
     test('is required, as the class itself or by its name', async (t) => {
       const program = `const FeatureConfigClient = require('./feature-config.js');
-        const byName = require('./feature-config.js').FeatureConfigClient;
-        ${ask} ask().then((value) => console.log(value, byName === FeatureConfigClient));`;
-      assert.equal(await runBeside(t, 'main.cjs', program), 'Welcome to our shop! true');
+        const { FeatureConfigClient: byName, default: byDefault } = require('./feature-config.js');
+        ${ask} ask().then((value) => console.log(value, byName === FeatureConfigClient, byDefault === byName));`;
+      assert.equal(await runBeside(t, 'main.cjs', program), 'Welcome to our shop! true true');
     });
 
     test('is imported in a package of modules, as default or by its name', async (t) => {

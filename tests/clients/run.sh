@@ -35,9 +35,9 @@ fi
 
 tests="packaging feature-config stream restart node-service"
 if [ -x "$CHROMIUM" ]; then
-    tests="$tests browser react"
+    tests="$tests browser react pages"
 else
-    missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser and React suites"
+    missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React and admin UI suites"
 fi
 files=$(printf '%s.test.mjs ' $tests)
 # One file at a time: they change features of the same site. The limit is for a whole file, on a busy machine.

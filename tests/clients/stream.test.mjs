@@ -103,6 +103,40 @@ test('a change of status is told and leaves the features as they were', async (t
   assert.equal(change.status, 'archived');
 });
 
+test('listeners of a new connection are told what it says, not what the last one said', async (t) => {
+  const { mock: warnings } = t.mock.method(console, 'warn', () => {});
+  const { client, connection } = await startStreams(t);
+  const snapshot = (features) => `event: snapshot\ndata: ${JSON.stringify({ features })}\n\n`;
+  const first = subscribe(t, client);
+  open((await connection()).reply).write(snapshot({ a: feature('old'), gone: feature('x') }));
+  await first.listener.next();
+  first.unsubscribe();
+
+  const both = [subscribe(t, client), subscribe(t, client)];
+  open((await connection()).reply).write(snapshot({ a: feature('new') }));
+  for (const { listener } of both) assert.deepEqual((await listener.next()).features, { a: feature('new') });
+  assert.equal(warnings.callCount(), 0, 'to unsubscribe is no failure');
+});
+
+test('a heartbeat keeps what is cached fresh', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  const { mock: fetches } = t.mock.method(globalThis, 'fetch');
+  const timers = holdTimers(t);
+  const { client, connection } = await startStreams(t);
+  const { listener } = subscribe(t, client);
+  const { reply } = await connection();
+  open(reply).write(`event: snapshot\ndata: ${JSON.stringify({ features: { a: feature('1') } })}\n\n`);
+  await listener.next();
+  await timers.take((delay) => delay === SILENCE); // set for the connection
+  await timers.take((delay) => delay === SILENCE); // set when the snapshot was heard
+
+  t.mock.timers.tick(300_000);
+  reply.write(': heartbeat\n\n');
+  await timers.take((delay) => delay === SILENCE); // set when the heartbeat was heard
+  assert.equal(await client.getFeature('shop', 'prod', 'a', '', {}), '1');
+  assert.equal(fetches.callCount(), 1);
+});
+
 test('an event that came after the request answers for it', async (t) => {
   // The stream says `new` while an older answer is still on its way; the older answer must not win.
   const { client, connection } = await startStreams(t);
@@ -161,12 +195,14 @@ test('a connection that has been silent for three heartbeats is taken for dead',
   subscribe(t, client);
   const { reply } = await connection();
   open(reply).write(': heartbeat\n\n');
-  await timers.take((delay) => delay === SILENCE); // set for the connection
+  const first = await timers.take((delay) => delay === SILENCE); // set for the connection
   const silence = await timers.take((delay) => delay === SILENCE); // set anew when something was heard
+  assert.ok(first.cleared && !silence.cleared);
   silence.run();
   await once(reply, 'close');
   (await timers.take((delay) => delay !== SILENCE)).run();
   await connection();
+  assert.ok(silence.cleared);
 });
 
 test('unsubscribing between two connections ends the attempts', async (t) => {
@@ -175,8 +211,10 @@ test('unsubscribing between two connections ends the attempts', async (t) => {
   const timers = holdTimers(t);
   const { client, connection } = await startStreams(t);
   const { unsubscribe } = subscribe(t, client);
-  (await connection()).reply.writeHead(503).end();
+  const { reply: refusal } = await connection();
+  refusal.writeHead(503).write('an answer without an end');
   const pause = await timers.take((delay) => delay !== SILENCE);
+  await once(refusal, 'close'); // what is refused is not left open
   unsubscribe();
   pause.run();
 

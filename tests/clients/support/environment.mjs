@@ -8,6 +8,8 @@ const required = (name) => {
 
 /** The server's address, such as `http://127.0.0.1:40123`. */
 export const serverUrl = required('FEATURED_URL');
+/** The file of its database, for what it does not tell over HTTP. */
+export const databaseFile = required('FEATURED_DB_FILE');
 /** The server's binary. */
 export const binary = required('FEATURED_BIN');
 /** Environment tokens of shop/prod. */

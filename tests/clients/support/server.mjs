@@ -26,6 +26,7 @@ export async function makeDatabase(binary) {
 
   return {
     db,
+    featured,
     importDocument: (name) => featured(['import', fixture(name)]),
     /** A token of `site`/prod without a rate limit. */
     async token(site, kind) {

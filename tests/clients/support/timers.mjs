@@ -6,17 +6,22 @@ export const SILENCE = 45_000;
 
 /**
  * Takes over `setTimeout` for calls from feature-config.js.
- * `take(match)` resolves with the oldest timer not taken yet whose delay matches: `{delay, run}`.
+ * `take(match)` resolves with the oldest timer not taken yet whose delay matches: `{delay, run, cleared}`.
  */
 export function holdTimers(t) {
   const held = [];
   const events = new EventEmitter();
-  const { setTimeout } = globalThis;
+  const { clearTimeout, setTimeout } = globalThis;
   t.mock.method(globalThis, 'setTimeout', (run, delay, ...rest) => {
     if (!new Error().stack.includes('/feature-config')) return setTimeout(run, delay, ...rest);
-    held.push({ delay, run });
+    const timer = { delay, run, cleared: false };
+    held.push(timer);
     events.emit('held');
-    return {};
+    return timer;
+  });
+  t.mock.method(globalThis, 'clearTimeout', (timer) => {
+    if (timer && 'cleared' in timer) timer.cleared = true;
+    else clearTimeout(timer);
   });
   return {
     async take(match) {
