@@ -277,21 +277,22 @@ pub fn update(app: &App, actor: &Actor, target: &Target, body: &str, whole: bool
         let before = store::features::find(tx, environment.id, &target.key)?;
         require_version(&before.stored, target.expected)?;
         let old = &before.stored.definition;
-        let blank = Definition {
-            enabled: true,
-            default_value: None,
-            description: String::new(),
-            tags: Vec::new(),
-            bucketing: old.bucketing,
-            bucketing_id: old.bucketing_id.clone(),
-            variants: Vec::new(),
-            ..old.clone()
-        };
-        let (mut definition, locked) = decode(tx, &site, &node, Some(if whole { &blank } else { old }))?;
-        if whole && !node_has(&node, "rules") {
-            definition.rules.clear();
+        let mut base = old.clone();
+        if whole {
+            base.enabled = true;
+            base.default_value = None;
+            base.description.clear();
+            base.tags.clear();
+            base.variants.clear();
         }
-        require_variants_kept(old, &definition)?;
+        if !node_has(&node, "rules") {
+            if whole {
+                base.rules.clear();
+            } else {
+                require_variants_kept(old, &node)?;
+            }
+        }
+        let (definition, locked) = decode(tx, &site, &node, Some(&base))?;
         let locked = locked.unwrap_or(before.stored.locked);
         let (feature, change) = save(tx, &site, &environment, &before, definition, locked)?;
         Ok(Written { value: feature, changes: change.into_iter().collect() })
@@ -302,13 +303,18 @@ fn node_has(node: &Node<'_>, name: &str) -> bool {
     node.object(&mut Problems::default()).is_some_and(|object| object.has(name))
 }
 
-/// `in_use` when a variant went away that a rule still gives.
-fn require_variants_kept(before: &Definition, after: &Definition) -> Result<()> {
-    let gone = before.variants.iter().filter(|old| !after.variants.iter().any(|new| new.key == old.key));
-    for variant in gone {
-        require_unused(after, &variant.key)?;
-    }
-    Ok(())
+/// `in_use` when a body takes a variant away that a rule gives which stays. What else is wrong with the body is
+/// for others to say.
+fn require_variants_kept(before: &Definition, body: &Node<'_>) -> Result<()> {
+    let problems = &mut Problems::default();
+    let Some(listed) = body.object(problems).and_then(|mut body| body.take_value("variants")) else {
+        return Ok(());
+    };
+    let Some(listed) = listed.list(feature::MAX_RULES, problems) else { return Ok(()) };
+    let kept: HashSet<String> =
+        listed.iter().filter_map(|one| one.object(problems)?.take("key")?.string(problems)).collect();
+    let gone = before.variants.iter().filter(|variant| !kept.contains(&variant.key));
+    gone.map(|variant| require_unused(before, &variant.key)).collect()
 }
 
 fn require_unused(definition: &Definition, variant: &str) -> Result<()> {
