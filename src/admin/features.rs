@@ -405,7 +405,14 @@ fn edit<T>(
     })
 }
 
-fn read_rule(definition: &Definition, body: &str, base: Option<&Rule>) -> Result<Rule> {
+/// Reads and checks one rule; paths are those of its own body.
+fn read_rule(
+    tx: &Tx<'_>,
+    site: &Site,
+    definition: &Definition,
+    body: &str,
+    base: Option<&Rule>,
+) -> Result<Rule> {
     let node = parse(body)?;
     if !node.is_object() {
         return Err(Error::BadJson("the body must be a JSON object".into()));
@@ -413,10 +420,10 @@ fn read_rule(definition: &Definition, body: &str, base: Option<&Rule>) -> Result
     let mut problems = Problems::default();
     let rule = feature::read_rule(&node, Some(definition.kind), base, &mut problems);
     if let Some(rule) = &rule {
-        // Checked against variants and bucketing alone, so that paths are those of this body.
         let alone = Definition { rules: vec![rule.clone()], ..definition.clone() };
         let mut found = Problems::default();
         alone.check(&mut found);
+        check_segments(&alone, &segment_keys(tx, site)?, "", &mut found);
         for problem in found.invalid {
             problems.add(problem.field.trim_start_matches("rules[0].").to_owned(), problem.message);
         }
@@ -433,8 +440,8 @@ fn position(definition: &Definition, id: &str) -> Result<usize> {
 
 /// Adds a rule behind those of its priority. Body: a rule.
 pub fn create_rule(app: &App, actor: &Actor, target: &Target, body: &str) -> Result<(StoredFeature, Rule)> {
-    edit(app, actor, target, |_, _, definition| {
-        let mut rule = read_rule(definition, body, None)?;
+    edit(app, actor, target, |tx, site, definition| {
+        let mut rule = read_rule(tx, site, definition, body, None)?;
         if definition.rules.len() >= feature::MAX_RULES {
             let message = format!("a feature has at most {} rules", feature::MAX_RULES);
             return Err(Error::conflict("limit_reached", message));
@@ -454,9 +461,9 @@ pub fn update_rule(
     id: &str,
     body: &str,
 ) -> Result<(StoredFeature, Rule)> {
-    edit(app, actor, target, |_, _, definition| {
+    edit(app, actor, target, |tx, site, definition| {
         let at = position(definition, id)?;
-        let mut rule = read_rule(definition, body, Some(&definition.rules[at]))?;
+        let mut rule = read_rule(tx, site, definition, body, Some(&definition.rules[at]))?;
         rule.id = definition.rules[at].id;
         definition.rules[at] = rule.clone();
         let naming = Naming::rule(&rule, "updated", "rule.updated");
