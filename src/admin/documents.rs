@@ -20,7 +20,7 @@ use crate::error::{self, Error, Result};
 use crate::ids::FeatureId;
 use crate::store;
 use crate::store::contexts::ContextRow;
-use crate::store::environments::Environment;
+use crate::store::environments::{Environment, New};
 use crate::store::features::FeatureRow;
 use crate::store::sites::Site;
 
@@ -319,18 +319,14 @@ impl Import<'_> {
         };
         let environment = match found {
             None => {
-                let (mut environment, change) = environments::insert(
-                    self.tx,
-                    site,
-                    &wanted.name,
-                    &wanted.description,
-                    &wanted.tags,
-                    wanted.status,
-                )?;
-                if !wanted.user_id_is_context {
-                    environment.user_id_is_context = false;
-                    store::environments::update(self.tx, &environment, self.tx.now)?;
-                }
+                let new = New {
+                    name: &wanted.name,
+                    description: &wanted.description,
+                    tags: &wanted.tags,
+                    status: wanted.status,
+                    user_id_is_context: wanted.user_id_is_context,
+                };
+                let (environment, change) = environments::insert(self.tx, site, &new)?;
                 self.changes.push(change);
                 self.plan.created(path.clone());
                 environment
