@@ -1,6 +1,7 @@
 //! Reading requests: bodies with their type and size, path segments, queries, pages.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
@@ -150,9 +151,14 @@ impl Query {
             .flatten();
         match bytes.map(String::from_utf8) {
             Some(Ok(cursor)) => Ok(Some(cursor)),
-            _ => Err(Error::BadRequest("invalid_cursor", "the cursor is not one of this list".into())),
+            _ => Err(invalid_cursor()),
         }
     }
+}
+
+/// The cursor cannot be one that this list gave.
+pub fn invalid_cursor() -> Error {
+    Error::BadRequest("invalid_cursor", "the cursor is not one of this list".into())
 }
 
 /// One page of a list.
@@ -175,6 +181,20 @@ impl<T> Page<T> {
             .filter(|_| more)
             .map(|row| cursor(row).bytes().map(|byte| format!("{byte:02x}")).collect());
         Self { items: rows.into_iter().map(view).collect(), next_cursor }
+    }
+
+    /// A page of a list that was read whole and stands in the order of `key`.
+    pub fn cut<R, K: Ord + FromStr + ToString>(
+        mut rows: Vec<R>,
+        query: &Query,
+        key: impl Fn(&R) -> K,
+        view: impl Fn(R) -> T,
+    ) -> Result<Self> {
+        if let Some(cursor) = query.cursor()? {
+            let after: K = cursor.parse().map_err(|_| invalid_cursor())?;
+            rows.retain(|row| key(row) > after);
+        }
+        Ok(Self::of(rows, query.limit()?, |row| key(row).to_string(), view))
     }
 }
 
