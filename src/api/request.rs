@@ -81,6 +81,11 @@ fn read(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result
     }
 }
 
+/// The path as it was sent, see `routes`.
+pub fn path(req: &HttpRequest) -> String {
+    req.path().replace("%253A", "%3A")
+}
+
 /// A segment of the path, decoded. Colons that were encoded arrive encoded twice, see `routes`.
 pub fn segment(req: &HttpRequest, name: &str) -> Result<String> {
     let raw = req.match_info().get(name).unwrap_or_default();
