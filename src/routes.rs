@@ -10,7 +10,7 @@ use actix_web::middleware::Next;
 use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
-use crate::api::request::MAX_BODY;
+use crate::api::request::{MAX_BODY, path};
 use crate::api::{cors, plain, rest};
 use crate::app::App;
 use crate::error::Error;
@@ -31,7 +31,7 @@ pub fn configure(cfg: &mut ServiceConfig) {
 }
 
 async fn not_found(req: HttpRequest) -> Result<HttpResponse, Error> {
-    Err(Error::NotFound(format!("the path {}", req.path())))
+    Err(Error::NotFound(format!("the path {}", path(&req))))
 }
 
 /// Around every request: preflights, metrics, a log line, CORS, and JSON for errors that the framework made.

@@ -1,5 +1,6 @@
 //! One test binary: one module per door and per promise.
 
+mod admin;
 mod client;
 mod engine;
 mod reference;

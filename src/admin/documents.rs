@@ -20,7 +20,7 @@ use crate::error::{self, Error, Result};
 use crate::ids::FeatureId;
 use crate::store;
 use crate::store::contexts::ContextRow;
-use crate::store::environments::Environment;
+use crate::store::environments::{Environment, New};
 use crate::store::features::FeatureRow;
 use crate::store::sites::Site;
 
@@ -73,8 +73,9 @@ impl Plan {
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.created.is_empty() && self.updated.is_empty() && self.deleted.is_empty()
+    /// How much is made, changed or deleted.
+    fn size(&self) -> usize {
+        self.created.len() + self.updated.len() + self.deleted.len()
     }
 }
 
@@ -162,8 +163,15 @@ pub fn import(
                 ));
             }
         }
-        let mut import =
-            Import { app, tx, mode, plan: Plan { dry_run, ..Plan::default() }, changes: Vec::new() };
+        let mut import = Import {
+            app,
+            tx,
+            mode,
+            plan: Plan { dry_run, ..Plan::default() },
+            changes: Vec::new(),
+            problems: Problems::default(),
+            locked: Vec::new(),
+        };
         import.run(document)?;
         Ok(Written { value: import.plan, changes: import.changes })
     };
@@ -176,6 +184,10 @@ struct Import<'a> {
     mode: Mode,
     plan: Plan,
     changes: Vec<Change>,
+    /// What does not fit, collected to the end: what was written until then is taken back.
+    problems: Problems,
+    /// The paths of locked features that differ.
+    locked: Vec<String>,
 }
 
 impl Import<'_> {
@@ -183,7 +195,7 @@ impl Import<'_> {
         let site = self.site(document)?;
         let segments = self.segments(&site, &document.segments)?;
         let known: HashSet<String> = segments.iter().map(|segment| segment.key.clone()).collect();
-        self.check_features(document, &known)?;
+        self.check_features(document, &known);
         let existing = store::environments::list(self.tx, site.id)?;
         let more =
             document.environments.iter().filter(|e| !existing.iter().any(|old| old.name == e.name)).count();
@@ -191,10 +203,15 @@ impl Import<'_> {
         for (at, environment) in document.environments.iter().enumerate() {
             self.environment(&site, environment, &format!("environments[{at}]"))?;
         }
+        error::check(std::mem::take(&mut self.problems))?;
+        if !self.locked.is_empty() {
+            let message = format!("unlock first: {}", self.locked.join(", "));
+            return Err(Error::Conflict("locked", message, json!({ "paths": self.locked })));
+        }
         if self.mode == Mode::Replace {
             self.drop_segments(&site, &document.segments)?;
         }
-        if !self.plan.is_empty() {
+        if self.plan.size() > 0 {
             let summary = format!(
                 "document imported: {} created, {} updated, {} deleted",
                 self.plan.created.len(),
@@ -244,10 +261,16 @@ impl Import<'_> {
                 format!("a site has at most {} segments", segments::MAX),
             ));
         }
-        segments::check(&all, |key| {
+        let checked = segments::check(&all, |key| {
             let at = wanted.iter().position(|segment| segment.key == key);
             at.map_or_else(|| format!("segment {key}"), |at| format!("segments[{at}].conditions"))
-        })?;
+        });
+        match checked {
+            Err(Error::Invalid(found)) => {
+                found.into_iter().for_each(|problem| self.problems.add(problem.field, problem.message));
+            }
+            other => other?,
+        }
         for segment in wanted {
             let path = format!("segments/{}", segment.key);
             match before.iter().find(|row| row.segment.key == segment.key) {
@@ -298,15 +321,13 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn check_features(&self, document: &Document, known: &HashSet<String>) -> Result<()> {
-        let mut problems = Problems::default();
+    fn check_features(&mut self, document: &Document, known: &HashSet<String>) {
         for (at, environment) in document.environments.iter().enumerate() {
             for (feature_at, definition) in environment.features.iter().enumerate() {
                 let path = format!("environments[{at}].features[{feature_at}]");
-                features::check_segments(definition, known, &path, &mut problems);
+                features::check_segments(definition, known, &path, &mut self.problems);
             }
         }
-        error::check(problems)
     }
 
     fn environment(&mut self, site: &Site, wanted: &document::Environment, at: &str) -> Result<()> {
@@ -317,20 +338,20 @@ impl Import<'_> {
             Ok(_) | Err(Error::NotFound(_)) => None,
             Err(error) => return Err(error),
         };
+        // Read-only until made active again, also for documents.
+        let stays_archived = wanted.status == Status::Archived
+            && found.as_ref().is_some_and(|environment| environment.status == Status::Archived);
+        let size = self.plan.size();
         let environment = match found {
             None => {
-                let (mut environment, change) = environments::insert(
-                    self.tx,
-                    site,
-                    &wanted.name,
-                    &wanted.description,
-                    &wanted.tags,
-                    wanted.status,
-                )?;
-                if !wanted.user_id_is_context {
-                    environment.user_id_is_context = false;
-                    store::environments::update(self.tx, &environment, self.tx.now)?;
-                }
+                let new = New {
+                    name: &wanted.name,
+                    description: &wanted.description,
+                    tags: &wanted.tags,
+                    status: wanted.status,
+                    user_id_is_context: wanted.user_id_is_context,
+                };
+                let (environment, change) = environments::insert(self.tx, site, &new)?;
                 self.changes.push(change);
                 self.plan.created(path.clone());
                 environment
@@ -338,7 +359,11 @@ impl Import<'_> {
             Some(before) => self.update_environment(site, before, wanted, &path)?,
         };
         let features = self.features(site, &environment, wanted, at, &path)?;
-        self.contexts(site, &environment, wanted, &features, at, &path)
+        self.contexts(site, &environment, wanted, &features, at, &path)?;
+        if stays_archived && self.plan.size() > size {
+            super::require_writable(&environment)?;
+        }
+        Ok(())
     }
 
     fn update_environment(
@@ -392,9 +417,6 @@ impl Import<'_> {
             .into_iter()
             .map(|row| (row.stored.definition.key.clone(), row))
             .collect();
-        let mut locked = Vec::new();
-        let mut problems = Problems::default();
-        let changed_before = self.plan.created.len() + self.plan.updated.len() + self.plan.deleted.len();
         for (feature_at, definition) in wanted.features.iter().enumerate() {
             let feature_path = format!("{path}/features/{}", definition.key);
             let Some(row) = before.remove(&definition.key) else {
@@ -412,13 +434,13 @@ impl Import<'_> {
                 continue;
             }
             if row.stored.locked {
-                locked.push(feature_path);
+                self.locked.push(feature_path);
                 continue;
             }
             match features::save(self.tx, site, environment, &row, definition, false) {
                 Ok((_, change)) => self.changes.extend(change),
                 Err(Error::Conflict("type_conflict", message, _)) => {
-                    problems.add(format!("{at}.features[{feature_at}].type"), message);
+                    self.problems.add(format!("{at}.features[{feature_at}].type"), message);
                 }
                 Err(error) => return Err(error),
             }
@@ -429,23 +451,14 @@ impl Import<'_> {
             for row in gone {
                 let feature_path = format!("{path}/features/{}", row.stored.definition.key);
                 if row.stored.locked {
-                    locked.push(feature_path);
+                    self.locked.push(feature_path);
                     continue;
                 }
                 self.changes.push(features::remove(self.tx, site, environment, &row, true)?);
                 self.plan.deleted(feature_path);
             }
         }
-        error::check(problems)?;
-        if !locked.is_empty() {
-            let message = format!("unlock first: {}", locked.join(", "));
-            return Err(Error::Conflict("locked", message, json!({ "paths": locked })));
-        }
-        let changed = self.plan.created.len() + self.plan.updated.len() + self.plan.deleted.len();
-        if environment.status == Status::Archived && changed > changed_before {
-            super::require_writable(environment)?;
-        }
-        Ok(store::features::ids(self.tx, environment.id)?)
+        store::features::ids(self.tx, environment.id)
     }
 
     fn contexts(
@@ -461,7 +474,10 @@ impl Import<'_> {
             .into_iter()
             .map(|context| (context.key.clone(), context))
             .collect();
-        let rows = self.read_contexts(environment, wanted, features, &before, at)?;
+        let rows = self.read_contexts(wanted, features, &before, at);
+        if !self.problems.is_empty() {
+            return Ok(());
+        }
         let ids: HashMap<String, FeatureId> =
             features.iter().map(|(key, (id, _))| (key.clone(), *id)).collect();
         for row in &rows {
@@ -493,14 +509,13 @@ impl Import<'_> {
 
     /// Checks the Contexts of a document against the features and Contexts there will be.
     fn read_contexts(
-        &self,
-        environment: &Environment,
+        &mut self,
         wanted: &document::Environment,
         features: &HashMap<String, (FeatureId, FeatureType)>,
         before: &HashMap<String, ContextRow>,
         at: &str,
-    ) -> Result<Vec<ContextRow>> {
-        let mut problems = Problems::default();
+    ) -> Vec<ContextRow> {
+        let problems = &mut self.problems;
         let mut prototypes: HashMap<&str, &[String]> = HashMap::new();
         if self.mode == Mode::Merge {
             prototypes.extend(before.values().map(|row| (row.key.as_str(), row.prototypes.as_slice())));
@@ -550,13 +565,7 @@ impl Import<'_> {
                 updated_by: self.tx.actor.name.clone(),
             });
         }
-        error::check(problems)?;
-        if environment.status == Status::Archived
-            && rows.iter().any(|row| !before.get(&row.key).is_some_and(|old| same_context(old, row)))
-        {
-            super::require_writable(environment)?;
-        }
-        Ok(rows)
+        rows
     }
 }
 

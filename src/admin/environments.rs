@@ -14,7 +14,7 @@ use crate::engine::snapshot::Status;
 use crate::engine::value::Json;
 use crate::error::{Error, Result};
 use crate::store;
-use crate::store::environments::Environment;
+use crate::store::environments::{Environment, New};
 use crate::store::sites::Site;
 
 /// An environment as the API shows it.
@@ -96,7 +96,7 @@ pub(super) fn require_room(app: &App, tx: &Tx<'_>, site: &Site, more: usize) -> 
 /// Makes an environment. Body: `{name, description?, tags?, status?, userIdIsContextKey?}`.
 pub fn create(app: &App, actor: &Actor, site: &str, body: &str) -> Result<Environment> {
     actor.require(Permission::Change)?;
-    let (name, description, tags, status, by_user) = read_body(body, |object, problems| {
+    let (name, description, tags, status, user_id_is_context) = read_body(body, |object, problems| {
         let name = object.require("name", problems).and_then(|node| read_environment_name(&node, problems));
         let description = text(object, "description", None, 4000, problems);
         let tags = tags(object, &[], problems);
@@ -107,11 +107,8 @@ pub fn create(app: &App, actor: &Actor, site: &str, body: &str) -> Result<Enviro
     app.write(actor, |tx| {
         let site = store::sites::find(tx, site)?;
         require_room(app, tx, &site, 1)?;
-        let (mut environment, change) = insert(tx, &site, &name, &description, &tags, status)?;
-        if !by_user {
-            environment.user_id_is_context = false;
-            store::environments::update(tx, &environment, tx.now)?;
-        }
+        let new = New { name: &name, description: &description, tags: &tags, status, user_id_is_context };
+        let (environment, change) = insert(tx, &site, &new)?;
         Ok(Written::one(environment, change))
     })
 }
@@ -131,15 +128,10 @@ fn by_user(object: &mut Object<'_>, before: bool, problems: &mut Problems) -> Op
 }
 
 /// Inserts an environment.
-pub(super) fn insert(
-    tx: &Tx<'_>,
-    site: &Site,
-    name: &str,
-    description: &str,
-    tags: &[String],
-    status: Status,
-) -> Result<(Environment, Change)> {
-    let environment = store::environments::insert(tx, site.id, name, description, tags, status, tx.now)?;
+pub(super) fn insert(tx: &Tx<'_>, site: &Site, new: &New<'_>) -> Result<(Environment, Change)> {
+    let mut environment = store::environments::insert(tx, site.id, new, tx.now)?;
+    // What is touched gets a new revision with the commit.
+    environment.revision += 1;
     let touched = Touched::Environments(vec![environment.id]);
     let change = change(site, &environment, "created", touched, None, Some(&environment));
     Ok((environment, change))

@@ -277,21 +277,22 @@ pub fn update(app: &App, actor: &Actor, target: &Target, body: &str, whole: bool
         let before = store::features::find(tx, environment.id, &target.key)?;
         require_version(&before.stored, target.expected)?;
         let old = &before.stored.definition;
-        let blank = Definition {
-            enabled: true,
-            default_value: None,
-            description: String::new(),
-            tags: Vec::new(),
-            bucketing: old.bucketing,
-            bucketing_id: old.bucketing_id.clone(),
-            variants: Vec::new(),
-            ..old.clone()
-        };
-        let (mut definition, locked) = decode(tx, &site, &node, Some(if whole { &blank } else { old }))?;
-        if whole && !node_has(&node, "rules") {
-            definition.rules.clear();
+        let mut base = old.clone();
+        if whole {
+            base.enabled = true;
+            base.default_value = None;
+            base.description.clear();
+            base.tags.clear();
+            base.variants.clear();
         }
-        require_variants_kept(old, &definition)?;
+        if !node_has(&node, "rules") {
+            if whole {
+                base.rules.clear();
+            } else {
+                require_variants_kept(old, &node)?;
+            }
+        }
+        let (definition, locked) = decode(tx, &site, &node, Some(&base))?;
         let locked = locked.unwrap_or(before.stored.locked);
         let (feature, change) = save(tx, &site, &environment, &before, definition, locked)?;
         Ok(Written { value: feature, changes: change.into_iter().collect() })
@@ -302,13 +303,18 @@ fn node_has(node: &Node<'_>, name: &str) -> bool {
     node.object(&mut Problems::default()).is_some_and(|object| object.has(name))
 }
 
-/// `in_use` when a variant went away that a rule still gives.
-fn require_variants_kept(before: &Definition, after: &Definition) -> Result<()> {
-    let gone = before.variants.iter().filter(|old| !after.variants.iter().any(|new| new.key == old.key));
-    for variant in gone {
-        require_unused(after, &variant.key)?;
-    }
-    Ok(())
+/// `in_use` when a body takes a variant away that a rule gives which stays. What else is wrong with the body is
+/// for others to say.
+fn require_variants_kept(before: &Definition, body: &Node<'_>) -> Result<()> {
+    let problems = &mut Problems::default();
+    let Some(listed) = body.object(problems).and_then(|mut body| body.take_value("variants")) else {
+        return Ok(());
+    };
+    let Some(listed) = listed.list(feature::MAX_RULES, problems) else { return Ok(()) };
+    let kept: HashSet<String> =
+        listed.iter().filter_map(|one| one.object(problems)?.take("key")?.string(problems)).collect();
+    let gone = before.variants.iter().filter(|variant| !kept.contains(&variant.key));
+    gone.map(|variant| require_unused(before, &variant.key)).collect()
 }
 
 fn require_unused(definition: &Definition, variant: &str) -> Result<()> {
@@ -399,7 +405,14 @@ fn edit<T>(
     })
 }
 
-fn read_rule(definition: &Definition, body: &str, base: Option<&Rule>) -> Result<Rule> {
+/// Reads and checks one rule; paths are those of its own body.
+fn read_rule(
+    tx: &Tx<'_>,
+    site: &Site,
+    definition: &Definition,
+    body: &str,
+    base: Option<&Rule>,
+) -> Result<Rule> {
     let node = parse(body)?;
     if !node.is_object() {
         return Err(Error::BadJson("the body must be a JSON object".into()));
@@ -407,10 +420,10 @@ fn read_rule(definition: &Definition, body: &str, base: Option<&Rule>) -> Result
     let mut problems = Problems::default();
     let rule = feature::read_rule(&node, Some(definition.kind), base, &mut problems);
     if let Some(rule) = &rule {
-        // Checked against variants and bucketing alone, so that paths are those of this body.
         let alone = Definition { rules: vec![rule.clone()], ..definition.clone() };
         let mut found = Problems::default();
         alone.check(&mut found);
+        check_segments(&alone, &segment_keys(tx, site)?, "", &mut found);
         for problem in found.invalid {
             problems.add(problem.field.trim_start_matches("rules[0].").to_owned(), problem.message);
         }
@@ -427,8 +440,8 @@ fn position(definition: &Definition, id: &str) -> Result<usize> {
 
 /// Adds a rule behind those of its priority. Body: a rule.
 pub fn create_rule(app: &App, actor: &Actor, target: &Target, body: &str) -> Result<(StoredFeature, Rule)> {
-    edit(app, actor, target, |_, _, definition| {
-        let mut rule = read_rule(definition, body, None)?;
+    edit(app, actor, target, |tx, site, definition| {
+        let mut rule = read_rule(tx, site, definition, body, None)?;
         if definition.rules.len() >= feature::MAX_RULES {
             let message = format!("a feature has at most {} rules", feature::MAX_RULES);
             return Err(Error::conflict("limit_reached", message));
@@ -448,9 +461,9 @@ pub fn update_rule(
     id: &str,
     body: &str,
 ) -> Result<(StoredFeature, Rule)> {
-    edit(app, actor, target, |_, _, definition| {
+    edit(app, actor, target, |tx, site, definition| {
         let at = position(definition, id)?;
-        let mut rule = read_rule(definition, body, Some(&definition.rules[at]))?;
+        let mut rule = read_rule(tx, site, definition, body, Some(&definition.rules[at]))?;
         rule.id = definition.rules[at].id;
         definition.rules[at] = rule.clone();
         let naming = Naming::rule(&rule, "updated", "rule.updated");

@@ -13,7 +13,7 @@ use crate::engine::snapshot::Status;
 use crate::engine::value::Json;
 use crate::error::{Error, Result};
 use crate::store;
-use crate::store::environments::Environment;
+use crate::store::environments::{Environment, New};
 use crate::store::sites::Site;
 
 /// A site as the API shows it.
@@ -131,8 +131,14 @@ pub fn create(app: &App, actor: &Actor, body: &str) -> Result<Site> {
             None => free_slug(tx, &name)?,
         };
         let (site, mut changes) = insert(tx, &slug, &name, &description)?;
-        let (_, change) =
-            super::environments::insert(tx, &site, "prod", "", &["production".into()], Status::Active)?;
+        let prod = New {
+            name: "prod",
+            description: "",
+            tags: &["production".into()],
+            status: Status::Active,
+            user_id_is_context: true,
+        };
+        let (_, change) = super::environments::insert(tx, &site, &prod)?;
         changes.push(change);
         Ok(Written { value: site, changes })
     })

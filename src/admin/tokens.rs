@@ -118,9 +118,16 @@ fn read_permissions(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<Stri
     Some(permissions)
 }
 
-fn read_expiry(node: &Node<'_>, now: Millis, problems: &mut Problems) -> Option<Millis> {
+/// When a token ends: in the future, or as it was.
+fn read_expiry(
+    node: &Node<'_>,
+    before: Option<Millis>,
+    now: Millis,
+    problems: &mut Problems,
+) -> Option<Millis> {
     let at = clock::parse(&node.string(problems)?);
     match at {
+        Some(_) if at == before => {}
         None => problems.add(&node.path, "must be an RFC 3339 time such as 2026-01-31T12:00:00Z"),
         Some(at) if at <= now => problems.add(&node.path, "must be in the future"),
         Some(_) => {}
@@ -146,7 +153,7 @@ pub fn create(app: &App, actor: &Actor, site: &str, environment: &str, body: &st
             None => Some(vec!["READ".into()]),
         };
         let expires_at = match object.take_value("expiresAt") {
-            Some(node) => read_expiry(&node, now, problems).map(Some),
+            Some(node) => read_expiry(&node, None, now, problems).map(Some),
             None => Some(None),
         };
         let rate_limit = read_rate_limit(object, None, problems);
@@ -208,16 +215,25 @@ pub fn update(
             };
             let expires_at = match object.take("expiresAt") {
                 Some(node) if node.is_null() => Some(None),
-                Some(node) => read_expiry(&node, tx.now, problems).map(Some),
+                Some(node) => read_expiry(&node, before.expires_at, tx.now, problems).map(Some),
                 None => Some(before.expires_at),
             };
             let rate_limit = read_rate_limit(object, before.rate_limit, problems);
+            if let Some(node) = object.take_value("kind")
+                && node.string(problems).is_some_and(|kind| kind != before.kind.as_str())
+            {
+                problems.add("kind", "is fixed once made");
+            }
+            object.ignore(&["id", "createdAt", "createdBy", "lastUsedAt", "uses", "previousUntil"]);
             after.description = description?;
             after.permissions = permissions?;
             after.expires_at = expires_at?;
             after.rate_limit = rate_limit?;
             Some(())
         })?;
+        if after == before {
+            return Ok(Written::nothing(after));
+        }
         store::tokens::update(tx, &after)?;
         let change = change(&site, &environment, &after, "updated", Some(&before), Some(&after));
         Ok(Written::one(after, change))

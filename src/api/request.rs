@@ -1,6 +1,7 @@
 //! Reading requests: bodies with their type and size, path segments, queries, pages.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
@@ -69,7 +70,8 @@ impl FromRequest for AnyBody {
 }
 
 fn read(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes>> + use<> {
-    let limit = if req.path().ends_with("/import") { MAX_IMPORT } else { MAX_BODY };
+    let is_import = req.match_pattern().is_some_and(|pattern| pattern.ends_with("/import"));
+    let limit = if is_import { MAX_IMPORT } else { MAX_BODY };
     let bytes = Bytes::from_request(req, payload);
     async move {
         bytes.await.map_err(|error| match error.as_error::<PayloadError>() {
@@ -77,6 +79,11 @@ fn read(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result
             _ => Error::BadJson("the body did not arrive whole".into()),
         })
     }
+}
+
+/// The path as it was sent, see `routes`.
+pub fn path(req: &HttpRequest) -> String {
+    req.path().replace("%253A", "%3A")
 }
 
 /// A segment of the path, decoded. Colons that were encoded arrive encoded twice, see `routes`.
@@ -150,9 +157,14 @@ impl Query {
             .flatten();
         match bytes.map(String::from_utf8) {
             Some(Ok(cursor)) => Ok(Some(cursor)),
-            _ => Err(Error::BadRequest("invalid_cursor", "the cursor is not one of this list".into())),
+            _ => Err(invalid_cursor()),
         }
     }
+}
+
+/// The cursor cannot be one that this list gave.
+pub fn invalid_cursor() -> Error {
+    Error::BadRequest("invalid_cursor", "the cursor is not one of this list".into())
 }
 
 /// One page of a list.
@@ -175,6 +187,20 @@ impl<T> Page<T> {
             .filter(|_| more)
             .map(|row| cursor(row).bytes().map(|byte| format!("{byte:02x}")).collect());
         Self { items: rows.into_iter().map(view).collect(), next_cursor }
+    }
+
+    /// A page of a list that was read whole and stands in the order of `key`.
+    pub fn cut<R, K: Ord + FromStr + ToString>(
+        mut rows: Vec<R>,
+        query: &Query,
+        key: impl Fn(&R) -> K,
+        view: impl Fn(R) -> T,
+    ) -> Result<Self> {
+        if let Some(cursor) = query.cursor()? {
+            let after: K = cursor.parse().map_err(|_| invalid_cursor())?;
+            rows.retain(|row| key(row) > after);
+        }
+        Ok(Self::of(rows, query.limit()?, |row| key(row).to_string(), view))
     }
 }
 

@@ -76,24 +76,38 @@ pub fn revisions(conn: &Connection) -> Result<Vec<(EnvironmentId, u64)>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// An environment to be.
+pub struct New<'a> {
+    pub name: &'a str,
+    pub description: &'a str,
+    pub tags: &'a [String],
+    pub status: Status,
+    pub user_id_is_context: bool,
+}
+
 /// Inserts an environment. `name_taken` when the site has one of that name.
-pub fn insert(
-    conn: &Connection,
-    site: SiteId,
-    name: &str,
-    description: &str,
-    tags: &[String],
-    status: Status,
-    now: Millis,
-) -> Result<Environment> {
+pub fn insert(conn: &Connection, site: SiteId, new: &New<'_>, now: Millis) -> Result<Environment> {
     let id = counters::next_id(conn, "environments")?;
     conn.prepare_cached(
-        "INSERT INTO environments (id, uuid, site_id, name, description, tags, status, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+        "INSERT INTO environments (id, uuid, site_id, name, description, tags, status, user_id_is_context,
+                                   created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
     )?
-    .execute((id, Uuid::now_v7().to_string(), site, name, description, list_to_json(tags), status.as_str(), now))
-    .map_err(|error| unique(error, "name_taken", &format!("the site has an environment {name} already")))?;
-    find(conn, site, name)
+    .execute((
+        id,
+        Uuid::now_v7().to_string(),
+        site,
+        new.name,
+        new.description,
+        list_to_json(new.tags),
+        new.status.as_str(),
+        new.user_id_is_context,
+        now,
+    ))
+    .map_err(|error| {
+        unique(error, "name_taken", &format!("the site has an environment {} already", new.name))
+    })?;
+    find(conn, site, new.name)
 }
 
 /// Writes back what can change of an environment.

@@ -39,7 +39,7 @@ pub const PERMISSIONS: &[&str] =
     &["READ", "CHANGE_VALUE", "LOCK", "UNLOCK", "CONTEXTS_WRITE", "FLAGR_ADMIN", "EXTENDED_DATA"];
 
 /// One environment token, without its secret.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Token {
     pub id: TokenId,
     pub uuid: String,

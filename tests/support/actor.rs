@@ -190,7 +190,7 @@ impl Stream {
             }
             let chunk = poll_fn(|cx| Pin::new(&mut self.body).poll_next(cx));
             let chunk =
-                tokio::time::timeout(Duration::from_secs(5), chunk).await.expect("something, in time");
+                tokio::time::timeout(Duration::from_secs(30), chunk).await.expect("something, in time");
             self.buffer += std::str::from_utf8(&chunk?.expect("bytes")).expect("UTF-8");
         }
     }

@@ -24,8 +24,8 @@ use featured::store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub use actor::{Actor, Event, Reply, Stream, query};
-pub use database::{ChangeRow, Dump};
+pub use actor::{Actor, Reply, query};
+pub use database::ChangeRow;
 
 use actor::Call;
 
@@ -36,8 +36,10 @@ pub const PROD: &str = "/api/v1/sites/shop/environments/prod";
 pub struct TestApp {
     pub app: Arc<App>,
     call: Call,
-    /// Secrets by what they are for: made when first asked for.
-    secrets: RefCell<HashMap<String, String>>,
+    /// Personal access tokens of vera, eddie and ada.
+    people: [String; 3],
+    /// Environment tokens by kind: made when first asked for.
+    secrets: RefCell<HashMap<&'static str, String>>,
     _folder: TempDir,
 }
 
@@ -54,6 +56,8 @@ impl TestApp {
         adjust(&mut config);
         let app = App::open(config).expect("a fresh database");
         admin::sites::create(&app, &Author::system("test"), r#"{"name": "Shop"}"#).expect("a site");
+        let people = [("vera", Role::Viewer), ("eddie", Role::Editor), ("ada", Role::Admin)]
+            .map(|(name, role)| person(&app, name, role));
         let service = test::init_service(
             actix_web::App::new()
                 .app_data(Data::from(app.clone()))
@@ -70,7 +74,7 @@ impl TestApp {
                 })
             })
         });
-        Self { app, call, secrets: RefCell::default(), _folder: folder }
+        Self { app, call, people, secrets: RefCell::default(), _folder: folder }
     }
 
     /// Somebody without a credential.
@@ -89,14 +93,12 @@ impl TestApp {
     }
 
     pub fn sdk_secret(&self) -> String {
-        self.secret("client", || self.token(json!({"description": "page", "kind": "client"})))
+        self.secret("client")
     }
 
     /// A service: a `server` token of shop/prod.
     pub fn server_sdk(&self) -> Actor {
-        self.bearer(
-            &self.secret("server", || self.token(json!({"description": "service", "kind": "server"}))),
-        )
+        self.bearer(&self.secret("server"))
     }
 
     /// An environment token of shop/prod.
@@ -113,39 +115,20 @@ impl TestApp {
     }
 
     pub fn viewer(&self) -> Actor {
-        self.person("vera", Role::Viewer)
+        self.bearer(&self.people[0])
     }
 
     pub fn editor(&self) -> Actor {
-        self.person("eddie", Role::Editor)
+        self.bearer(&self.people[1])
     }
 
     pub fn admin(&self) -> Actor {
-        self.person("ada", Role::Admin)
+        self.bearer(&self.people[2])
     }
 
-    /// A user of that name, by personal access token. The password is none: hashing one takes its time.
-    pub fn person(&self, name: &str, role: Role) -> Actor {
-        let secret = self.secret(name, || {
-            let author = Author::system("test");
-            self.app
-                .write(&author, |tx| {
-                    let email = format!("{name}@shop.example");
-                    store::users::insert(tx, name, &email, role, "no password", tx.now).map(Written::nothing)
-                })
-                .expect("a user");
-            admin::users::create_personal_token(&self.app, &author, name, "test").expect("a personal token")
-        });
-        self.bearer(&secret)
-    }
-
-    fn secret(&self, name: &str, make: impl FnOnce() -> String) -> String {
-        if let Some(secret) = self.secrets.borrow().get(name) {
-            return secret.clone();
-        }
-        let secret = make();
-        self.secrets.borrow_mut().insert(name.to_owned(), secret.clone());
-        secret
+    fn secret(&self, kind: &'static str) -> String {
+        let make = || self.token(json!({"description": kind, "kind": kind}));
+        self.secrets.borrow_mut().entry(kind).or_insert_with(make).clone()
     }
 
     /// Makes a feature in shop/prod.
@@ -184,4 +167,15 @@ impl TestApp {
     pub fn run_jobs(&self) {
         Jobs::start(&self.app).expect("threads").stop();
     }
+}
+
+/// Makes a user and gives a personal access token. The password is none: hashing one takes its time.
+fn person(app: &App, name: &str, role: Role) -> String {
+    let author = Author::system("test");
+    app.write(&author, |tx| {
+        let email = format!("{name}@shop.example");
+        store::users::insert(tx, name, &email, role, "no password", tx.now).map(Written::nothing)
+    })
+    .expect("a user");
+    admin::users::create_personal_token(app, &author, name, "test").expect("a personal token")
 }

@@ -16,13 +16,12 @@ use crate::store;
 /// `GET …/environments`: all of a site, in the order they were made.
 pub async fn list(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
     caller.0.require(Permission::Read)?;
-    Query::only(&req, &["limit", "cursor"])?;
+    let query = Query::only(&req, &["limit", "cursor"])?;
     let site = segment(&req, "site")?;
     let rows =
         block(move || app.read(|conn| store::environments::list(conn, store::sites::find(conn, &site)?.id)))
             .await?;
-    let items = rows.iter().map(View::from).collect();
-    Ok(HttpResponse::Ok().json(Page { items, next_cursor: None }))
+    Ok(HttpResponse::Ok().json(Page::cut(rows, &query, |row| row.id.0, |row| View::from(&row))?))
 }
 
 /// `POST …/environments`.

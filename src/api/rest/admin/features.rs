@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::{block, created, target, with_version};
 use crate::admin::{features, scope};
-use crate::api::request::{Body, Page, Query, none_match, segment};
+use crate::api::request::{Body, Page, Query, invalid_cursor, none_match, segment};
 use crate::api::rest::client;
 use crate::app::App;
 use crate::auth::extract::{Caller, Credential};
@@ -116,9 +116,7 @@ pub async fn history(app: Data<App>, caller: Caller, req: HttpRequest) -> Result
     let below = match query.cursor()?.map(|cursor| cursor.parse()) {
         None => None,
         Some(Ok(version)) => Some(version),
-        Some(Err(_)) => {
-            return Err(Error::BadRequest("invalid_cursor", "the cursor is not one of this list".into()));
-        }
+        Some(Err(_)) => return Err(invalid_cursor()),
     };
     let rows = block(move || features::history(&app, &caller.0, &at, below, limit + 1)).await?;
     let cursor = |entry: &features::HistoryEntry| entry.version.to_string();

@@ -15,7 +15,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use crate::admin::features::Target;
-use crate::api::request::{if_match, segment};
+use crate::api::request::{if_match, path, segment};
 use crate::engine::compile::StoredFeature;
 use crate::error::{Error, Result};
 
@@ -44,7 +44,7 @@ fn created<T: Serialize>(req: &HttpRequest, name: &str, value: &T) -> HttpRespon
     let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string();
     // Dashes and such need no encoding, but reading either form gives the same.
     let location =
-        format!("{}/{}", req.path(), encoded.replace("%2D", "-").replace("%5F", "_").replace("%2E", "."));
+        format!("{}/{}", path(req), encoded.replace("%2D", "-").replace("%5F", "_").replace("%2E", "."));
     if let Ok(value) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(LOCATION, value);
     }

@@ -15,13 +15,17 @@ use crate::store;
 /// `GET …/segments`: all of a site, by key.
 pub async fn list(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
     caller.0.require(Permission::Read)?;
-    Query::only(&req, &["limit", "cursor"])?;
+    let query = Query::only(&req, &["limit", "cursor"])?;
     let site = segment(&req, "site")?;
     let rows =
         block(move || app.read(|conn| store::segments::list(conn, store::sites::find(conn, &site)?.id)))
             .await?;
-    let items = rows.iter().map(View::from).collect();
-    Ok(HttpResponse::Ok().json(Page { items, next_cursor: None }))
+    Ok(HttpResponse::Ok().json(Page::cut(
+        rows,
+        &query,
+        |row| row.segment.key.clone(),
+        |row| View::from(&row),
+    )?))
 }
 
 /// `POST …/segments`.

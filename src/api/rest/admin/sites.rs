@@ -5,11 +5,11 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::{block, created};
 use crate::admin::sites::{self, View};
-use crate::api::request::{Body, Page, Query, segment};
+use crate::api::request::{Body, Page, Query, invalid_cursor, segment};
 use crate::app::App;
 use crate::auth::extract::Caller;
 use crate::engine::permission::Permission;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store;
 
 /// `GET /sites`: by name; `q` is part of name, slug or description.
@@ -21,9 +21,7 @@ pub async fn list(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<Ht
         None => None,
         Some(cursor) => {
             let (id, name) = cursor.split_once(' ').unwrap_or_default();
-            let id = id.parse().map_err(|_| {
-                Error::BadRequest("invalid_cursor", "the cursor is not one of this list".into())
-            })?;
+            let id = id.parse().map_err(|_| invalid_cursor())?;
             Some((name.to_owned(), id))
         }
     };

@@ -16,13 +16,12 @@ use crate::store;
 /// `GET …/tokens`: those of an environment, newest first. Secrets are never shown again.
 pub async fn list(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
     caller.0.require(Permission::Read)?;
-    Query::only(&req, &["limit", "cursor"])?;
+    let query = Query::only(&req, &["limit", "cursor"])?;
     let (site, environment) = (segment(&req, "site")?, segment(&req, "environment")?);
     let rows =
         block(move || app.read(|conn| store::tokens::list(conn, scope(conn, &site, &environment)?.1.id)))
             .await?;
-    let items = rows.iter().map(View::from).collect();
-    Ok(HttpResponse::Ok().json(Page { items, next_cursor: None }))
+    Ok(HttpResponse::Ok().json(Page::cut(rows, &query, |row| -row.id.0, |row| View::from(&row))?))
 }
 
 /// `POST …/tokens`: 201 with `token` and `featurehubKey`, once.

@@ -1,0 +1,225 @@
+//! Who may do what: every admin route for every kind of caller.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use super::{plain, rule};
+use crate::support::{Actor, PROD, TestApp};
+
+/// One route as somebody with the right role uses it. `{rule}`, `{rule2}` and `{token}` stand for ids.
+struct Route {
+    /// As the table of routes names it: `module::function`.
+    handler: &'static str,
+    method: &'static str,
+    path: String,
+    body: Value,
+    status: u16,
+}
+
+/// Every admin route, in an order in which all of them succeed.
+fn routes() -> Vec<Route> {
+    let shop = "/api/v1/sites/shop";
+    let feature = format!("{PROD}/features/a");
+    let mut routes = Vec::new();
+    let mut route = |handler, method, path: String, body, status| {
+        routes.push(Route { handler, method, path, body, status });
+    };
+    route("sites::list", "GET", "/api/v1/sites".into(), json!(null), 200);
+    route("sites::get", "GET", shop.into(), json!(null), 200);
+    route("environments::list", "GET", format!("{shop}/environments"), json!(null), 200);
+    route("environments::get", "GET", PROD.into(), json!(null), 200);
+    route("segments::list", "GET", format!("{shop}/segments"), json!(null), 200);
+    route("segments::get", "GET", format!("{shop}/segments/s"), json!(null), 200);
+    route("features::list_or_evaluate", "GET", format!("{PROD}/features"), json!(null), 200);
+    route("features::get_or_evaluate", "GET", feature.clone(), json!(null), 200);
+    route("features::history", "GET", format!("{feature}/history"), json!(null), 200);
+    route("rules::list", "GET", format!("{feature}/rules"), json!(null), 200);
+    route("rules::get", "GET", format!("{feature}/rules/{{rule}}"), json!(null), 200);
+    route("variants::list", "GET", format!("{feature}/variants"), json!(null), 200);
+    route("variants::get", "GET", format!("{feature}/variants/v"), json!(null), 200);
+    route("tokens::list", "GET", format!("{PROD}/tokens"), json!(null), 200);
+    route("tokens::get", "GET", format!("{PROD}/tokens/{{token}}"), json!(null), 200);
+    route("documents::export", "GET", format!("{shop}/export"), json!(null), 200);
+
+    route("sites::create", "POST", "/api/v1/sites".into(), json!({"name": "New"}), 201);
+    route("sites::update", "PATCH", shop.into(), json!({"description": "x"}), 200);
+    route("sites::transfer", "PUT", format!("{shop}/owner"), json!({"userId": "vera"}), 200);
+    route("environments::create", "POST", format!("{shop}/environments"), json!({"name": "dev"}), 201);
+    route("environments::update", "PATCH", PROD.into(), json!({"description": "x"}), 200);
+    let segment = json!({"key": "t", "conditions": {"all": []}});
+    route("segments::create", "POST", format!("{shop}/segments"), segment, 201);
+    route("segments::update", "PATCH", format!("{shop}/segments/s"), json!({"name": "x"}), 200);
+    route("segments::delete", "DELETE", format!("{shop}/segments/s"), json!(null), 204);
+    route("features::create", "POST", format!("{PROD}/features"), plain("b"), 201);
+    route("features::update", "PATCH", feature.clone(), json!({"enabled": false}), 200);
+    route("rules::create", "POST", format!("{feature}/rules"), rule("NO", 50), 201);
+    route("rules::update", "PATCH", format!("{feature}/rules/{{rule}}"), json!({"enabled": false}), 200);
+    route("rules::delete", "DELETE", format!("{feature}/rules/{{rule2}}"), json!(null), 204);
+    route("variants::create", "POST", format!("{feature}/variants"), json!({"key": "w", "value": true}), 201);
+    route("variants::update", "PATCH", format!("{feature}/variants/v"), json!({"value": false}), 200);
+    route("variants::delete", "DELETE", format!("{feature}/variants/v"), json!(null), 204);
+    route("features::revert", "POST", format!("{feature}:revert"), json!({"version": 1}), 200);
+    let ids = json!({"ids": ["{rule2}", "{rule}"]});
+    route("rules::reorder", "POST", format!("{feature}/rules:reorder"), ids, 200);
+    route("features::replace", "PUT", feature.clone(), plain("a"), 200);
+    route("features::delete", "DELETE", feature, json!(null), 204);
+    let token = json!({"description": "t", "kind": "server"});
+    route("tokens::create", "POST", format!("{PROD}/tokens"), token, 201);
+    route("tokens::update", "PATCH", format!("{PROD}/tokens/{{token}}"), json!({"description": "x"}), 200);
+    route("tokens::rotate", "POST", format!("{PROD}/tokens/{{token}}:rotate"), json!({}), 200);
+    route("tokens::delete", "DELETE", format!("{PROD}/tokens/{{token}}"), json!(null), 204);
+    let document = json!({"version": 1, "site": {"slug": "shop", "name": "Shop"}});
+    route("documents::import", "POST", format!("{shop}/import"), document, 200);
+    route("environments::delete", "DELETE", format!("{shop}/environments/dev"), json!(null), 204);
+    route("sites::delete", "DELETE", shop.into(), json!(null), 204);
+    routes
+}
+
+/// The same routes on a site that has what they need.
+async fn prepared() -> (TestApp, Vec<Route>) {
+    let app = TestApp::with(|config| config.rate_limit = 0).await;
+    let made = app
+        .feature(json!({
+            "key": "a", "type": "BOOLEAN", "defaultValue": false, "rules": [rule("SE", 50), rule("DK", 50)],
+            "variants": [{"key": "v", "value": true}],
+        }))
+        .await;
+    let segment = json!({"key": "s", "conditions": {"all": []}});
+    app.editor().post("/api/v1/sites/shop/segments", segment).await.expect(201);
+    let token = json!({"description": "t", "kind": "client"});
+    let token = app.editor().post(&format!("{PROD}/tokens"), token).await.expect(201).body;
+    let id = |value: &Value| value["id"].as_str().expect("an id").to_owned();
+    let ids =
+        [("{rule}", id(&made["rules"][0])), ("{rule2}", id(&made["rules"][1])), ("{token}", id(&token))];
+    let fill = |text: String| ids.iter().fold(text, |text, (name, id)| text.replace(name, id));
+    let routes = routes().into_iter().map(|route| Route {
+        path: fill(route.path),
+        body: serde_json::from_str(&fill(route.body.to_string())).expect("JSON"),
+        ..route
+    });
+    let routes = routes.collect();
+    // So that no token is made on the way.
+    (app.sdk(), app.server_sdk());
+    (app, routes)
+}
+
+async fn ask(actor: &Actor, route: &Route) -> crate::support::Reply {
+    let ask = actor.ask(route.method, &route.path);
+    if route.body.is_null() { ask.send().await } else { ask.json(&route.body).send().await }
+}
+
+#[test]
+fn every_admin_handler_stands_in_the_matrix() {
+    let table = include_str!("../../src/api/rest/mod.rs");
+    let handlers = table.split("to(admin::").skip(1).map(|rest| rest.split(')').next().expect("a name"));
+    let handlers: HashSet<&str> = handlers.collect();
+    let routes = routes();
+    let covered: HashSet<&str> = routes.iter().map(|route| route.handler).collect();
+    assert_eq!(covered.len(), routes.len(), "each once");
+    assert_eq!(covered, handlers);
+}
+
+#[actix_web::test]
+async fn editors_and_admins_do_everything_here() {
+    for role in ["editor", "admin"] {
+        let (app, routes) = prepared().await;
+        let actor = if role == "editor" { app.editor() } else { app.admin() };
+        for route in &routes {
+            let reply = ask(&actor, route).await;
+            assert_eq!(reply.status, route.status, "{role} {} {}: {}", route.method, route.path, reply.text);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn viewers_read_and_change_nothing() {
+    let (app, routes) = prepared().await;
+    let before = app.dump();
+    for route in &routes {
+        let reply = ask(&app.viewer(), route).await;
+        if route.method == "GET" {
+            assert_eq!(reply.status, 200, "{}: {}", route.path, reply.text);
+        } else {
+            assert_eq!((reply.status, reply.code()), (403, "forbidden"), "{} {}", route.method, route.path);
+            assert!(reply.message().contains("editor"), "it says what is needed: {}", reply.message());
+        }
+    }
+    assert_eq!(app.dump().differing(&before), [""; 0]);
+}
+
+#[actix_web::test]
+async fn strangers_learn_nothing() {
+    let (app, routes) = prepared().await;
+    let before = app.dump();
+    let strangers =
+        [app.anonymous(), app.bearer("alm_pat_unknown"), app.bearer("alm_env_unknown"), app.bearer("x")];
+    for route in &routes {
+        for stranger in &strangers {
+            let reply = ask(stranger, route).await;
+            assert_eq!(
+                (reply.status, reply.code()),
+                (401, "unauthenticated"),
+                "{} {}",
+                route.method,
+                route.path
+            );
+        }
+        let gone = Route { path: route.path.replace("shop", "gone"), body: route.body.clone(), ..*route };
+        let reply = ask(&app.anonymous(), &gone).await;
+        assert_eq!(reply.status, 401, "also where there is nothing: {}", gone.path);
+    }
+    assert_eq!(app.dump().differing(&before), [""; 0]);
+}
+
+#[actix_web::test]
+async fn environment_tokens_administer_nothing() {
+    let (app, routes) = prepared().await;
+    let all = ["READ", "CHANGE_VALUE", "LOCK", "UNLOCK", "CONTEXTS_WRITE", "FLAGR_ADMIN", "EXTENDED_DATA"];
+    let mighty = app.token(json!({"description": "all", "kind": "server", "permissions": all}));
+    let before = app.dump();
+    for route in &routes {
+        for actor in [app.sdk(), app.server_sdk(), app.bearer(&mighty)] {
+            let reply = ask(&actor, route).await;
+            if route.handler.ends_with("_or_evaluate") {
+                assert!(reply.text.contains("\"reason\""), "values, not rules: {}", reply.text);
+                assert!(!reply.text.contains("\"rules\""), "{}", reply.text);
+            } else {
+                assert_eq!(
+                    (reply.status, reply.code()),
+                    (403, "forbidden"),
+                    "{} {}",
+                    route.method,
+                    route.path
+                );
+            }
+        }
+    }
+    assert_eq!(app.dump().differing(&before), [""; 0]);
+}
+
+#[actix_web::test]
+async fn a_path_does_not_take_other_methods() {
+    let (app, routes) = prepared().await;
+    let mut by_path: Vec<(&str, HashSet<&str>)> = Vec::new();
+    for route in &routes {
+        match by_path.iter_mut().find(|(path, _)| *path == route.path) {
+            Some((_, methods)) => drop(methods.insert(route.method)),
+            None => by_path.push((&route.path, HashSet::from([route.method]))),
+        }
+    }
+    let before = app.dump();
+    // Some are filled in by other entries of the same kind of path.
+    for (path, _) in by_path {
+        let reply = app.admin().ask("OPTIONS", path).send().await;
+        assert_eq!((reply.status, reply.code()), (405, "method_not_allowed"), "{path}");
+        let reply = app.admin().ask("TRACE", path).send().await;
+        assert_eq!((reply.status, reply.code()), (405, "method_not_allowed"), "{path}");
+    }
+    for path in
+        ["/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/sites/", "/api/v2/sites", "/api/v1/sites/shop/"]
+    {
+        app.admin().get(path).await.refused(404, "not_found");
+    }
+    assert_eq!(app.dump().differing(&before), [""; 0]);
+}
