@@ -22,7 +22,7 @@ use crate::engine::evaluate::Evaluator;
 use crate::engine::explain::explain;
 use crate::engine::permission::Role;
 use crate::engine::snapshot::{Info, Snapshot};
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 use crate::options::Options;
 use crate::server;
 use crate::store::{self, Store};
@@ -243,7 +243,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Some(Command::User(command)) => user(command, open, &out),
         Some(Command::Token(command)) => token(command, &*open(false)?, &out),
         Some(Command::Import { file, dry_run, mode }) => {
-            let document = read_document(&file)?;
+            let document = read_document(&file, &out)?;
             // Where there is no database, a dry run makes none either.
             let scratch = match &*need_db()? {
                 db if dry_run && !db.exists() => Some(Scratch::new(&options)?),
@@ -253,7 +253,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
                 Some(scratch) => scratch.app.clone(),
                 None => open(true)?,
             };
-            let plan = documents::import(&app, &actor(), &document, None, mode, dry_run)?;
+            let plan = documents::import(&app, &actor(), &document, None, mode, dry_run)
+                .map_err(|error| out.refused(&file, error))?;
             if out.json { out.text(&to_json(&plan)?) } else { out.text(&describe(&plan)) }
         }
         Some(Command::Export { site, format }) => {
@@ -267,7 +268,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         }
         Some(Command::Evaluate { file: document, site, env, context, feature, explain }) => {
             let snapshot = match document {
-                Some(path) => document_snapshot(&path, site.as_deref(), &env)?,
+                Some(path) => document_snapshot(&path, site.as_deref(), &env, &out)?,
                 None => {
                     let site =
                         site.ok_or_else(|| Failure::Usage("say which site: --site ID-OR-SLUG".into()))?;
@@ -322,6 +323,23 @@ impl Output {
             // The reader has seen enough.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             other => Ok(other.map_err(|error| format!("cannot write: {error}"))?),
+        }
+    }
+
+    /// A document that cannot be applied. Several problems are listed on stdout; stderr gets how many.
+    fn refused(&self, file: &Path, error: Error) -> Failure {
+        let file = file.display();
+        match &error {
+            Error::Invalid(problems) | Error::UnknownField(problems) if problems.len() > 1 => {
+                let lines: Vec<_> = problems.iter().map(|p| format!("{} {}", p.field, p.message)).collect();
+                match self.either(&json!({ "problems": problems }), &lines.join("\n")) {
+                    Ok(()) => {
+                        Failure::Other(format!("{file}: {} problems; nothing was changed", lines.len()))
+                    }
+                    Err(failure) => failure,
+                }
+            }
+            error => Failure::Other(format!("{file}: {}", error.explain())),
         }
     }
 
@@ -477,7 +495,7 @@ fn token(command: TokenCommand, app: &App, out: &Output) -> Result<(), Failure> 
 }
 
 /// A document as JSON text, from a file or stdin. What begins with `{` is JSON, the rest YAML.
-fn read_document(path: &Path) -> Result<Document, Failure> {
+fn read_document(path: &Path, out: &Output) -> Result<Document, Failure> {
     let text = if path == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map(|_| text)
@@ -490,7 +508,7 @@ fn read_document(path: &Path) -> Result<Document, Failure> {
     } else {
         yaml::to_json(&text).map_err(|error| format!("{}: {error}", path.display()))?
     };
-    Ok(documents::read(&json).map_err(|error| format!("{}: {}", path.display(), error.explain()))?)
+    documents::read(&json).map_err(|error| out.refused(path, error))
 }
 
 fn describe(plan: &Plan) -> String {
@@ -519,13 +537,14 @@ fn stored_snapshot(app: &App, site: &str, env: &str) -> Result<Snapshot, Failure
 }
 
 /// An environment straight from a document, as importing it into an empty database would make it.
-fn document_snapshot(path: &Path, site: Option<&str>, env: &str) -> Result<Snapshot, Failure> {
-    let document = read_document(path)?;
+fn document_snapshot(path: &Path, site: Option<&str>, env: &str, out: &Output) -> Result<Snapshot, Failure> {
+    let document = read_document(path, out)?;
     if site.is_some_and(|site| site != document.slug) {
         return Err(format!("{} is a document of the site {}", path.display(), document.slug).into());
     }
     let scratch = Scratch::new(&Options::unlimited())?;
-    documents::import(&scratch.app, &actor(), &document, None, Mode::Merge, false)?;
+    documents::import(&scratch.app, &actor(), &document, None, Mode::Merge, false)
+        .map_err(|error| out.refused(path, error))?;
     stored_snapshot(&scratch.app, &document.slug, env)
 }
 
@@ -568,7 +587,7 @@ fn evaluate(
     let context = Context::from_json(context)
         .map_err(|error| Failure::Usage(format!("--context must be a JSON object: {error}")))?;
     let now = i128::from(clock::now()) * 1_000_000;
-    let evaluator = Evaluator::new(snapshot, &context, now).map_err(crate::error::Error::from)?;
+    let evaluator = Evaluator::new(snapshot, &context, now).map_err(Error::from)?;
     let wanted: Vec<_> = match feature {
         Some(key) => vec![snapshot.feature(key).ok_or_else(|| format!("feature {key} does not exist"))?],
         None => snapshot.features().collect(),
