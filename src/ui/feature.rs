@@ -128,6 +128,10 @@ fn ladder(page: &Page<'_>, here: &Here, feature: &Feature, editing: Option<&Rule
     let reached = overridden.is_none();
     let contexts =
         here.snapshot.contexts().filter(|context| context.values.contains_key(&feature.key)).count();
+    let on_says = match definition.kind {
+        FeatureType::Boolean => "On. When off, everyone gets false.",
+        _ => "On. When off, clients use their own default.",
+    };
     let off_says = match definition.kind {
         FeatureType::Boolean => "Off. Everyone gets false.",
         _ => "Off. Clients use their own default.",
@@ -146,7 +150,7 @@ fn ladder(page: &Page<'_>, here: &Here, feature: &Feature, editing: Option<&Rule
             (rung(2, reached && !on, reached, &html! {
                 div.step {
                     h2.h3 { "Switch" }
-                    span.say { (if on { "On. When off, clients use their own default." } else { off_says }) }
+                    span.say { (if on { on_says } else { off_says }) }
                 }
             }))
             (rung(3, false, reached && on, &html! {
@@ -265,7 +269,7 @@ fn summary_line(definition: &Definition, rule: &Rule) -> Markup {
             }
             span.say { (sentence::condition(rule.when.as_ref())) }
         }
-        span.outc { (ruler(&parts, &words, false)) span.cut { (words) } }
+        span.outc { (ruler(&parts, &words, false)) span { (words) } }
     }
 }
 
@@ -332,10 +336,12 @@ pub async fn page(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
     let mut view = View::default();
     if here.can_change {
         view.rule = match query.get("rule") {
-            Some(NEW) => Some(RuleForm::of(definition, None, stored.version)),
+            Some(NEW) => Some(RuleForm::of(definition, None, stored.version, here.snapshot.segments())),
             Some(id) => {
                 let rule = definition.rules.iter().find(|rule| rule.id.to_string() == id);
-                rule.map(|rule| RuleForm::of(definition, Some(rule), stored.version))
+                rule.map(|rule| {
+                    RuleForm::of(definition, Some(rule), stored.version, here.snapshot.segments())
+                })
             }
             None => None,
         };
@@ -550,6 +556,7 @@ pub async fn variants(app: Data<App>, req: HttpRequest, signed: Signed) -> Resul
     let feature = here.find(&req)?;
     let (definition, version) = (feature.definition(), feature.stored.version.to_string());
     let query = Query::of(&req);
+    let first = if definition.kind == FeatureType::Boolean { "true" } else { "" };
     let form = query.get("variant").filter(|_| here.can_change).and_then(|key| {
         let variant = definition.variants.iter().find(|variant| variant.key == key);
         match variant {
@@ -564,7 +571,7 @@ pub async fn variants(app: Data<App>, req: HttpRequest, signed: Signed) -> Resul
             }),
             None if key == NEW => Some(VariantForm {
                 key: String::new(),
-                typed: Typed::with(&[("version", &version), ("value", "true")]),
+                typed: Typed::with(&[("version", &version), ("value", first)]),
             }),
             None => None,
         }
