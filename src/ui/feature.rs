@@ -12,7 +12,8 @@ use super::components::{ago, count, empty, icon, sentence};
 use super::edit::{Edit, blocking};
 use super::failure::Failure;
 use super::features::{
-    Here, delete_link, gather_tags, lock_form, pretty, problems, switch, tags_of, value_json, value_text,
+    Here, delete_link, gather_tags, json_problem, lock_form, pretty, problems, switch, tags_of, value_json,
+    value_text,
 };
 use super::layout::{Page, Toast, done};
 use super::rule_form::{self, NEW, RuleForm, value_field};
@@ -390,6 +391,13 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
     let typed = &edit.form;
     let default =
         if typed.is_on("noDefault") { "null".into() } else { value_json(kind, typed.get("defaultValue")) };
+    edit.signed.actor().require(Permission::Change)?;
+    let problem =
+        json_problem(kind, typed.get("defaultValue"), "defaultValue").filter(|_| !typed.is_on("noDefault"));
+    if let Some(problem) = problem {
+        let view = View { settings: Some(typed.clone().wrong(&[problem])), refused: true, ..View::default() };
+        return Ok(show(&app, &req, &edit.signed, &here, &feature, view));
+    }
     let body = format!(
         "{{\"description\":{},\"tags\":{},\"defaultValue\":{default}}}",
         json!(typed.get("description").trim()),
@@ -593,6 +601,20 @@ pub async fn change_variants(app: Data<App>, req: HttpRequest, edit: Edit) -> Re
     let server = app.clone();
     let list = format!("{}/variants", here.feature(&key));
     let removing = typed.get("op") == "delete";
+    if !removing {
+        let kind = feature.definition().kind;
+        let attachment = Some(typed.get("attachment")).filter(|text| !text.trim().is_empty());
+        let found: Vec<_> = json_problem(kind, typed.get("value"), "value")
+            .into_iter()
+            .chain(attachment.and_then(|text| json_problem(FeatureType::Json, text, "attachment")))
+            .collect();
+        if !found.is_empty() {
+            let form = VariantForm { key: name, typed: typed.clone().wrong(&found) };
+            let page = Page::new(&app, &req, &edit.signed, "Variants").at(&here.place, "features");
+            let main = variants_page(&page, &here, &feature, Some(&form));
+            return Ok(page.refuse(main));
+        }
+    }
     let result = if removing {
         let name = name.clone();
         blocking(move || admin::delete_variant(&server, &actor, &target, &name)).await.map(|()| None)

@@ -244,6 +244,13 @@ impl RuleForm {
             }
         }
         let mut all = read.problems.clone();
+        if !self.is_split {
+            all.extend(super::features::json_problem(
+                definition.kind,
+                self.typed.get("value"),
+                "outcome.value",
+            ));
+        }
         let places = found.invalid.into_iter().chain(found.unknown).collect();
         all.extend(read.place(places));
         match rule {
