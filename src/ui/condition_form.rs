@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::components::form::Typed;
 use super::components::icon;
-use super::components::sentence::operator_name;
+use super::components::sentence::{operator_name, scalar};
 use crate::engine::condition::{Condition, Leaf, Operands, Operator, Scalar};
 use crate::engine::decode::FieldError;
 
@@ -151,6 +151,8 @@ pub struct ConditionForm {
 pub struct Read {
     pub condition: Option<Condition>,
     places: Vec<(String, String)>,
+    /// The values of each condition, by its path.
+    values: Vec<(String, Operands)>,
     pub problems: Vec<FieldError>,
 }
 
@@ -174,9 +176,20 @@ impl Read {
                     ".segment" => ".segment",
                     _ => "",
                 };
-                FieldError { field: format!("{id}{part}"), message: problem.message }
+                let message = match self.value_at(path, rest) {
+                    Some(value) => format!("{value}: {}", problem.message),
+                    None => problem.message,
+                };
+                FieldError { field: format!("{id}{part}"), message }
             })
             .collect()
+    }
+
+    /// The value that `.values[3]` of a condition means.
+    fn value_at(&self, path: &str, rest: &str) -> Option<String> {
+        let at: usize = rest.strip_prefix(".values[")?.strip_suffix(']')?.parse().ok()?;
+        let (_, operands) = self.values.iter().find(|(have, _)| have == path)?;
+        operands.as_slice().get(at).map(scalar)
     }
 }
 
@@ -456,14 +469,14 @@ impl ConditionForm {
 
     /// The condition that the form says, under this path (`when`, `conditions`).
     pub fn read(&self, path: &str) -> Read {
-        let mut read = Read { condition: None, places: Vec::new(), problems: Vec::new() };
+        let mut read = Read { condition: None, places: Vec::new(), values: Vec::new(), problems: Vec::new() };
         if let Part::Group(group) = &self.root.part
             && group.parts.is_empty()
             && group.kept != Kept::Empty
         {
             return read;
         }
-        read.condition = Some(condition(&self.root, path, true, &mut read.places, &mut read.problems));
+        read.condition = Some(condition(&self.root, path, true, &mut read));
         read
     }
 }
@@ -540,19 +553,17 @@ fn read_node(id: &str, typed: &Typed, links: &[(&str, &str)], depth: usize) -> O
     })
 }
 
-fn condition(
-    node: &Node,
-    path: &str,
-    is_root: bool,
-    places: &mut Vec<(String, String)>,
-    problems: &mut Vec<FieldError>,
-) -> Condition {
-    places.push((path.to_owned(), node.id.clone()));
+fn condition(node: &Node, path: &str, is_root: bool, read: &mut Read) -> Condition {
+    read.places.push((path.to_owned(), node.id.clone()));
     match &node.part {
-        Part::Test(test) => Condition::Leaf(test.leaf()),
+        Part::Test(test) => {
+            let leaf = test.leaf();
+            read.values.push((path.to_owned(), leaf.operands.clone()));
+            Condition::Leaf(leaf)
+        }
         Part::Segment(key) => {
             if key.is_empty() {
-                problems.push(FieldError {
+                read.problems.push(FieldError {
                     field: format!("{}.segment", node.id),
                     message: "choose a segment".into(),
                 });
@@ -564,7 +575,7 @@ fn condition(
         }
         Part::Group(group) => {
             if group.parts.is_empty() && group.kept != Kept::Empty && !is_root {
-                problems.push(FieldError {
+                read.problems.push(FieldError {
                     field: node.id.clone(),
                     message: "this group is empty: add a condition, or remove it".into(),
                 });
@@ -572,10 +583,10 @@ fn condition(
             if let ([only], Kept::Bare) = (group.parts.as_slice(), group.kept) {
                 return match group.kind {
                     Kind::Not => {
-                        let inner = condition(only, &format!("{path}.not"), false, places, problems);
+                        let inner = condition(only, &format!("{path}.not"), false, read);
                         Condition::Not(inner.into())
                     }
-                    _ => condition(only, path, false, places, problems),
+                    _ => condition(only, path, false, read),
                 };
             }
             let name = match group.kind {
@@ -587,7 +598,7 @@ fn condition(
                 .parts
                 .iter()
                 .enumerate()
-                .map(|(at, part)| condition(part, &format!("{path}.{name}[{at}]"), false, places, problems))
+                .map(|(at, part)| condition(part, &format!("{path}.{name}[{at}]"), false, read))
                 .collect();
             match group.kind {
                 Kind::All => Condition::All(parts),

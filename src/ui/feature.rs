@@ -12,7 +12,8 @@ use super::components::{ago, count, empty, icon, sentence};
 use super::edit::{Edit, blocking};
 use super::failure::Failure;
 use super::features::{
-    Here, delete_link, gather_tags, lock_form, pretty, problems, switch, tags_of, value_json, value_text,
+    Here, delete_link, gather_tags, json_problem, lock_form, pretty, problems, switch, tags_of, value_json,
+    value_text,
 };
 use super::layout::{Page, Toast, done};
 use super::rule_form::{self, NEW, RuleForm, value_field};
@@ -128,6 +129,10 @@ fn ladder(page: &Page<'_>, here: &Here, feature: &Feature, editing: Option<&Rule
     let reached = overridden.is_none();
     let contexts =
         here.snapshot.contexts().filter(|context| context.values.contains_key(&feature.key)).count();
+    let on_says = match definition.kind {
+        FeatureType::Boolean => "On. When off, everyone gets false.",
+        _ => "On. When off, clients use their own default.",
+    };
     let off_says = match definition.kind {
         FeatureType::Boolean => "Off. Everyone gets false.",
         _ => "Off. Clients use their own default.",
@@ -146,7 +151,7 @@ fn ladder(page: &Page<'_>, here: &Here, feature: &Feature, editing: Option<&Rule
             (rung(2, reached && !on, reached, &html! {
                 div.step {
                     h2.h3 { "Switch" }
-                    span.say { (if on { "On. When off, clients use their own default." } else { off_says }) }
+                    span.say { (if on { on_says } else { off_says }) }
                 }
             }))
             (rung(3, false, reached && on, &html! {
@@ -265,7 +270,7 @@ fn summary_line(definition: &Definition, rule: &Rule) -> Markup {
             }
             span.say { (sentence::condition(rule.when.as_ref())) }
         }
-        span.outc { (ruler(&parts, &words, false)) span.cut { (words) } }
+        span.outc { (ruler(&parts, &words, false)) span { (words) } }
     }
 }
 
@@ -332,10 +337,12 @@ pub async fn page(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
     let mut view = View::default();
     if here.can_change {
         view.rule = match query.get("rule") {
-            Some(NEW) => Some(RuleForm::of(definition, None, stored.version)),
+            Some(NEW) => Some(RuleForm::of(definition, None, stored.version, here.snapshot.segments())),
             Some(id) => {
                 let rule = definition.rules.iter().find(|rule| rule.id.to_string() == id);
-                rule.map(|rule| RuleForm::of(definition, Some(rule), stored.version))
+                rule.map(|rule| {
+                    RuleForm::of(definition, Some(rule), stored.version, here.snapshot.segments())
+                })
             }
             None => None,
         };
@@ -384,6 +391,13 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
     let typed = &edit.form;
     let default =
         if typed.is_on("noDefault") { "null".into() } else { value_json(kind, typed.get("defaultValue")) };
+    edit.signed.actor().require(Permission::Change)?;
+    let problem =
+        json_problem(kind, typed.get("defaultValue"), "defaultValue").filter(|_| !typed.is_on("noDefault"));
+    if let Some(problem) = problem {
+        let view = View { settings: Some(typed.clone().wrong(&[problem])), refused: true, ..View::default() };
+        return Ok(show(&app, &req, &edit.signed, &here, &feature, view));
+    }
     let body = format!(
         "{{\"description\":{},\"tags\":{},\"defaultValue\":{default}}}",
         json!(typed.get("description").trim()),
@@ -550,6 +564,7 @@ pub async fn variants(app: Data<App>, req: HttpRequest, signed: Signed) -> Resul
     let feature = here.find(&req)?;
     let (definition, version) = (feature.definition(), feature.stored.version.to_string());
     let query = Query::of(&req);
+    let first = if definition.kind == FeatureType::Boolean { "true" } else { "" };
     let form = query.get("variant").filter(|_| here.can_change).and_then(|key| {
         let variant = definition.variants.iter().find(|variant| variant.key == key);
         match variant {
@@ -564,7 +579,7 @@ pub async fn variants(app: Data<App>, req: HttpRequest, signed: Signed) -> Resul
             }),
             None if key == NEW => Some(VariantForm {
                 key: String::new(),
-                typed: Typed::with(&[("version", &version), ("value", "true")]),
+                typed: Typed::with(&[("version", &version), ("value", first)]),
             }),
             None => None,
         }
@@ -586,6 +601,20 @@ pub async fn change_variants(app: Data<App>, req: HttpRequest, edit: Edit) -> Re
     let server = app.clone();
     let list = format!("{}/variants", here.feature(&key));
     let removing = typed.get("op") == "delete";
+    if !removing {
+        let kind = feature.definition().kind;
+        let attachment = Some(typed.get("attachment")).filter(|text| !text.trim().is_empty());
+        let found: Vec<_> = json_problem(kind, typed.get("value"), "value")
+            .into_iter()
+            .chain(attachment.and_then(|text| json_problem(FeatureType::Json, text, "attachment")))
+            .collect();
+        if !found.is_empty() {
+            let form = VariantForm { key: name, typed: typed.clone().wrong(&found) };
+            let page = Page::new(&app, &req, &edit.signed, "Variants").at(&here.place, "features");
+            let main = variants_page(&page, &here, &feature, Some(&form));
+            return Ok(page.refuse(main));
+        }
+    }
     let result = if removing {
         let name = name.clone();
         blocking(move || admin::delete_variant(&server, &actor, &target, &name)).await.map(|()| None)

@@ -23,6 +23,7 @@ use crate::api::request::{Query, segment};
 use crate::app::App;
 use crate::auth::browser::{Signed, whereabouts};
 use crate::engine::compile::Feature;
+use crate::engine::decode::FieldError;
 use crate::engine::permission::{Permission, allows};
 use crate::engine::snapshot::{Snapshot, Status};
 use crate::engine::value::{FeatureType, Json};
@@ -98,13 +99,11 @@ impl Here {
 }
 
 /// What of an error can be said on the page that was sent; the rest is a page of its own.
-pub fn problems(error: Error) -> Result<Vec<crate::engine::decode::FieldError>, Failure> {
-    let whole = |message: String| vec![crate::engine::decode::FieldError { field: String::new(), message }];
+pub fn problems(error: Error) -> Result<Vec<FieldError>, Failure> {
+    let whole = |message: String| vec![FieldError { field: String::new(), message }];
     match error {
         Error::Invalid(fields) | Error::UnknownField(fields) => Ok(fields),
-        Error::Conflict("key_taken", message, _) => {
-            Ok(vec![crate::engine::decode::FieldError { field: "key".into(), message }])
-        }
+        Error::Conflict("key_taken", message, _) => Ok(vec![FieldError { field: "key".into(), message }]),
         error @ (Error::BadJson(_)
         | Error::Conflict(..)
         | Error::Unprocessable(..)
@@ -576,8 +575,8 @@ impl Question<'_> {
     }
 }
 
-fn wrong_key() -> crate::engine::decode::FieldError {
-    crate::engine::decode::FieldError { field: "confirm".into(), message: "That is not the key.".into() }
+fn wrong_key() -> FieldError {
+    FieldError { field: "confirm".into(), message: "That is not the key.".into() }
 }
 
 /// `POST …/features/{key}/switch`. In production, turning off asks for the key.
@@ -679,7 +678,7 @@ pub async fn delete(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Http
             Toast::say(format!("{key} is deleted from {}.", here.environment_name())),
         )),
         Err(Error::Conflict("feature_in_use", message, _)) => {
-            let problem = crate::engine::decode::FieldError { field: String::new(), message };
+            let problem = FieldError { field: String::new(), message };
             let extra = html! {
                 label.check { input type="checkbox" name="force" value="on"; " Delete those values too" }
             };
@@ -702,6 +701,19 @@ pub fn value_json(kind: FeatureType, typed: &str) -> String {
         // Not JSON: sent as text, which the type refuses with its own message.
         _ => json!(typed).to_string(),
     }
+}
+
+/// What is wrong with text that should be JSON. Sent as it is, it would become a JSON string.
+pub fn json_problem(kind: FeatureType, typed: &str, field: &str) -> Option<FieldError> {
+    if kind != FeatureType::Json {
+        return None;
+    }
+    let error = serde_json::from_str::<&serde_json::value::RawValue>(typed.trim()).err()?;
+    let message = match typed.trim() {
+        "" => "is required".to_owned(),
+        _ => format!("is not JSON: {error}"),
+    };
+    Some(FieldError { field: field.into(), message })
 }
 
 /// A value as its field shows it.
@@ -769,9 +781,7 @@ pub fn tags_of(typed: &str) -> Vec<&str> {
 }
 
 /// Problems of single tags are those of the one field.
-pub fn gather_tags(
-    mut problems: Vec<crate::engine::decode::FieldError>,
-) -> Vec<crate::engine::decode::FieldError> {
+pub fn gather_tags(mut problems: Vec<FieldError>) -> Vec<FieldError> {
     for problem in &mut problems {
         if problem.field.starts_with("tags[") {
             problem.field = "tags".into();
@@ -834,7 +844,17 @@ pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Http
         body.push_str(&value_json(kind, typed.get("defaultValue")));
         body.push('}');
     }
-    let (actor, server) = (edit.signed.actor(), app.clone());
+    let actor = edit.signed.actor();
+    actor.require(Permission::Change)?;
+    let default = typed.get("defaultValue");
+    let problem = (!default.trim().is_empty()).then(|| json_problem(kind, default, "defaultValue")).flatten();
+    if let Some(problem) = problem {
+        let typed = typed.clone().wrong(&[problem]);
+        let page = Page::new(&app, &req, &edit.signed, "New feature").at(&here.place, "features").narrow();
+        let main = new_form(&page, &here, &typed);
+        return Ok(page.refuse(main));
+    }
+    let server = app.clone();
     let (site, environment) = (here.place.site.uuid.clone(), here.environment_name().to_owned());
     match blocking(move || admin::create(&server, &actor, &site, &environment, &body)).await {
         Ok(feature) => {

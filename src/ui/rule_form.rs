@@ -26,7 +26,7 @@ use crate::engine::context::Context;
 use crate::engine::decode::{FieldError, Node, Problems};
 use crate::engine::evaluate::Evaluator;
 use crate::engine::explain::{Explanation, Why, explain};
-use crate::engine::feature::{self, Definition, Otherwise, Outcome, Percent, Rule, StickTo};
+use crate::engine::feature::{self, Definition, Otherwise, Outcome, Percent, Rule, Segment, StickTo};
 use crate::engine::permission::Permission;
 use crate::engine::snapshot::{Snapshot, Source};
 use crate::engine::value::{FeatureType, Json};
@@ -73,7 +73,7 @@ fn stick_text(by: &StickTo) -> String {
 
 impl RuleForm {
     /// The form of a rule as it is stored; of none, a new one.
-    pub fn of(definition: &Definition, rule: Option<&Rule>, version: u64) -> Self {
+    pub fn of(definition: &Definition, rule: Option<&Rule>, version: u64, segments: &[Segment]) -> Self {
         let rollout = rule.and_then(|rule| rule.rollout.as_ref());
         let mut fields: Vec<(&str, String)> = vec![
             ("version", version.to_string()),
@@ -113,7 +113,7 @@ impl RuleForm {
         };
         fields.push(("value", value));
         let when = rule.and_then(|rule| rule.when.as_ref());
-        fields.push(("sample", sample(when)));
+        fields.push(("sample", sample(when, segments)));
         Self {
             id: rule.map_or_else(|| NEW.to_owned(), |rule| rule.id.to_string()),
             typed: Typed::posted(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
@@ -244,6 +244,13 @@ impl RuleForm {
             }
         }
         let mut all = read.problems.clone();
+        if !self.is_split {
+            all.extend(super::features::json_problem(
+                definition.kind,
+                self.typed.get("value"),
+                "outcome.value",
+            ));
+        }
         let places = found.invalid.into_iter().chain(found.unknown).collect();
         all.extend(read.place(places));
         match rule {
@@ -290,19 +297,25 @@ fn even(parts: usize) -> Vec<Percent> {
 }
 
 /// A context that these conditions are likely to hold for, to begin with.
-fn sample(when: Option<&Condition>) -> String {
+fn sample(when: Option<&Condition>, segments: &[Segment]) -> String {
     let mut fields: Vec<(String, String)> = vec![("userId".into(), "\"user-1\"".into())];
     if let Some(when) = when {
-        likely(when, &mut fields);
+        likely(when, segments, &mut fields, 0);
     }
     let lines: Vec<String> = fields.iter().map(|(name, value)| format!("{}: {value}", json!(name))).collect();
     format!("{{{}}}", lines.join(",\n "))
 }
 
-fn likely(when: &Condition, fields: &mut Vec<(String, String)>) {
+fn likely(when: &Condition, segments: &[Segment], fields: &mut Vec<(String, String)>, depth: u8) {
     match when {
-        Condition::All(parts) => parts.iter().for_each(|part| likely(part, fields)),
-        Condition::Any(parts) => parts.iter().take(1).for_each(|part| likely(part, fields)),
+        Condition::All(parts) => parts.iter().for_each(|part| likely(part, segments, fields, depth)),
+        Condition::Any(parts) => parts.iter().take(1).for_each(|part| likely(part, segments, fields, depth)),
+        // Segments may use segments; a sample needs no depth.
+        Condition::Segment(key) if depth < 4 => {
+            if let Some(segment) = segments.iter().find(|segment| segment.key == *key) {
+                likely(&segment.conditions, segments, fields, depth + 1);
+            }
+        }
         Condition::Leaf(leaf) => {
             let known = fields.iter().any(|(name, _)| *name == leaf.attribute);
             let fits = matches!(
@@ -773,7 +786,7 @@ fn this_rule(definition: &Definition, rule: &Rule, explained: &Explanation<'_>) 
             @else { span.note { (icon("cross")) "does not answer" } }
             @if let Some(why) = &trace.why { ul.whys { (why_row(why)) } }
         }
-        @if let Some(rollout) = &trace.rollout {
+        @if let Some(rollout) = trace.rollout.as_ref().filter(|rollout| rollout.percentage < Percent::FULL || rollout.bucket.is_none()) {
             @match rollout.bucket {
                 Some(at) => {
                     @let scale = match definition.bucketing {
@@ -1004,7 +1017,7 @@ mod tests {
                 Definition::decode(&mut object, None, &mut problems).definition.expect("a feature");
             for rule in &definition.rules {
                 // What the form shows is what it would post, but for the tree, which has its own test.
-                let form = RuleForm::of(&definition, Some(rule), 1);
+                let form = RuleForm::of(&definition, Some(rule), 1, &[]);
                 let back = form.rule(&definition).expect("complete");
                 assert_eq!(Rule { id: rule.id, ..back }, *rule);
                 seen += 1;
