@@ -198,15 +198,21 @@ pub fn delete(app: &App, actor: &Actor, id: &str) -> Result<User> {
 }
 
 /// Whether this is the password of a user; failures count as those at the door do. It computes a password
-/// hash: not on a request thread.
-pub fn check_password(app: &App, user: &User, password: &str, visitor: &Visitor<'_>) -> Result<()> {
+/// hash: not on a request thread. `field` is where messages stand.
+pub fn check_password(
+    app: &App,
+    user: &User,
+    password: &str,
+    field: &str,
+    visitor: &Visitor<'_>,
+) -> Result<()> {
     if let Some(seconds) = sign_in::blocked(app, &user.username, visitor)? {
-        return Err(Error::invalid("current", format!("cannot be tried now: too many tries. Wait {seconds} s")));
+        return Err(Error::invalid(field, format!("cannot be tried now: too many tries. Wait {seconds} s")));
     }
     let stored = app.read(|conn| store::users::password(conn, user.id))?;
     if !password::verify(password, &stored) {
         sign_in::count_failure(app, &user.username, visitor)?;
-        return Err(Error::invalid("current", "is not your password"));
+        return Err(Error::invalid(field, "is not your password"));
     }
     Ok(())
 }
@@ -221,7 +227,7 @@ pub fn change_password(
     visitor: &Visitor<'_>,
 ) -> Result<()> {
     let user = app.read(|conn| store::users::by_uuid(conn, &session.user_uuid))?;
-    check_password(app, &user, current, visitor)?;
+    check_password(app, &user, current, "current", visitor)?;
     let stored = password::checked(new)?;
     app.write(actor, |tx| {
         store::users::set_password(tx, user.id, &stored)?;

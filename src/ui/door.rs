@@ -43,7 +43,7 @@ impl Caller {
     }
 }
 
-async fn block<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn block<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     web::block(f).await.map_err(Error::internal)?
 }
 
@@ -52,7 +52,7 @@ pub fn safe_next(next: &str) -> &str {
     if next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r']) { next } else { "/" }
 }
 
-fn query(req: &HttpRequest, name: &str) -> String {
+pub(super) fn query(req: &HttpRequest, name: &str) -> String {
     crate::api::request::Query::of(req).get(name).unwrap_or_default().to_owned()
 }
 
@@ -87,7 +87,7 @@ fn form(typed: &Typed) -> Markup {
             (Text::new("username", "Username or e-mail").autocomplete("username").required().draw(typed))
             (Text::new("password", "Password").kind("password").autocomplete("current-password").required().draw(typed))
             button.btn.main { "Sign in" }
-            p.hint { "No account, or no way in? An administrator of this server can help." }
+            p.hint { a href="/forgot" { "Forgot the password?" } " An administrator of this server can help, too." }
         }
     }
 }

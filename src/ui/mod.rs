@@ -1,6 +1,7 @@
 //! The doors for people: server-rendered pages that work with forms and links alone; htmx and `app.js` make
 //! them better. One file per page: handler and view.
 
+pub mod account;
 pub mod assets;
 pub mod components;
 pub mod dashboard;
@@ -8,6 +9,8 @@ pub mod door;
 pub mod edit;
 pub mod failure;
 pub mod layout;
+pub mod qr;
+pub mod second_step;
 pub mod url;
 
 use actix_web::web::{self, ServiceConfig};
@@ -19,8 +22,24 @@ pub fn routes(cfg: &mut ServiceConfig) {
     cfg.route("/assets/{hash}/{name}", get().to(assets::serve))
         .route("/signin", get().to(door::show))
         .route("/signin", post().to(door::sign_in))
+        .route("/signin/code", get().to(second_step::show))
+        .route("/signin/code", post().to(second_step::post))
+        .route("/signin/code/mail", post().to(second_step::mail))
         .route("/signout", post().to(door::sign_out))
         .route("/setup/{link}", get().to(door::show_setup))
         .route("/setup/{link}", post().to(door::setup))
-        .route("/", get().to(dashboard::show));
+        .route("/", get().to(dashboard::show))
+        .route("/account", get().to(account::show))
+        .route("/account/password", post().to(account::password))
+        .route("/account/look", post().to(account::look))
+        .route("/account/two-factor/app", post().to(account::begin_app))
+        .route("/account/two-factor/cancel", post().to(account::cancel_app))
+        .route("/account/two-factor/email", post().to(account::begin_email))
+        .route("/account/two-factor/confirm", post().to(account::confirm))
+        .route("/account/two-factor/codes", post().to(account::remake_codes))
+        .route("/account/two-factor/off", post().to(account::turn_off))
+        .route("/account/devices/{device}/forget", post().to(account::forget_device))
+        .route("/account/sessions/{session}/end", post().to(account::end_session))
+        .route("/account/tokens", post().to(account::create_token))
+        .route("/account/tokens/{token}/revoke", post().to(account::revoke_token));
 }
