@@ -333,11 +333,17 @@ fn check_description(description: &str) -> Result<()> {
     Ok(())
 }
 
-/// Takes a user's second factor away, for one who lost it.
+/// Takes the second factor of the user with this name or id away, for one who lost it.
 pub fn reset_two_factor(app: &App, actor: &Actor, name: &str) -> Result<()> {
+    let user = app.read(|conn| store::users::find(conn, name))?;
+    reset_two_factor_of(app, actor, &user.uuid)
+}
+
+/// The same for the user with this id.
+pub fn reset_two_factor_of(app: &App, actor: &Actor, id: &str) -> Result<()> {
     actor.require(Permission::Administer)?;
     app.write(actor, |tx| {
-        let user = store::users::find(tx, name)?;
+        let user = store::users::by_uuid(tx, id)?;
         store::two_factor::reset(tx, user.id)?;
         Ok(Written::one((), change(&user, "two-factor reset", Touched::Nothing)))
     })

@@ -2,6 +2,7 @@
 //! them better. One file per page: handler and view.
 
 pub mod account;
+pub mod administration;
 pub mod assets;
 pub mod components;
 pub mod dashboard;
@@ -10,6 +11,7 @@ pub mod edit;
 pub mod failure;
 pub mod layout;
 pub mod qr;
+pub mod reset;
 pub mod second_step;
 pub mod url;
 
@@ -25,6 +27,10 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route("/signin/code", get().to(second_step::show))
         .route("/signin/code", post().to(second_step::post))
         .route("/signin/code/mail", post().to(second_step::mail))
+        .route("/forgot", get().to(reset::show_forgot))
+        .route("/forgot", post().to(reset::forgot))
+        .route("/reset/{link}", get().to(reset::show_reset))
+        .route("/reset/{link}", post().to(reset::reset))
         .route("/signout", post().to(door::sign_out))
         .route("/setup/{link}", get().to(door::show_setup))
         .route("/setup/{link}", post().to(door::setup))
@@ -41,5 +47,27 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route("/account/devices/{device}/forget", post().to(account::forget_device))
         .route("/account/sessions/{session}/end", post().to(account::end_session))
         .route("/account/tokens", post().to(account::create_token))
-        .route("/account/tokens/{token}/revoke", post().to(account::revoke_token));
+        .route("/account/tokens/{token}/revoke", post().to(account::revoke_token))
+        .configure(administration_routes);
+}
+
+fn administration_routes(cfg: &mut ServiceConfig) {
+    use administration::{outbox, two_factor, users};
+    let get = web::get;
+    let post = web::post;
+    cfg.route("/admin/users", get().to(users::list))
+        .route("/admin/users", post().to(users::create))
+        .route("/admin/users/new", get().to(users::show_new))
+        .route("/admin/users/{user}", get().to(users::show))
+        .route("/admin/users/{user}", post().to(users::update))
+        .route("/admin/users/{user}/activate", post().to(users::activate))
+        .route("/admin/users/{user}/deactivate", post().to(users::deactivate))
+        .route("/admin/users/{user}/reset-two-factor", post().to(users::reset_two_factor))
+        .route("/admin/users/{user}/delete", post().to(users::delete))
+        .route("/admin/two-factor", get().to(two_factor::show))
+        .route("/admin/two-factor/enforce", post().to(two_factor::enforce))
+        .route("/admin/two-factor/remind", post().to(two_factor::remind))
+        .route("/admin/outbox", get().to(outbox::show))
+        .route("/admin/outbox/{mail}/retry", post().to(outbox::retry))
+        .route("/admin/outbox/{mail}/delete", post().to(outbox::delete));
 }

@@ -9,7 +9,7 @@ use super::components::form::{Typed, error, summary};
 use super::door::{Caller, DEVICE, block, query, safe_next};
 use super::edit::PendingEdit;
 use super::failure::{Failure, see_other};
-use super::layout::{Toast, done, door_head, door_response};
+use super::layout::{door_head, door_response};
 use crate::admin::two_factor::{self, Step};
 use crate::app::App;
 use crate::auth::browser::{Pending, Signed, cookie};
@@ -101,7 +101,13 @@ pub async fn post(app: Data<App>, req: HttpRequest, edit: PendingEdit) -> Result
             return Ok(response);
         }
         Step::Expired => {
-            return Ok(done("/signin", Toast::say("That took a while. Please begin again.")));
+            let late = html! {
+                div.stack {
+                    (door_head("That took a while", Some("The password was given more than 15 minutes ago.")))
+                    a.btn.main href="/signin" { "Begin again" }
+                }
+            };
+            return Ok(door_response(StatusCode::OK, "That took a while", late));
         }
         Step::Refused(None) => "That code was not accepted.".to_owned(),
         Step::Refused(Some(left)) => format!("That code was not accepted. The one by e-mail has {left} tries left."),
