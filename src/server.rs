@@ -72,7 +72,8 @@ fn print_setup_link(app: &App, address: &str) -> std::io::Result<()> {
     };
     let mut stdout = std::io::stdout().lock();
     // Whoever started us may have closed the pipe; that is no reason to end.
-    let _ = writeln!(stdout, "no users yet: make the first admin at {base}/setup/{link} (works once, for a day)");
+    let _ =
+        writeln!(stdout, "no users yet: make the first admin at {base}/setup/{link} (works once, for a day)");
     Ok(())
 }
 

@@ -88,7 +88,9 @@ async fn a_personal_token_is_shown_once_works_and_is_revoked() {
     assert!(!page.contains(markup) && page.contains("&lt;b&gt;terraform"));
     let page = browser.get("/account").await.body;
     assert!(!page.contains(&token));
-    let ask = || TestRequest::get().uri("/api/v1/sites").insert_header(("authorization", format!("Bearer {token}")));
+    let ask = || {
+        TestRequest::get().uri("/api/v1/sites").insert_header(("authorization", format!("Bearer {token}")))
+    };
     assert_eq!(server.browser().send(ask()).await.status, 200);
     let path = format!("/account/tokens/{}", between(&page, "action=\"/account/tokens/", "\""));
     assert_eq!(browser.post(&path, &[]).await.status, 303);

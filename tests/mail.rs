@@ -66,7 +66,8 @@ fn server(url: &str) -> Server {
 
 fn put(server: &Server, to: &str) {
     let writer = server.app.store.writer();
-    mails::insert(&writer, to, "Grüße", "Hello ana,\n\n.a line with a dot\nund Grüße\n", server.app.now()).unwrap();
+    mails::insert(&writer, to, "Grüße", "Hello ana,\n\n.a line with a dot\nund Grüße\n", server.app.now())
+        .unwrap();
 }
 
 fn one(server: &Server) -> mails::Mail {

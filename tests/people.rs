@@ -150,12 +150,8 @@ async fn a_user_on_whom_sites_depend_is_not_deleted() {
     let server = Server::new();
     let ana = server.user("ana", Role::Admin);
     let mei = server.user("mei", Role::Editor);
-    let actor = Actor {
-        user: Some(mei.id),
-        id: Some(mei.uuid.clone()),
-        role: Role::Editor,
-        ..Actor::system("mei")
-    };
+    let actor =
+        Actor { user: Some(mei.id), id: Some(mei.uuid.clone()), role: Role::Editor, ..Actor::system("mei") };
     sites::create(&server.app, &actor, r#"{"name": "Shop", "slug": "shop"}"#).unwrap();
     let mut browser = server.signed_in("ana").await;
     let path = format!("/admin/users/{}", mei.uuid);

@@ -16,13 +16,23 @@ pub fn base(app: &App) -> String {
     }
 }
 
-const NOT_YOU: &str = "If this was not you, you need do nothing; but tell an administrator if it happens again.\n";
+const NOT_YOU: &str =
+    "If this was not you, you need do nothing; but tell an administrator if it happens again.\n";
 
 /// To a new user. `link` sets their first password, where they have none yet.
-pub fn welcome(app: &App, conn: &Connection, to: &str, name: &str, link: Option<&str>, now: Millis) -> Result<()> {
+pub fn welcome(
+    app: &App,
+    conn: &Connection,
+    to: &str,
+    name: &str,
+    link: Option<&str>,
+    now: Millis,
+) -> Result<()> {
     let base = base(app);
     let way_in = match link {
-        Some(link) => format!("Choose a password here (the link works once, for three days):\n{base}/reset/{link}\n"),
+        Some(link) => {
+            format!("Choose a password here (the link works once, for three days):\n{base}/reset/{link}\n")
+        }
         None => "Sign in with the password you were given, then change it on your profile.\n".to_owned(),
     };
     let body = format!("Hello {name},\n\nyou have an account at {base}.\n{way_in}");
@@ -31,7 +41,9 @@ pub fn welcome(app: &App, conn: &Connection, to: &str, name: &str, link: Option<
 
 /// A code for the second step.
 pub fn code(conn: &Connection, to: &str, code: &str, now: Millis) -> Result<()> {
-    let body = format!("Your code: {code}\n\nIt works once, for 10 minutes. Nobody will ever ask you for it.\n\n{NOT_YOU}");
+    let body = format!(
+        "Your code: {code}\n\nIt works once, for 10 minutes. Nobody will ever ask you for it.\n\n{NOT_YOU}"
+    );
     store::mails::insert(conn, to, "Your sign-in code", &body, now)
 }
 

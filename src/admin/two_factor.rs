@@ -94,8 +94,14 @@ pub fn cancel_app(app: &App, actor: &Actor, user: &str) -> Result<()> {
 
 /// Turns the app on with a first code from it, and gives the backup codes. `Invalid` on `code` when it is not
 /// the right one.
-pub fn confirm_app(app: &App, actor: &Actor, user: &str, code: &str, visitor: &Visitor<'_>) -> Result<Vec<String>> {
-    let outcome = app.write(actor, |tx| {
+pub fn confirm_app(
+    app: &App,
+    actor: &Actor,
+    user: &str,
+    code: &str,
+    visitor: &Visitor<'_>,
+) -> Result<Vec<String>> {
+    app.write(actor, |tx| {
         let user = store::users::by_uuid(tx, user)?;
         if user.two_factor == "totp" {
             return Err(Error::conflict("two_factor_on", "an app is set up already; turn it off first"));
@@ -104,16 +110,21 @@ pub fn confirm_app(app: &App, actor: &Actor, user: &str, code: &str, visitor: &V
             return Ok(Written::nothing(Err(too_many(seconds))));
         }
         let Seed::Known(totp) = seed(app, tx, &user)? else {
-            return Ok(Written::nothing(Err(Error::invalid("code", "belongs to a secret that is gone; begin again"))));
+            return Ok(Written::nothing(Err(Error::invalid(
+                "code",
+                "belongs to a secret that is gone; begin again",
+            ))));
         };
         if !use_totp(tx, &user, &totp, code, tx.now)? {
             sign_in::count_failure_on(tx, &subject(&user.uuid), visitor, tx.now)?;
-            return Ok(Written::nothing(Err(Error::invalid("code", "was not accepted; type the one the app shows now"))));
+            return Ok(Written::nothing(Err(Error::invalid(
+                "code",
+                "was not accepted; type the one the app shows now",
+            ))));
         }
         sign_in::forgive_on(tx, &subject(&user.uuid), visitor)?;
         turn_on(tx, &user, "totp")
-    })?;
-    outcome
+    })?
 }
 
 type Attempt<T> = Written<Result<T>>;
@@ -128,7 +139,10 @@ fn turn_on(tx: &Tx<'_>, user: &User, kind: &str) -> Result<Attempt<Vec<String>>>
 }
 
 fn too_many(seconds: u64) -> Error {
-    Error::invalid("code", format!("cannot be tried now: too many tries. The next one is possible in {seconds} s"))
+    Error::invalid(
+        "code",
+        format!("cannot be tried now: too many tries. The next one is possible in {seconds} s"),
+    )
 }
 
 /// Failures at the second step are counted apart from those of the password: giving the password again must
@@ -141,8 +155,13 @@ fn subject(uuid: &str) -> String {
 pub fn mail_code(app: &App, user: &User) -> Result<bool> {
     let code = format!("{:06}", rand::rng().random_range(0..1_000_000));
     app.write(&Actor::system("sign-in"), |tx| {
-        let stored =
-            store_two_factor::put_email_code(tx, user.id, &email_hash(&user.uuid, &code), MAIL_PAUSE, tx.now)?;
+        let stored = store_two_factor::put_email_code(
+            tx,
+            user.id,
+            &email_hash(&user.uuid, &code),
+            MAIL_PAUSE,
+            tx.now,
+        )?;
         if stored {
             mail::code(tx, &user.email, &code, tx.now)?;
         }
@@ -157,11 +176,20 @@ pub fn mail_code_to(app: &App, user: &str) -> Result<bool> {
 }
 
 /// Turns codes by e-mail on with a first one of them, and gives the backup codes.
-pub fn confirm_email(app: &App, actor: &Actor, user: &str, code: &str, visitor: &Visitor<'_>) -> Result<Vec<String>> {
-    let outcome = app.write(actor, |tx| {
+pub fn confirm_email(
+    app: &App,
+    actor: &Actor,
+    user: &str,
+    code: &str,
+    visitor: &Visitor<'_>,
+) -> Result<Vec<String>> {
+    app.write(actor, |tx| {
         let user = store::users::by_uuid(tx, user)?;
         if user.two_factor != "none" {
-            return Err(Error::conflict("two_factor_on", "a second factor is set up already; turn it off first"));
+            return Err(Error::conflict(
+                "two_factor_on",
+                "a second factor is set up already; turn it off first",
+            ));
         }
         if let Some(seconds) = sign_in::blocked_on(tx, &subject(&user.uuid), visitor, tx.now)? {
             return Ok(Written::nothing(Err(too_many(seconds))));
@@ -169,13 +197,15 @@ pub fn confirm_email(app: &App, actor: &Actor, user: &str, code: &str, visitor: 
         let hash = email_hash(&user.uuid, &digits(code));
         if !store_two_factor::use_email_code(tx, user.id, &hash, tx.now)? {
             sign_in::count_failure_on(tx, &subject(&user.uuid), visitor, tx.now)?;
-            return Ok(Written::nothing(Err(Error::invalid("code", "was not accepted, or is older than 10 minutes"))));
+            return Ok(Written::nothing(Err(Error::invalid(
+                "code",
+                "was not accepted, or is older than 10 minutes",
+            ))));
         }
         sign_in::forgive_on(tx, &subject(&user.uuid), visitor)?;
         store_two_factor::drop_pending_seed(tx, user.id)?;
         turn_on(tx, &user, "email")
-    })?;
-    outcome
+    })?
 }
 
 fn email_hash(uuid: &str, code: &str) -> Hash {
@@ -198,7 +228,8 @@ fn dashed(hex: &str) -> String {
 
 /// A typed backup code in its one form; `None` when it is none.
 fn backup_form(code: &str) -> Option<String> {
-    let hex: String = code.chars().filter(|c| !c.is_whitespace() && *c != '-').collect::<String>().to_lowercase();
+    let hex: String =
+        code.chars().filter(|c| !c.is_whitespace() && *c != '-').collect::<String>().to_lowercase();
     (hex.len() == 16 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| dashed(&hex))
 }
 
@@ -327,7 +358,11 @@ pub fn enforce(app: &App, actor: &Actor, roles: &[Role]) -> Result<()> {
     app.write(actor, |tx| {
         let before = settings::read(tx, settings::ENFORCED)?.unwrap_or_else(|| "[]".into());
         settings::write(tx, settings::ENFORCED, &json)?;
-        let whom = if names.is_empty() { "admins alone".to_owned() } else { format!("admins, {}", names.join(", ")) };
+        let whom = if names.is_empty() {
+            "admins alone".to_owned()
+        } else {
+            format!("admins, {}", names.join(", "))
+        };
         let mut change = settings_change("updated", format!("two-factor sign-in is a must for {whom}"));
         change.before = Json::parse(&before);
         change.after = Json::parse(&json);
@@ -377,7 +412,10 @@ mod tests {
         for code in &codes {
             assert_eq!(code.len(), 19);
             assert_eq!(backup_form(code).as_ref(), Some(code));
-            assert_eq!(backup_form(&format!(" {} ", code.to_uppercase().replace('-', ""))).as_ref(), Some(code));
+            assert_eq!(
+                backup_form(&format!(" {} ", code.to_uppercase().replace('-', ""))).as_ref(),
+                Some(code)
+            );
         }
         for wrong in ["", "123456", "3f9a-07c2-b81e-44d", "3f9a-07c2-b81e-44dg"] {
             assert_eq!(backup_form(wrong), None);

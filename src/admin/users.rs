@@ -187,7 +187,8 @@ pub fn delete(app: &App, actor: &Actor, id: &str) -> Result<User> {
         require_other_admin(tx, &user)?;
         let owned = store::users::owned_sites(tx, user.id)?;
         if !owned.is_empty() {
-            let message = format!("{} owns {}; hand over first, or deactivate", user.username, owned.join(", "));
+            let message =
+                format!("{} owns {}; hand over first, or deactivate", user.username, owned.join(", "));
             return Err(Error::conflict("owns_sites", message));
         }
         store::users::delete(tx, user.id)?;
@@ -275,7 +276,14 @@ pub fn reset_password(app: &App, link: &str, password: &str, address: Option<Str
 }
 
 /// How a user likes the pages.
-pub fn set_preferences(app: &App, actor: &Actor, user: UserId, theme: &str, dense: bool, keys: bool) -> Result<()> {
+pub fn set_preferences(
+    app: &App,
+    actor: &Actor,
+    user: UserId,
+    theme: &str,
+    dense: bool,
+    keys: bool,
+) -> Result<()> {
     if !["system", "light", "dark"].contains(&theme) {
         return Err(Error::invalid("theme", "must be system, light or dark"));
     }

@@ -98,9 +98,8 @@ impl Signed {
 
 /// Whoever the session cookie names, the second factor given or not.
 pub fn signed(req: &HttpRequest) -> Result<Option<Signed>> {
-    let app = req
-        .app_data::<Data<App>>()
-        .ok_or_else(|| Error::internal("the application is not attached"))?;
+    let app =
+        req.app_data::<Data<App>>().ok_or_else(|| Error::internal("the application is not attached"))?;
     let Some(cookie) = req.cookie(COOKIE) else { return Ok(None) };
     let now = app.now();
     let found = app.read(|conn| store::sessions::find(conn, &hash(cookie.value()), now))?;

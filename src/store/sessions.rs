@@ -167,7 +167,10 @@ pub fn forgive(conn: &Connection, subject: &str) -> Result<()> {
 
 /// Deletes sessions that have ended and failures nobody counts any more.
 pub fn prune(conn: &Connection, now: Millis) -> Result<()> {
-    conn.execute("DELETE FROM sessions WHERE last_seen_at <= ?1 OR created_at <= ?2", (now - IDLE, now - ABSOLUTE))?;
+    conn.execute(
+        "DELETE FROM sessions WHERE last_seen_at <= ?1 OR created_at <= ?2",
+        (now - IDLE, now - ABSOLUTE),
+    )?;
     conn.execute("DELETE FROM trusted_devices WHERE expires_at <= ?1", [now])?;
     conn.execute("DELETE FROM links WHERE expires_at <= ?1", [now])?;
     conn.execute("DELETE FROM sign_in_failures WHERE last_at <= ?1", [now - 24 * 3600 * 1000])?;
@@ -207,7 +210,12 @@ pub fn put_link(
 }
 
 /// Whose a link is; `None` when it is unknown or expired.
-pub fn find_link(conn: &Connection, hash: &Hash, purpose: Purpose, now: Millis) -> Result<Option<Option<UserId>>> {
+pub fn find_link(
+    conn: &Connection,
+    hash: &Hash,
+    purpose: Purpose,
+    now: Millis,
+) -> Result<Option<Option<UserId>>> {
     let found = conn
         .prepare_cached("SELECT user_id FROM links WHERE hash = ?1 AND purpose = ?2 AND expires_at > ?3")?
         .query_row((hash, purpose.as_str(), now), |row| row.get(0))

@@ -37,7 +37,13 @@ pub struct Device {
 }
 
 /// Trusts a browser.
-pub fn insert_device(conn: &Connection, user: UserId, hash: &Hash, user_agent: &str, now: Millis) -> Result<()> {
+pub fn insert_device(
+    conn: &Connection,
+    user: UserId,
+    hash: &Hash,
+    user_agent: &str,
+    now: Millis,
+) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO trusted_devices (uuid, user_id, hash, created_at, last_used_at, expires_at, user_agent)
          VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)",
@@ -111,7 +117,8 @@ pub fn set_kind(conn: &Connection, user: UserId, kind: &str) -> Result<()> {
 
 /// Sealed seeds with the user's UUID, to see whether they open.
 pub fn seeds(conn: &Connection) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut statement = conn.prepare_cached("SELECT uuid, totp_seed FROM users WHERE totp_seed IS NOT NULL")?;
+    let mut statement =
+        conn.prepare_cached("SELECT uuid, totp_seed FROM users WHERE totp_seed IS NOT NULL")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -156,7 +163,13 @@ pub fn backup_codes_left(conn: &Connection, user: UserId) -> Result<u32> {
 }
 
 /// Stores the code that is mailed to a user, unless one was mailed less than `pause` ago. False then.
-pub fn put_email_code(conn: &Connection, user: UserId, hash: &Hash, pause: Millis, now: Millis) -> Result<bool> {
+pub fn put_email_code(
+    conn: &Connection,
+    user: UserId,
+    hash: &Hash,
+    pause: Millis,
+    now: Millis,
+) -> Result<bool> {
     let stored = conn
         .prepare_cached(
             "INSERT INTO email_codes (user_id, hash, expires_at) VALUES (?1, ?2, ?3)
@@ -185,7 +198,9 @@ pub fn use_email_code(conn: &Connection, user: UserId, hash: &Hash, now: Millis)
 /// Whether a mailed code can still be typed, and how many tries it has left.
 pub fn email_code_tries_left(conn: &Connection, user: UserId, now: Millis) -> Result<Option<u32>> {
     let tries: Option<u32> = conn
-        .prepare_cached("SELECT tries FROM email_codes WHERE user_id = ?1 AND expires_at > ?2 AND tries < ?3")?
+        .prepare_cached(
+            "SELECT tries FROM email_codes WHERE user_id = ?1 AND expires_at > ?2 AND tries < ?3",
+        )?
         .query_row((user, now, EMAIL_TRIES), |row| row.get(0))
         .optional()?;
     Ok(tries.map(|tries| EMAIL_TRIES - tries))

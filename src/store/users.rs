@@ -261,7 +261,9 @@ pub fn find_for_sign_in(conn: &Connection, name: &str) -> Result<Option<(User, S
     use rusqlite::OptionalExtension;
     let sql = SELECT.replacen(" FROM", ", password FROM", 1);
     Ok(conn
-        .prepare_cached(&format!("{sql} WHERE username = ?1 OR email = ?1 ORDER BY username = ?1 DESC LIMIT 1"))?
+        .prepare_cached(&format!(
+            "{sql} WHERE username = ?1 OR email = ?1 ORDER BY username = ?1 DESC LIMIT 1"
+        ))?
         .query_row([name], |row| Ok((from_row(row)?, row.get(9)?)))
         .optional()?)
 }

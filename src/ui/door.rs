@@ -49,7 +49,11 @@ pub(super) async fn block<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Sen
 
 /// A path of this server from a `next` parameter; the dashboard for anything else.
 pub fn safe_next(next: &str) -> &str {
-    if next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r']) { next } else { "/" }
+    if next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r']) {
+        next
+    } else {
+        "/"
+    }
 }
 
 pub(super) fn query(req: &HttpRequest, name: &str) -> String {
@@ -57,7 +61,11 @@ pub(super) fn query(req: &HttpRequest, name: &str) -> String {
 }
 
 /// `GET /signin`.
-pub async fn show(app: Data<App>, req: HttpRequest, pending: Option<Pending>) -> std::result::Result<HttpResponse, Failure> {
+pub async fn show(
+    app: Data<App>,
+    req: HttpRequest,
+    pending: Option<Pending>,
+) -> std::result::Result<HttpResponse, Failure> {
     if pending.is_some_and(|pending| pending.0.session.confirmed) {
         return Ok(see_other(safe_next(&query(&req, "next"))));
     }
@@ -93,21 +101,32 @@ fn form(typed: &Typed) -> Markup {
 }
 
 /// `POST /signin`.
-pub async fn sign_in(app: Data<App>, req: HttpRequest, form_: OpenForm) -> std::result::Result<HttpResponse, Failure> {
+pub async fn sign_in(
+    app: Data<App>,
+    req: HttpRequest,
+    form_: OpenForm,
+) -> std::result::Result<HttpResponse, Failure> {
     let typed = form_.0;
     let caller = Caller::of(&req, &app);
     let device = req.cookie(DEVICE).map(|cookie| cookie.value().to_owned());
     let (name, password) = (typed.get("username").to_owned(), typed.get("password").to_owned());
     let server = app.clone();
     let outcome =
-        block(move || sign_in::sign_in(&server, &name, &password, &caller.visitor(), device.as_deref())).await?;
+        block(move || sign_in::sign_in(&server, &name, &password, &caller.visitor(), device.as_deref()))
+            .await?;
     let refuse = |message: String| {
         let problem = crate::engine::decode::FieldError { field: "username".into(), message };
-        door_response(StatusCode::UNPROCESSABLE_ENTITY, "Problem: Sign in", form(&typed.clone().wrong(&[problem])))
+        door_response(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Problem: Sign in",
+            form(&typed.clone().wrong(&[problem])),
+        )
     };
     match outcome {
         Outcome::Refused => Ok(refuse("Name and password do not fit together.".into())),
-        Outcome::Blocked(seconds) => Ok(refuse(format!("Too many tries. The next one is possible in {seconds} s."))),
+        Outcome::Blocked(seconds) => {
+            Ok(refuse(format!("Too many tries. The next one is possible in {seconds} s.")))
+        }
         Outcome::In { cookie: secret, confirmed } => {
             let next = safe_next(typed.get("next"));
             let to = if confirmed {
@@ -148,7 +167,8 @@ fn setup_form(secret: &str, typed: &Typed) -> Markup {
 }
 
 fn require_link(app: &App, secret: &str) -> Result<()> {
-    let found = app.read(|conn| store::sessions::find_link(conn, &hash(secret), Purpose::Setup, app.now()))?;
+    let found =
+        app.read(|conn| store::sessions::find_link(conn, &hash(secret), Purpose::Setup, app.now()))?;
     match found {
         Some(_) => Ok(()),
         None => Err(Error::NotFound("this link".into())),

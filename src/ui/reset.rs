@@ -90,8 +90,7 @@ fn gone() -> HttpResponse {
 
 /// `GET /reset/{link}`.
 pub async fn show_reset(app: Data<App>, link: Path<String>) -> Result<HttpResponse, Failure> {
-    let found =
-        app.read(|conn| store::sessions::find_link(conn, &hash(&link), Purpose::Reset, app.now()))?;
+    let found = app.read(|conn| store::sessions::find_link(conn, &hash(&link), Purpose::Reset, app.now()))?;
     Ok(match found {
         Some(_) => door_response(StatusCode::OK, "Choose a password", choose(&link, &Typed::default())),
         None => gone(),

@@ -29,9 +29,10 @@ fn way_on(signed: &Signed, next: &str) -> Option<HttpResponse> {
 fn form(signed: &Signed, typed: &Typed, mailed: bool) -> Markup {
     let by_app = signed.session.two_factor == "totp";
     let (title, lede) = match (by_app, mailed) {
-        (true, false) => {
-            ("Enter the code from your app", "Six digits. A code works once; the next one comes within 30 seconds.")
-        }
+        (true, false) => (
+            "Enter the code from your app",
+            "Six digits. A code works once; the next one comes within 30 seconds.",
+        ),
         (_, true) => ("Enter the code from the e-mail", "Six digits. It works once, for 10 minutes."),
         (false, false) => ("Enter a code", "Have one sent by e-mail, or use a backup code."),
     };
@@ -90,7 +91,8 @@ pub async fn post(app: Data<App>, req: HttpRequest, edit: PendingEdit) -> Result
     let (code, trust) = (typed.get("code").to_owned(), typed.is_on("trust"));
     let (server, actor, session) = (app.clone(), signed.actor(), signed.session.clone());
     let step =
-        block(move || two_factor::second_step(&server, &actor, &session, &code, trust, &caller.visitor())).await?;
+        block(move || two_factor::second_step(&server, &actor, &session, &code, trust, &caller.visitor()))
+            .await?;
     let message = match step {
         Step::In { device } => {
             let mut response = see_other(safe_next(typed.get("next")));
@@ -110,7 +112,9 @@ pub async fn post(app: Data<App>, req: HttpRequest, edit: PendingEdit) -> Result
             return Ok(door_response(StatusCode::OK, "That took a while", late));
         }
         Step::Refused(None) => "That code was not accepted.".to_owned(),
-        Step::Refused(Some(left)) => format!("That code was not accepted. The one by e-mail has {left} tries left."),
+        Step::Refused(Some(left)) => {
+            format!("That code was not accepted. The one by e-mail has {left} tries left.")
+        }
         Step::Blocked(seconds) => format!("Too many tries. The next one is possible in {seconds} s."),
     };
     let problem = FieldError { field: "code".into(), message };

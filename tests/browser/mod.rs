@@ -12,8 +12,8 @@ use featured::admin::users;
 use featured::app::{Actor, App};
 use featured::config::{Config, Durability};
 use featured::engine::permission::Role;
-use featured::store::users::User;
 use featured::routes;
+use featured::store::users::User;
 use totp_rs::{Builder, Secret, Totp};
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -57,7 +57,12 @@ impl Server {
     }
 
     pub fn browser(&self) -> Browser {
-        Browser { app: self.app.clone(), cookies: BTreeMap::new(), csrf: String::new(), address: "192.0.2.1".into() }
+        Browser {
+            app: self.app.clone(),
+            cookies: BTreeMap::new(),
+            csrf: String::new(),
+            address: "192.0.2.1".into(),
+        }
     }
 
     /// A browser in which this user signed in with the password.
@@ -106,7 +111,8 @@ impl Browser {
                 .configure(routes::configure),
         )
         .await;
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let peer = format!("{}:4711", self.address).parse().unwrap();
         let request = request.peer_addr(peer).insert_header((COOKIE, cookies.join("; "))).to_request();
         let response = test::call_service(&service, request).await;
@@ -119,7 +125,8 @@ impl Browser {
             }
         }
         let status = response.status();
-        let location = response.headers().get(LOCATION).map_or(String::new(), |value| value.to_str().unwrap().into());
+        let location =
+            response.headers().get(LOCATION).map_or(String::new(), |value| value.to_str().unwrap().into());
         let body = String::from_utf8(test::read_body(response).await.to_vec()).unwrap();
         assert!(!body.contains("style=\"") && !body.contains("onclick="), "inline style or script");
         if let Some((_, rest)) = body.split_once("name=\"csrf\" value=\"") {

@@ -74,12 +74,17 @@ fn page(app: &App, req: &HttpRequest, signed: &Signed, state: &State) -> Result<
     let page = Page::new(app, req, signed, "Profile and security").narrow();
     let must = req.query_string().contains("must=two-factor");
     let main = view::main(signed, &account, state, must);
-    let wrong = [&state.password, &state.code, &state.off, &state.token].iter().any(|typed| typed.has_errors());
+    let wrong =
+        [&state.password, &state.code, &state.off, &state.token].iter().any(|typed| typed.has_errors());
     Ok(if wrong { page.refuse(main) } else { page.show(main) })
 }
 
 /// `GET /account`.
-pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> std::result::Result<HttpResponse, Failure> {
+pub async fn show(
+    app: Data<App>,
+    req: HttpRequest,
+    signed: Signed,
+) -> std::result::Result<HttpResponse, Failure> {
     Ok(page(&app, &req, &signed, &State::default())?)
 }
 
@@ -105,12 +110,13 @@ pub async fn password(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
     let caller = Caller::of(&req, &app);
     let (server, actor, session) = (app.clone(), signed.actor(), signed.session.clone());
     let (current, new) = (form.get("current").to_owned(), form.get("password").to_owned());
-    let changed = block(move || {
-        users::change_password(&server, &actor, &session, &current, &new, &caller.visitor())
-    })
-    .await;
+    let changed =
+        block(move || users::change_password(&server, &actor, &session, &current, &new, &caller.visitor()))
+            .await;
     match changed {
-        Ok(()) => Ok(done("/account#pw", Toast::say("Your password is changed. Every other session has ended."))),
+        Ok(()) => {
+            Ok(done("/account#pw", Toast::say("Your password is changed. Every other session has ended.")))
+        }
         Err(error) => refuse(&app, &req, &signed, error, |fields| State {
             password: form.wrong(fields),
             ..State::default()
@@ -152,7 +158,11 @@ pub async fn begin_email(app: Data<App>, edit: Edit) -> Answer {
         two_factor::mail_code_to(&server, &signed.session.user_uuid)
     })
     .await?;
-    let text = if sent { "A code is on its way to you." } else { "A code was sent less than a minute ago; that one works." };
+    let text = if sent {
+        "A code is on its way to you."
+    } else {
+        "A code was sent less than a minute ago; that one works."
+    };
     Ok(done("/account#tfa", Toast::say(text)))
 }
 
@@ -169,9 +179,10 @@ pub async fn confirm(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
     .await;
     match confirmed {
         Ok(codes) => Ok(page(&app, &req, &signed, &State { new_codes: Some(codes), ..State::default() })?),
-        Err(error) => {
-            refuse(&app, &req, &signed, error, |fields| State { code: form.wrong(fields), ..State::default() })
-        }
+        Err(error) => refuse(&app, &req, &signed, error, |fields| State {
+            code: form.wrong(fields),
+            ..State::default()
+        }),
     }
 }
 
@@ -196,7 +207,10 @@ pub async fn turn_off(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
     })
     .await;
     match off {
-        Ok(()) => Ok(done("/account#tfa", Toast::say("Two-factor sign-in is off. Your password alone lets you in."))),
+        Ok(()) => Ok(done(
+            "/account#tfa",
+            Toast::say("Two-factor sign-in is off. Your password alone lets you in."),
+        )),
         Err(error) => {
             refuse(&app, &req, &signed, error, |fields| State { off: form.wrong(fields), ..State::default() })
         }
@@ -206,7 +220,8 @@ pub async fn turn_off(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
 /// `POST /account/devices/{device}/forget`.
 pub async fn forget_device(app: Data<App>, edit: Edit, device: Path<String>) -> Answer {
     let (server, signed) = (app.clone(), edit.signed);
-    block(move || two_factor::forget_device(&server, &signed.actor(), &signed.session.user_uuid, &device)).await?;
+    block(move || two_factor::forget_device(&server, &signed.actor(), &signed.session.user_uuid, &device))
+        .await?;
     Ok(done("/account#dev", Toast::say("That device is asked for a code again.")))
 }
 
@@ -224,19 +239,20 @@ pub async fn create_token(app: Data<App>, req: HttpRequest, edit: Edit) -> Answe
     let description = form.get("description").to_owned();
     let days: Option<Millis> = form.get("days").parse().ok().filter(|days| (1..=3650).contains(days));
     let expires_at = days.map(|days| app.now() + days * DAY);
-    let made =
-        block(move || users::create_own_token(&server, &actor, &user, &description, expires_at)).await;
+    let made = block(move || users::create_own_token(&server, &actor, &user, &description, expires_at)).await;
     match made {
         Ok(secret) => Ok(page(&app, &req, &signed, &State { new_token: Some(secret), ..State::default() })?),
-        Err(error) => {
-            refuse(&app, &req, &signed, error, |fields| State { token: form.wrong(fields), ..State::default() })
-        }
+        Err(error) => refuse(&app, &req, &signed, error, |fields| State {
+            token: form.wrong(fields),
+            ..State::default()
+        }),
     }
 }
 
 /// `POST /account/tokens/{token}/revoke`.
 pub async fn revoke_token(app: Data<App>, edit: Edit, token: Path<String>) -> Answer {
     let (server, signed) = (app.clone(), edit.signed);
-    block(move || users::revoke_own_token(&server, &signed.actor(), &signed.session.user_uuid, &token)).await?;
+    block(move || users::revoke_own_token(&server, &signed.actor(), &signed.session.user_uuid, &token))
+        .await?;
     Ok(done("/account#pat", Toast::say("The token is revoked. Scripts that use it get 401 from now on.")))
 }

@@ -66,28 +66,38 @@ fn role_says(role: Role) -> &'static str {
 
 fn who(account: &Account) -> Markup {
     let user = &account.user;
-    section("acct", "Account", html! { p.s.m2 { "An administrator changes these." } }, html! {
-        dl.facts {
-            dt { "Username" } dd { (user.username) }
-            dt { "E-mail" } dd { (user.email) }
-            dt { "Role" } dd { (role_name(user.role)) " " span.m3 { (role_says(user.role)) } }
-            dt { "Since" } dd { (ago(user.created_at, account.now)) }
-        }
-    })
+    section(
+        "acct",
+        "Account",
+        html! { p.s.m2 { "An administrator changes these." } },
+        html! {
+            dl.facts {
+                dt { "Username" } dd { (user.username) }
+                dt { "E-mail" } dd { (user.email) }
+                dt { "Role" } dd { (role_name(user.role)) " " span.m3 { (role_says(user.role)) } }
+                dt { "Since" } dd { (ago(user.created_at, account.now)) }
+            }
+        },
+    )
 }
 
 fn password(csrf: &Markup, account: &Account, typed: &Typed) -> Markup {
-    section("pw", "Password", html! { p.s.m2 { "Changing it signs you out everywhere else." } }, html! {
-        form method="post" action="/account/password" .stack {
-            (csrf)
-            // For password managers.
-            input.vh tabindex="-1" aria-hidden="true" name="username" autocomplete="username" value=(account.user.username) readonly;
-            (Text::new("current", "Now").kind("password").autocomplete("current-password").required().draw(typed))
-            (Text::new("password", "New").kind("password").autocomplete("new-password").required()
-                .hint("8 characters or more. A few words make a good one.").draw(typed))
-            div { button.btn { "Change password" } }
-        }
-    })
+    section(
+        "pw",
+        "Password",
+        html! { p.s.m2 { "Changing it signs you out everywhere else." } },
+        html! {
+            form method="post" action="/account/password" .stack {
+                (csrf)
+                // For password managers.
+                input.vh tabindex="-1" aria-hidden="true" name="username" autocomplete="username" value=(account.user.username) readonly;
+                (Text::new("current", "Now").kind("password").autocomplete("current-password").required().draw(typed))
+                (Text::new("password", "New").kind("password").autocomplete("new-password").required()
+                    .hint("8 characters or more. A few words make a good one.").draw(typed))
+                div { button.btn { "Change password" } }
+            }
+        },
+    )
 }
 
 fn state_note(account: &Account) -> Markup {
@@ -109,12 +119,17 @@ fn two_factor(csrf: &Markup, account: &Account, state: &State) -> Markup {
         p.s.m2 { (state_note(account)) " A code beside the password. Administrators must have it within 7 days." }
     };
     let on = account.user.two_factor != "none";
-    section("tfa", "Two-factor sign-in", lede, html! {
-        div.stack {
-            @if let Some(codes) = &state.new_codes { (new_codes(codes)) }
-            @if on { (turned_on(csrf, account, state)) } @else { (set_up(csrf, account, &state.code)) }
-        }
-    })
+    section(
+        "tfa",
+        "Two-factor sign-in",
+        lede,
+        html! {
+            div.stack {
+                @if let Some(codes) = &state.new_codes { (new_codes(codes)) }
+                @if on { (turned_on(csrf, account, state)) } @else { (set_up(csrf, account, &state.code)) }
+            }
+        },
+    )
 }
 
 fn new_codes(codes: &[String]) -> Markup {
@@ -254,29 +269,34 @@ fn browser_icon(agent: &str) -> Markup {
 }
 
 fn devices(csrf: &Markup, account: &Account) -> Markup {
-    section("dev", "Trusted devices", html! { p.s.m2 { "Skip the code for 30 days." } }, html! {
-        @if account.devices.is_empty() {
-            p.s.m2 { "None. Tick “Trust this device” when you sign in with a code." }
-        } @else {
-            ul.list {
-                @for device in &account.devices {
-                    li {
-                        (browser_icon(&device.user_agent))
-                        span.grow {
-                            b { (browser(&device.user_agent)) } " "
-                            span.m3 {
-                                @if account.this_device == Some(device.hash) { "this one, " }
-                                "last used " (ago(device.last_used_at, account.now))
+    section(
+        "dev",
+        "Trusted devices",
+        html! { p.s.m2 { "Skip the code for 30 days." } },
+        html! {
+            @if account.devices.is_empty() {
+                p.s.m2 { "None. Tick “Trust this device” when you sign in with a code." }
+            } @else {
+                ul.list {
+                    @for device in &account.devices {
+                        li {
+                            (browser_icon(&device.user_agent))
+                            span.grow {
+                                b { (browser(&device.user_agent)) } " "
+                                span.m3 {
+                                    @if account.this_device == Some(device.hash) { "this one, " }
+                                    "last used " (ago(device.last_used_at, account.now))
+                                }
                             }
+                            @let until = rfc3339(device.expires_at);
+                            time datetime=(until) title=(until) { "until " (&until[..10]) }
+                            form method="post" action={ "/account/devices/" (device.uuid) "/forget" } { (csrf) button.btn.quiet { "Forget" } }
                         }
-                        @let until = rfc3339(device.expires_at);
-                        time datetime=(until) title=(until) { "until " (&until[..10]) }
-                        form method="post" action={ "/account/devices/" (device.uuid) "/forget" } { (csrf) button.btn.quiet { "Forget" } }
                     }
                 }
             }
-        }
-    })
+        },
+    )
 }
 
 fn session_row(csrf: &Markup, session: &Session, current: bool, account: &Account) -> Markup {
@@ -297,50 +317,60 @@ fn session_row(csrf: &Markup, session: &Session, current: bool, account: &Accoun
 }
 
 fn sessions(csrf: &Markup, signed: &Signed, account: &Account) -> Markup {
-    section("ses", "Sessions", html! {}, html! {
-        ul.list {
-            @for session in &account.sessions { (session_row(csrf, session, session.id == signed.session.id, account)) }
-        }
-    })
+    section(
+        "ses",
+        "Sessions",
+        html! {},
+        html! {
+            ul.list {
+                @for session in &account.sessions { (session_row(csrf, session, session.id == signed.session.id, account)) }
+            }
+        },
+    )
 }
 
 fn tokens(csrf: &Markup, account: &Account, state: &State) -> Markup {
     let lede = html! { p.s.m2 { "For scripts. They may do what you may." } };
     let typed = &state.token;
-    section("pat", "Access tokens", lede, html! {
-        div.stack {
-            @if let Some(secret) = &state.new_token {
-                div.banner role="status" {
-                    span.grow { b { "Copy it now; it is not shown again." } br; code.wrapany #new-token { (secret) } }
-                    button.btn type="button" data-copy="new-token" aria-label="Copy token" { (icon("copy")) span { "Copy" } }
+    section(
+        "pat",
+        "Access tokens",
+        lede,
+        html! {
+            div.stack {
+                @if let Some(secret) = &state.new_token {
+                    div.banner role="status" {
+                        span.grow { b { "Copy it now; it is not shown again." } br; code.wrapany #new-token { (secret) } }
+                        button.btn type="button" data-copy="new-token" aria-label="Copy token" { (icon("copy")) span { "Copy" } }
+                    }
                 }
-            }
-            @if !account.tokens.is_empty() {
-                ul.list {
-                    @for token in &account.tokens {
-                        li {
-                            (icon("key"))
-                            span.grow {
-                                b { (token.description) } " "
-                                span.m3 { "made " (ago(token.created_at, account.now)) @if let Some(at) = token.last_used_at { ", used " (ago(at, account.now)) } }
+                @if !account.tokens.is_empty() {
+                    ul.list {
+                        @for token in &account.tokens {
+                            li {
+                                (icon("key"))
+                                span.grow {
+                                    b { (token.description) } " "
+                                    span.m3 { "made " (ago(token.created_at, account.now)) @if let Some(at) = token.last_used_at { ", used " (ago(at, account.now)) } }
+                                }
+                                @match token.expires_at {
+                                    None => span.m3.xs { "no expiry" },
+                                    Some(at) => { @let at_text = rfc3339(at); time datetime=(at_text) { @if at <= account.now { "expired " } @else { "until " } (&at_text[..10]) } }
+                                }
+                                form method="post" action={ "/account/tokens/" (token.uuid) "/revoke" } { (csrf) button.btn.quiet { "Revoke" } }
                             }
-                            @match token.expires_at {
-                                None => span.m3.xs { "no expiry" },
-                                Some(at) => { @let at_text = rfc3339(at); time datetime=(at_text) { @if at <= account.now { "expired " } @else { "until " } (&at_text[..10]) } }
-                            }
-                            form method="post" action={ "/account/tokens/" (token.uuid) "/revoke" } { (csrf) button.btn.quiet { "Revoke" } }
                         }
                     }
                 }
+                form method="post" action="/account/tokens" .stack {
+                    (csrf)
+                    (Text::new("description", "What is it for?").required().draw(typed))
+                    (select("days", "Works for", &[("90", "90 days"), ("30", "30 days"), ("365", "a year"), ("", "until revoked")], typed))
+                    div { button.btn { "Make a token" } }
+                }
             }
-            form method="post" action="/account/tokens" .stack {
-                (csrf)
-                (Text::new("description", "What is it for?").required().draw(typed))
-                (select("days", "Works for", &[("90", "90 days"), ("30", "30 days"), ("365", "a year"), ("", "until revoked")], typed))
-                div { button.btn { "Make a token" } }
-            }
-        }
-    })
+        },
+    )
 }
 
 fn look(csrf: &Markup, signed: &Signed) -> Markup {
@@ -348,21 +378,26 @@ fn look(csrf: &Markup, signed: &Signed) -> Markup {
     let theme = |value: &str, label: &str| {
         html! { label { input type="radio" name="theme" value=(value) checked[session.theme == value]; (label) } }
     };
-    section("look", "Appearance", html! {}, html! {
-        form method="post" action="/account/look" .stack {
-            (csrf)
-            fieldset {
-                legend.vh { "Colours" }
-                span.seg { (theme("system", "As the system")) (theme("light", "Light")) (theme("dark", "Dark")) }
+    section(
+        "look",
+        "Appearance",
+        html! {},
+        html! {
+            form method="post" action="/account/look" .stack {
+                (csrf)
+                fieldset {
+                    legend.vh { "Colours" }
+                    span.seg { (theme("system", "As the system")) (theme("light", "Light")) (theme("dark", "Dark")) }
+                }
+                label.check {
+                    input type="checkbox" name="keys" value="on" checked[session.single_keys]; " "
+                    span { "Single-key shortcuts: " kbd { "/" } " searches, " kbd { "G" } " " kbd { "F" } " goes to features" }
+                }
+                label.check { input type="checkbox" name="dense" value="on" checked[session.dense]; " Dense tables" }
+                div { button.btn { "Save" } }
             }
-            label.check {
-                input type="checkbox" name="keys" value="on" checked[session.single_keys]; " "
-                span { "Single-key shortcuts: " kbd { "/" } " searches, " kbd { "G" } " " kbd { "F" } " goes to features" }
-            }
-            label.check { input type="checkbox" name="dense" value="on" checked[session.dense]; " Dense tables" }
-            div { button.btn { "Save" } }
-        }
-    })
+        },
+    )
 }
 
 #[cfg(test)]
@@ -372,7 +407,8 @@ mod tests {
     #[test]
     fn browsers_have_names_that_people_know() {
         let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
-        let safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1";
+        let safari =
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1";
         assert_eq!(browser(firefox), "Firefox on Linux");
         assert_eq!(browser(safari), "Safari on iPhone");
         assert_eq!(browser("<script>"), "A browser");

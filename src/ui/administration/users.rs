@@ -50,7 +50,12 @@ pub async fn list(app: Data<App>, req: HttpRequest, signed: Signed) -> Answer {
     let typed = Typed::with(&[("q", get("q")), ("role", get("role")), ("state", get("state"))]);
     let next = found.last().filter(|_| more).map(|last| {
         let query = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("q", get("q")), ("role", get("role")), ("state", get("state")), ("after", &last.username)])
+            .extend_pairs([
+                ("q", get("q")),
+                ("role", get("role")),
+                ("state", get("state")),
+                ("after", &last.username),
+            ])
             .finish();
         format!("/admin/users?{query}")
     });
@@ -156,7 +161,9 @@ fn role(typed: &Typed) -> Result<Role> {
 fn form_errors(error: Error) -> std::result::Result<Vec<FieldError>, Failure> {
     match error {
         Error::Invalid(fields) => Ok(fields),
-        Error::Conflict("user_taken", message, _) => Ok(vec![FieldError { field: "username".into(), message }]),
+        Error::Conflict("user_taken", message, _) => {
+            Ok(vec![FieldError { field: "username".into(), message }])
+        }
         Error::Conflict(_, message, _) => Ok(vec![FieldError { field: String::new(), message }]),
         other => Err(other.into()),
     }
@@ -208,7 +215,13 @@ fn as_typed(user: &User) -> Typed {
     Typed::with(&[("username", &user.username), ("email", &user.email), ("role", user.role.as_str())])
 }
 
-fn user_page(app: &App, req: &HttpRequest, signed: &Signed, id: &str, typed: Option<Typed>) -> Result<HttpResponse> {
+fn user_page(
+    app: &App,
+    req: &HttpRequest,
+    signed: &Signed,
+    id: &str,
+    typed: Option<Typed>,
+) -> Result<HttpResponse> {
     let around = load(app, id)?;
     let page = Page::new(app, req, signed, &around.user.username).narrow();
     let wrong = typed.is_some();
@@ -299,7 +312,9 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, id: Path<Strin
     })
     .await;
     match updated {
-        Ok(user) => Ok(done(&format!("/admin/users/{id}"), Toast::say(format!("{} is saved.", user.username)))),
+        Ok(user) => {
+            Ok(done(&format!("/admin/users/{id}"), Toast::say(format!("{} is saved.", user.username))))
+        }
         Err(error) => Ok(user_page(&app, &req, &signed, &id, Some(form.wrong(&form_errors(error)?)))?),
     }
 }
@@ -340,7 +355,10 @@ pub async fn deactivate(app: Data<App>, req: HttpRequest, edit: Edit, id: Path<S
 pub async fn reset_two_factor(app: Data<App>, edit: Edit, id: Path<String>) -> Answer {
     let user = id.clone();
     block(move || users::reset_two_factor_of(&app, &edit.signed.actor(), &user)).await?;
-    Ok(done(&format!("/admin/users/{id}"), Toast::say("The second factor is gone; the password alone lets them in.")))
+    Ok(done(
+        &format!("/admin/users/{id}"),
+        Toast::say("The second factor is gone; the password alone lets them in."),
+    ))
 }
 
 /// `POST /admin/users/{user}/delete`, with the name typed.
