@@ -185,7 +185,7 @@ pub fn put_email_code(
 pub fn use_email_code(conn: &Connection, user: UserId, hash: &Hash, now: Millis) -> Result<bool> {
     let used = conn
         .prepare_cached(
-            "UPDATE email_codes SET tries = ?4 WHERE user_id = ?1 AND hash = ?2 AND expires_at > ?3 AND tries < ?4",
+            "DELETE FROM email_codes WHERE user_id = ?1 AND hash = ?2 AND expires_at > ?3 AND tries < ?4",
         )?
         .execute((user, hash, now, EMAIL_TRIES))?;
     if used == 0 {

@@ -44,6 +44,9 @@ fn form(signed: &Signed, typed: &Typed, mailed: bool) -> Markup {
             input type="hidden" name="next" value=(next);
             (door_head(title, Some(lede)))
             (summary(typed, &["code"]))
+            @if !typed.get("wait").is_empty() {
+                p.s role="status" { "A code was sent less than a minute ago. Give it a moment before you ask for another." }
+            }
             div.field {
                 label for="code" { "Code" }
                 input.code6 #code name="code" inputmode="text" autocomplete="one-time-code" autocapitalize="off" spellcheck="false"
@@ -77,7 +80,7 @@ pub async fn show(app: Data<App>, req: HttpRequest, pending: Pending) -> Result<
     if let Some(response) = way_on(&signed, &next) {
         return Ok(response);
     }
-    let typed = Typed::with(&[("next", &next)]);
+    let typed = Typed::with(&[("next", &next), ("wait", &query(&req, "wait"))]);
     Ok(door_response(StatusCode::OK, "Second step", form(&signed, &typed, mailed(&app, &signed)?)))
 }
 
@@ -130,7 +133,8 @@ pub async fn mail(app: Data<App>, edit: PendingEdit) -> Result<HttpResponse, Fai
         return Ok(response);
     }
     let (server, user) = (app.clone(), signed.session.user_uuid.clone());
-    block(move || two_factor::mail_code_to(&server, &user)).await?;
-    // Sent now or less than a minute ago: there is one in the mailbox either way.
-    Ok(see_other(&format!("/signin/code?next={}", super::url::encode(safe_next(typed.get("next"))))))
+    let sent = block(move || two_factor::mail_code_to(&server, &user)).await?;
+    let wait = if sent { "" } else { "&wait=1" };
+    let next = super::url::encode(safe_next(typed.get("next")));
+    Ok(see_other(&format!("/signin/code?next={next}{wait}")))
 }

@@ -237,7 +237,10 @@ pub async fn create_token(app: Data<App>, req: HttpRequest, edit: Edit) -> Answe
     let Edit { signed, form } = edit;
     let (server, actor, user) = (app.clone(), signed.actor(), signed.session.user_uuid.clone());
     let description = form.get("description").to_owned();
-    let days: Option<Millis> = form.get("days").parse().ok().filter(|days| (1..=3650).contains(days));
+    let days: Option<Millis> = match form.get("days") {
+        "forever" => None,
+        days => Some(days.parse().ok().filter(|days| (1..=3650).contains(days)).unwrap_or(90)),
+    };
     let expires_at = days.map(|days| app.now() + days * DAY);
     let made = block(move || users::create_own_token(&server, &actor, &user, &description, expires_at)).await;
     match made {

@@ -161,6 +161,8 @@ fn turned_on(csrf: &Markup, account: &Account, state: &State) -> Markup {
         }
         form method="post" action="/account/two-factor/off" .stack {
             (csrf)
+            // For password managers.
+            input.vh tabindex="-1" aria-hidden="true" name="username" autocomplete="username" value=(account.user.username) readonly;
             (Text::new("off-password", "Your password").kind("password").autocomplete("current-password").required()
                 .hint("Asked for, so that nobody at your desk can turn this off.").draw(&state.off))
             div { button.btn.danger { "Turn off" } }
@@ -365,7 +367,7 @@ fn tokens(csrf: &Markup, account: &Account, state: &State) -> Markup {
                 form method="post" action="/account/tokens" .stack {
                     (csrf)
                     (Text::new("description", "What is it for?").required().draw(typed))
-                    (select("days", "Works for", &[("90", "90 days"), ("30", "30 days"), ("365", "a year"), ("", "until revoked")], typed))
+                    (select("days", "Works for", &[("90", "90 days"), ("30", "30 days"), ("365", "a year"), ("forever", "until revoked")], typed))
                     div { button.btn { "Make a token" } }
                 }
             }

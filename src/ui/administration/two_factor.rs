@@ -51,13 +51,13 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
             h1 { "Two-factor sign-in" }
             p.lede { "Administrators must have a second factor 7 days after their account was made. Other roles when you say so." }
         } }
-        div.figures {
-            div { b { (share) " %" } span { "of active users have it" } }
-            div { b { (thin(apps)) } span { "with an app" } }
-            div { b { (thin(mails)) } span { "by e-mail" } }
-            div { b { (thin(figures.without.len())) } span { "without" } }
-        }
         div.stack.l {
+            div.figures {
+                div { b { (share) " %" } span { "of active users have it" } }
+                div { b { (thin(apps)) } span { "with an app" } }
+                div { b { (thin(mails)) } span { "by e-mail" } }
+                div { b { (thin(figures.without.len())) } span { "without" } }
+            }
             section.psec aria-labelledby="roles-title" {
                 header { h2 #roles-title { "A must for" } p.s.m2 { "Who must and has none is led to the profile before anything else, after the 7 days." } }
                 form method="post" action="/admin/two-factor/enforce" .stack {
