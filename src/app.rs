@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::auth::seal::Seal;
 use crate::clock::{Clock, Millis};
 use crate::config::Config;
 use crate::engine::permission::{Permission, Role, allows};
@@ -29,6 +30,8 @@ pub struct App {
     pub store: Store,
     pub live: Live,
     pub metrics: Metrics,
+    /// Seals what must not stand readable in the database.
+    pub seal: Seal,
     /// The last write failed for want of a writable database; told by `/readyz`.
     pub unwritable: AtomicBool,
     pub clock: Clock,
@@ -143,12 +146,15 @@ impl App {
     /// Opens the database and compiles every environment.
     pub fn open(config: Config) -> std::result::Result<Arc<Self>, OpenError> {
         let store = Store::open(&config.db, config.durability)?;
+        let given = config.secret_key.as_ref().map(|key| key.0.as_str());
+        let seal = Seal::open(&config.db, given).map_err(OpenError)?;
         let live = Live::new(&config);
         let app = Arc::new(Self {
             config,
             store,
             live,
             metrics: Metrics::new(),
+            seal,
             unwritable: AtomicBool::new(false),
             clock: Clock::default(),
             probed: Mutex::default(),

@@ -82,6 +82,12 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// How long counts and events are kept.
     pub retention: Duration,
+    /// What secrets in the database are sealed with; `None`: a key file beside it.
+    pub secret_key: Option<SecretKey>,
+    /// Where mail goes out; `None`: it stays for admins to see.
+    pub smtp_url: Option<Url>,
+    /// Whom mail comes from; `None`: made from the host of the base URL.
+    pub mail_from: Option<String>,
     /// The first admin, made in an empty database.
     pub first_admin: Option<FirstAdmin>,
 }
@@ -97,6 +103,16 @@ pub struct FirstAdmin {
 impl std::fmt::Debug for FirstAdmin {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(f, "FirstAdmin({})", self.username)
+    }
+}
+
+/// The text a key is made from; never printed.
+#[derive(Clone)]
+pub struct SecretKey(pub String);
+
+impl std::fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("SecretKey(…)")
     }
 }
 
@@ -118,6 +134,9 @@ impl Config {
             allowed_origins: Origins::Any,
             trusted_proxies: Vec::new(),
             retention: Duration::from_secs(90 * 24 * 3600),
+            secret_key: None,
+            smtp_url: None,
+            mail_from: None,
             first_admin: None,
         }
     }

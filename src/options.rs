@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde::Deserialize;
 
-use crate::config::{Config, Durability, FirstAdmin, LogFormat, Origins};
+use crate::config::{Config, Durability, FirstAdmin, LogFormat, Origins, SecretKey};
 use crate::error::Failure;
 
 /// A year, in seconds.
@@ -59,6 +59,16 @@ pub struct Options {
     /// Networks of proxies whose X-Forwarded-For is believed
     #[arg(long, env = "FEATURED_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
     trusted_proxy: Option<Vec<String>>,
+    /// A file with the key that seals secrets in the database [default: a file beside it, made when needed]
+    #[arg(long, env = "FEATURED_SECRET_KEY_FILE", value_name = "FILE")]
+    secret_key_file: Option<PathBuf>,
+    /// Where mail goes out: smtps://user:password@host, or smtp://… (STARTTLS; ?tls=none for none). Without it,
+    /// mail is kept under Outbox
+    #[arg(long, env = "FEATURED_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    smtp_url: Option<String>,
+    /// Whom mail comes from [default: featured@ the host of the base URL]
+    #[arg(long, env = "FEATURED_MAIL_FROM", value_name = "ADDRESS")]
+    mail_from: Option<String>,
     /// Days that counts and events are kept [default: 90]
     #[arg(long, env = "FEATURED_RETENTION_DAYS", value_name = "N")]
     retention_days: Option<u64>,
@@ -103,6 +113,9 @@ impl Options {
             allowed_origin: self.allowed_origin.or(other.allowed_origin),
             trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
             retention_days: self.retention_days.or(other.retention_days),
+            secret_key_file: self.secret_key_file.or(other.secret_key_file),
+            smtp_url: self.smtp_url.or(other.smtp_url),
+            mail_from: self.mail_from.or(other.mail_from),
         }
     }
 
@@ -162,6 +175,18 @@ impl Options {
                 return Err(Failure::Usage("--retention-days: must be from 1 to 36500".into()));
             }
             config.retention = Duration::from_secs(days * 24 * 3600);
+        }
+        config.secret_key = match self.secret_key_file {
+            Some(file) => Some(SecretKey(
+                std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?,
+            )),
+            None => variable("FEATURED_SECRET_KEY").map(SecretKey),
+        };
+        config.smtp_url =
+            self.smtp_url.as_deref().map(crate::jobs::mail::read_url).transpose().map_err(Failure::Usage)?;
+        if let Some(from) = self.mail_from {
+            crate::jobs::mail::check_sender(&from).map_err(Failure::Usage)?;
+            config.mail_from = Some(from);
         }
         config.first_admin = first_admin()?;
         Ok(config)

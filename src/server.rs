@@ -43,6 +43,14 @@ fn listen(address: &str) -> Result<TcpListener, Failure> {
 
 /// The first admin and the demo, where asked for.
 fn prepare(app: &Arc<App>) -> Result<(), Failure> {
+    let lost = admin::two_factor::count_lost(app)?;
+    if lost > 0 {
+        tracing::warn!(
+            lost,
+            "the key does not open what was sealed: put the key file back, or reset these second factors; \
+             what is sealed from now on is under a new key"
+        );
+    }
     if let Some(first) = &app.config.first_admin
         && admin::users::create_first(app, first)
             .map_err(|error| format!("FEATURED_ADMIN_…: {}", error.explain()))?

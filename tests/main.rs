@@ -1,7 +1,13 @@
 //! One test binary: one module per door and per promise.
 
+mod account;
 mod admin;
+mod browser;
 mod client;
 mod engine;
+mod mail;
+mod people;
 mod reference;
+mod session_api;
 mod support;
+mod two_factor;

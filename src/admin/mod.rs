@@ -5,10 +5,12 @@ pub mod demo;
 pub mod documents;
 pub mod environments;
 pub mod features;
+pub mod mail;
 pub mod segments;
 pub mod sign_in;
 pub mod sites;
 pub mod tokens;
+pub mod two_factor;
 pub mod users;
 
 use rusqlite::Connection;

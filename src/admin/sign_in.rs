@@ -3,6 +3,8 @@
 
 use std::sync::OnceLock;
 
+use rusqlite::Connection;
+
 use crate::app::App;
 use crate::auth::browser::new_secret;
 use crate::auth::password;
@@ -17,6 +19,8 @@ use crate::store::users::User;
 const FREE_ACCOUNT: u32 = 5;
 /// Failures from an address before it is slowed down: an office may share one.
 const FREE_ADDRESS: u32 = 30;
+/// Mails an address may ask for before it is slowed down.
+const FREE_MAILS: u32 = 10;
 /// Failures further back than this are forgotten.
 const WINDOW: Millis = 15 * 60 * 1000;
 /// The first pause, doubled with each further failure.
@@ -47,28 +51,60 @@ fn subjects(name: &str, visitor: &Visitor<'_>) -> [(String, u32); 2] {
 
 /// Seconds until these may try again; `None` when they may.
 pub fn blocked(app: &App, name: &str, visitor: &Visitor<'_>) -> Result<Option<u64>> {
-    let now = app.now();
-    app.read(|conn| {
-        let mut until = 0;
-        for (subject, _) in subjects(name, visitor) {
-            until = until.max(sessions::blocked_to(conn, &subject)?);
-        }
-        Ok((until > now).then(|| ((until - now + 999) / 1000) as u64))
-    })
+    app.read(|conn| blocked_on(conn, name, visitor, app.now()))
+}
+
+/// The same on a connection at hand.
+pub fn blocked_on(conn: &Connection, name: &str, visitor: &Visitor<'_>, now: Millis) -> Result<Option<u64>> {
+    let mut until = 0;
+    for (subject, _) in subjects(name, visitor) {
+        until = until.max(sessions::blocked_to(conn, &subject)?);
+    }
+    Ok(seconds_until(until, now))
+}
+
+fn seconds_until(until: Millis, now: Millis) -> Option<u64> {
+    (until > now).then(|| ((until - now + 999) / 1000) as u64)
 }
 
 /// Counts a failure against account and address, and blocks those who fail too often.
 pub fn count_failure(app: &App, name: &str, visitor: &Visitor<'_>) -> Result<()> {
-    let now = app.now();
-    let writer = app.store.writer();
+    count_failure_on(&app.store.writer(), name, visitor, app.now())
+}
+
+/// The same on a connection at hand.
+pub fn count_failure_on(conn: &Connection, name: &str, visitor: &Visitor<'_>, now: Millis) -> Result<()> {
     for (subject, free) in subjects(name, visitor) {
-        let failures = sessions::count_failure(&writer, &subject, WINDOW, now)?;
-        if failures > free {
-            let pause = FIRST_PAUSE << (failures - free - 1).min(7);
-            sessions::block(&writer, &subject, now + pause.min(WINDOW))?;
-        }
+        count(conn, &subject, free, now)?;
     }
     Ok(())
+}
+
+fn count(conn: &Connection, subject: &str, free: u32, now: Millis) -> Result<()> {
+    let failures = sessions::count_failure(conn, subject, WINDOW, now)?;
+    if failures > free {
+        let pause = FIRST_PAUSE << (failures - free - 1).min(7);
+        sessions::block(conn, subject, now + pause.min(WINDOW))?;
+    }
+    Ok(())
+}
+
+/// Forgets the failures of an account, after it succeeded.
+pub fn forgive_on(conn: &Connection, name: &str, visitor: &Visitor<'_>) -> Result<()> {
+    sessions::forgive(conn, &subjects(name, visitor)[0].0)
+}
+
+/// Counts somebody who asks for mail to a name they type; seconds to wait when it was too often. Depends on the
+/// address alone, so it tells nothing about accounts.
+pub fn count_mail(app: &App, visitor: &Visitor<'_>) -> Result<Option<u64>> {
+    let subject = format!("mail:{}", visitor.address);
+    let now = app.now();
+    let writer = app.store.writer();
+    if let Some(seconds) = seconds_until(sessions::blocked_to(&writer, &subject)?, now) {
+        return Ok(Some(seconds));
+    }
+    count(&writer, &subject, FREE_MAILS, now)?;
+    Ok(None)
 }
 
 /// Takes a name (or e-mail address) and password. It computes a password hash: not on a request thread.
@@ -99,6 +135,9 @@ pub fn sign_in(
         None => false,
     };
     let confirmed = user.two_factor == "none" || trusted;
+    if !confirmed && user.two_factor == "email" {
+        super::two_factor::mail_code(app, &user)?;
+    }
     let cookie = open_session(app, &user, visitor, confirmed)?;
     Ok(Outcome::In { cookie, confirmed })
 }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::request::none_match;
 use super::rest::admin::block;
+use crate::admin;
 use crate::app::App;
 use crate::error::{Error, Result};
 
@@ -20,9 +21,23 @@ pub async fn healthz() -> HttpResponse {
 
 /// `GET /readyz`: 200 when the database can be written, 503 with the reason when not.
 pub async fn readyz(app: Data<App>) -> Result<HttpResponse> {
-    let checked = block(move || app.check_writable()).await;
+    let checked = block(move || {
+        app.check_writable()?;
+        // What opens once opens always; what was lost may have been reset meanwhile.
+        match app.seal.lost() {
+            0 => Ok(0),
+            _ => admin::two_factor::count_lost(&app),
+        }
+    })
+    .await;
     Ok(match checked {
-        Ok(()) => HttpResponse::Ok().json(json!({ "status": "ready", "database": "ok" })),
+        Ok(lost) => {
+            let secrets = match lost {
+                0 => "ok".to_owned(),
+                lost => format!("{lost} sealed secrets cannot be opened with this key"),
+            };
+            HttpResponse::Ok().json(json!({ "status": "ready", "database": "ok", "secrets": secrets }))
+        }
         Err(error) => {
             let reason = match &error {
                 Error::Internal(inner) => inner.to_string(),

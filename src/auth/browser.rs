@@ -96,7 +96,8 @@ impl Signed {
     }
 }
 
-fn signed(req: &HttpRequest) -> Result<Option<Signed>> {
+/// Whoever the session cookie names, the second factor given or not.
+pub fn signed(req: &HttpRequest) -> Result<Option<Signed>> {
     let app =
         req.app_data::<Data<App>>().ok_or_else(|| Error::internal("the application is not attached"))?;
     let Some(cookie) = req.cookie(COOKIE) else { return Ok(None) };
@@ -130,6 +131,11 @@ pub fn whereabouts(req: &HttpRequest) -> String {
     local.unwrap_or_else(|| "/".into())
 }
 
+/// What a person reaches who must set up a second factor first.
+fn may_owe(path: &str) -> bool {
+    path == "/account" || path.starts_with("/account/") || path == "/signout"
+}
+
 impl FromRequest for Signed {
     type Error = Failure;
     type Future = Ready<std::result::Result<Self, Failure>>;
@@ -140,7 +146,7 @@ impl FromRequest for Signed {
                 let app = req.app_data::<Data<App>>();
                 let enforced = app.map(|app| store::settings::enforced_roles(app)).unwrap_or_default();
                 let now = app.map(|app| app.now()).unwrap_or_default();
-                if signed.owes_two_factor(&enforced, now) && !req.path().starts_with("/account") {
+                if signed.owes_two_factor(&enforced, now) && !may_owe(req.path()) {
                     Err(Failure::SetUpTwoFactor)
                 } else {
                     Ok(signed)

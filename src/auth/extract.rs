@@ -24,7 +24,7 @@ pub struct ClientKey {
     standing: Option<Standing>,
 }
 
-/// A person, by personal access token.
+/// A person, by personal access token, or by session cookie with the CSRF token.
 pub struct Caller(pub Actor);
 
 /// Either, for paths that serve both.
@@ -151,6 +151,28 @@ fn caller(req: &HttpRequest, secret: &str) -> Result<Caller> {
     }))
 }
 
+/// The person at the browser, by session cookie. Changes need the CSRF token in `X-CSRF-Token`: a page of
+/// another site can send the cookie, but not that header.
+fn browser_caller(req: &HttpRequest) -> Result<Caller> {
+    let Some(signed) = super::browser::signed(req)? else {
+        return Err(Error::Unauthenticated(NO_CREDENTIAL));
+    };
+    if !signed.session.confirmed {
+        return Err(Error::Unauthenticated("the second step of signing in is missing"));
+    }
+    if !req.method().is_safe() {
+        let sent = req.headers().get("x-csrf-token").and_then(|value| value.to_str().ok());
+        if !sent.is_some_and(|sent| signed.csrf.matches(sent)) {
+            return Err(Error::Forbidden("send the page's CSRF token as X-CSRF-Token"));
+        }
+    }
+    let app = app(req)?;
+    if signed.owes_two_factor(&crate::store::settings::enforced_roles(app), app.now()) {
+        return Err(Error::Forbidden("set up two-factor sign-in first"));
+    }
+    Ok(Caller(signed.actor()))
+}
+
 impl FromRequest for ClientKey {
     type Error = Error;
     type Future = Ready<Result<Self>>;
@@ -181,7 +203,7 @@ impl FromRequest for Caller {
                 )))
             }
             Some(secret) => caller(req, secret),
-            None => Err(Error::Unauthenticated(NO_CREDENTIAL)),
+            None => browser_caller(req),
         })
     }
 }
@@ -194,7 +216,7 @@ impl FromRequest for Credential {
         ready(match bearer(req) {
             Some(secret) if secret.starts_with(PERSONAL_PREFIX) => caller(req, secret).map(Self::Caller),
             Some(secret) => client_key(req, secret).map(Self::Client),
-            None => Err(Error::Unauthenticated(NO_CREDENTIAL)),
+            None => browser_caller(req).map(Self::Caller),
         })
     }
 }

@@ -3,4 +3,5 @@
 pub mod browser;
 pub mod extract;
 pub mod password;
+pub mod seal;
 pub mod secret;

@@ -1,6 +1,8 @@
 //! Work that nobody waits for: watching the file for other processes, writing counts, throwing away what is
 //! too old. A panic in a job is caught, counted and logged; the job goes on.
 
+pub mod mail;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -15,6 +17,8 @@ use crate::store;
 
 /// How often counts are written.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
+/// How often mail that is due is looked for.
+const MAIL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often old rows are deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -32,6 +36,9 @@ impl Jobs {
         jobs.every("watch", WATCH_INTERVAL, watch)?;
         jobs.every("flush", FLUSH_INTERVAL, flush)?;
         jobs.every("prune", PRUNE_INTERVAL, prune)?;
+        if app.config.smtp_url.is_some() {
+            jobs.every("mail", MAIL_INTERVAL, mail::run)?;
+        }
         Ok(jobs)
     }
 
@@ -132,5 +139,7 @@ fn prune(app: &App) -> Result<()> {
     let before = app.now().saturating_sub(retention);
     let writer = app.store.writer();
     store::analytics::prune(&writer, before)?;
+    store::mails::prune(&writer, before)?;
+    store::sessions::prune(&writer, app.now())?;
     store::changes::prune_outbox(&writer, before)
 }

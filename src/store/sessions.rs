@@ -228,3 +228,18 @@ pub fn delete_link(conn: &Connection, hash: &Hash) -> Result<()> {
     conn.execute("DELETE FROM links WHERE hash = ?1", [hash])?;
     Ok(())
 }
+
+/// Makes every link of a user stop working.
+pub fn delete_links_of(conn: &Connection, user: UserId) -> Result<()> {
+    conn.prepare_cached("DELETE FROM links WHERE user_id = ?1")?.execute([user])?;
+    Ok(())
+}
+
+/// Whether a user has a link for a new password that ends within this span.
+pub fn has_link_within(conn: &Connection, user: UserId, span: (Millis, Millis)) -> Result<bool> {
+    let mut statement = conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM links WHERE user_id = ?1 AND purpose = 'reset'
+                  AND expires_at > ?2 AND expires_at <= ?3)",
+    )?;
+    Ok(statement.query_row((user, span.0, span.1), |row| row.get(0))?)
+}

@@ -83,11 +83,127 @@ pub fn set_password(conn: &Connection, id: UserId, password: &str) -> Result<()>
     Ok(())
 }
 
-/// Takes a user's second factor away.
-pub fn reset_two_factor(conn: &Connection, id: UserId) -> Result<()> {
-    conn.prepare_cached("UPDATE users SET two_factor = 'none', totp_seed = NULL WHERE id = ?1")?
-        .execute([id])?;
+/// The user with this id, and none who has it as a name.
+pub fn by_uuid(conn: &Connection, uuid: &str) -> Result<User> {
+    let row = conn.prepare_cached(&format!("{SELECT} WHERE uuid = ?1"))?.query_row([uuid], from_row);
+    found(row, || "this user".into())
+}
+
+/// The user of a row.
+pub fn by_id(conn: &Connection, id: UserId) -> Result<User> {
+    let row = conn.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?.query_row([id], from_row);
+    found(row, || "this user".into())
+}
+
+/// A user's stored password.
+pub fn password(conn: &Connection, id: UserId) -> Result<String> {
+    let row =
+        conn.prepare_cached("SELECT password FROM users WHERE id = ?1")?.query_row([id], |row| row.get(0));
+    found(row, || "this user".into())
+}
+
+/// What a list of users is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub struct Filter<'a> {
+    /// Part of a name or an address.
+    pub text: &'a str,
+    pub role: Option<Role>,
+    pub active: Option<bool>,
+    /// Goes on behind this name.
+    pub after: &'a str,
+    pub limit: u32,
+}
+
+/// Users by name, found on the server.
+pub fn search(conn: &Connection, filter: &Filter<'_>) -> Result<Vec<User>> {
+    let mut statement = conn.prepare_cached(&format!(
+        "{SELECT} WHERE (instr(lower(username), lower(?1)) OR instr(lower(email), lower(?1)))
+            AND (?2 IS NULL OR role = ?2) AND (?3 IS NULL OR active = ?3) AND username > ?4
+          ORDER BY username LIMIT ?5"
+    ))?;
+    let role = filter.role.map(Role::as_str);
+    let rows =
+        statement.query_map((filter.text, role, filter.active, filter.after, filter.limit), from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Active admins besides this one.
+pub fn other_active_admins(conn: &Connection, but: UserId) -> Result<u32> {
+    let mut statement =
+        conn.prepare_cached("SELECT count(*) FROM users WHERE active AND role = 'admin' AND id <> ?1")?;
+    Ok(statement.query_row([but], |row| row.get(0))?)
+}
+
+/// Slugs of the sites that are a user's.
+pub fn owned_sites(conn: &Connection, id: UserId) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached("SELECT slug FROM sites WHERE owner_id = ?1 ORDER BY slug")?;
+    let rows = statement.query_map([id], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Changes name, address and role. `user_taken` when name or address is another's.
+pub fn update(conn: &Connection, id: UserId, username: &str, email: &str, role: Role) -> Result<User> {
+    conn.prepare_cached("UPDATE users SET username = ?2, email = ?3, role = ?4 WHERE id = ?1")?
+        .execute((id, username, email, role.as_str()))
+        .map_err(|error| unique(error, "user_taken", "another user has this name or e-mail address"))?;
+    by_id(conn, id)
+}
+
+pub fn set_active(conn: &Connection, id: UserId, active: bool) -> Result<()> {
+    conn.prepare_cached("UPDATE users SET active = ?2 WHERE id = ?1")?.execute((id, active))?;
     Ok(())
+}
+
+pub fn delete(conn: &Connection, id: UserId) -> Result<()> {
+    conn.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// How a user likes the pages.
+pub fn set_preferences(conn: &Connection, id: UserId, theme: &str, dense: bool, keys: bool) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO preferences (user_id, theme, dense, single_keys) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (user_id) DO UPDATE
+            SET theme = excluded.theme, dense = excluded.dense, single_keys = excluded.single_keys",
+    )?
+    .execute((id, theme, dense, keys))?;
+    Ok(())
+}
+
+/// A personal token as its owner sees it.
+#[derive(Clone, Debug)]
+pub struct OwnToken {
+    pub uuid: String,
+    pub description: String,
+    pub expires_at: Option<Millis>,
+    pub created_at: Millis,
+    pub last_used_at: Option<Millis>,
+}
+
+/// A user's personal tokens, the newest first.
+pub fn own_tokens(conn: &Connection, id: UserId) -> Result<Vec<OwnToken>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT uuid, description, expires_at, created_at, last_used_at
+           FROM personal_tokens WHERE user_id = ?1 ORDER BY id DESC",
+    )?;
+    let rows = statement.query_map([id], |row| {
+        Ok(OwnToken {
+            uuid: row.get(0)?,
+            description: row.get(1)?,
+            expires_at: row.get(2)?,
+            created_at: row.get(3)?,
+            last_used_at: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Deletes a personal token of a user; false when it is not theirs.
+pub fn delete_personal_token(conn: &Connection, id: UserId, uuid: &str) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("DELETE FROM personal_tokens WHERE user_id = ?1 AND uuid = ?2")?
+        .execute((id, uuid))?
+        > 0)
 }
 
 /// A personal access token together with whose it is.

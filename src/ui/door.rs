@@ -43,7 +43,7 @@ impl Caller {
     }
 }
 
-async fn block<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn block<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     web::block(f).await.map_err(Error::internal)?
 }
 
@@ -56,7 +56,7 @@ pub fn safe_next(next: &str) -> &str {
     }
 }
 
-fn query(req: &HttpRequest, name: &str) -> String {
+pub(super) fn query(req: &HttpRequest, name: &str) -> String {
     crate::api::request::Query::of(req).get(name).unwrap_or_default().to_owned()
 }
 
@@ -95,7 +95,7 @@ fn form(typed: &Typed) -> Markup {
             (Text::new("username", "Username or e-mail").autocomplete("username").required().draw(typed))
             (Text::new("password", "Password").kind("password").autocomplete("current-password").required().draw(typed))
             button.btn.main { "Sign in" }
-            p.hint { "No account, or no way in? An administrator of this server can help." }
+            p.hint { a href="/forgot" { "Forgot the password?" } " An administrator of this server can help, too." }
         }
     }
 }
