@@ -123,9 +123,13 @@ test('a heartbeat keeps what is cached fresh', async (t) => {
   const { mock: fetches } = t.mock.method(globalThis, 'fetch');
   const timers = holdTimers(t);
   const { client, connection } = await startStreams(t);
+  const features = JSON.stringify({ features: { a: feature('1') } });
+  const asked = client.getFeature('shop', 'prod', 'a', '', {});
+  (await connection()).reply.end(features);
+  assert.equal(await asked, '1');
   const { listener } = subscribe(t, client);
   const { reply } = await connection();
-  open(reply).write(`event: snapshot\ndata: ${JSON.stringify({ features: { a: feature('1') } })}\n\n`);
+  open(reply).write(`event: snapshot\ndata: ${features}\n\n`);
   await listener.next();
   await timers.take((delay) => delay === SILENCE); // set for the connection
   await timers.take((delay) => delay === SILENCE); // set when the snapshot was heard
@@ -134,7 +138,7 @@ test('a heartbeat keeps what is cached fresh', async (t) => {
   reply.write(': heartbeat\n\n');
   await timers.take((delay) => delay === SILENCE); // set when the heartbeat was heard
   assert.equal(await client.getFeature('shop', 'prod', 'a', '', {}), '1');
-  assert.equal(fetches.callCount(), 1);
+  assert.equal(fetches.callCount(), 2);
 });
 
 test('an event that came after the request answers for it', async (t) => {
@@ -200,9 +204,10 @@ test('a connection that has been silent for three heartbeats is taken for dead',
   assert.ok(first.cleared && !silence.cleared);
   silence.run();
   await once(reply, 'close');
-  (await timers.take((delay) => delay !== SILENCE)).run();
+  const pause = await timers.take((delay) => delay !== SILENCE);
+  assert.ok(silence.cleared, 'nothing is watched between two connections');
+  pause.run();
   await connection();
-  assert.ok(silence.cleared);
 });
 
 test('unsubscribing between two connections ends the attempts', async (t) => {
