@@ -237,7 +237,8 @@ fn one_rule(
         }
     };
     html! {
-        details class={ "rule" @if !rule.enabled { " is-off" } } name="rule" id={ "rule-" (rule.id) } open[open.is_some()] {
+        // An open one of the same name would be closed when the script puts it beside itself for a moment.
+        details class={ "rule" @if !rule.enabled { " is-off" } } name=[open.is_none().then_some("rule")] id={ "rule-" (rule.id) } open[open.is_some()] {
             summary { (summary_line(definition, rule)) }
             @match open {
                 Some(form) => (rule_form::draw(page, here, definition, form)),
