@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod bad_input;
 mod browser;
 mod client;
 mod engine;

@@ -313,8 +313,8 @@ fn require_variants_kept(before: &Definition, body: &Node<'_>) -> Result<()> {
     let Some(listed) = listed.list(feature::MAX_RULES, problems) else { return Ok(()) };
     let kept: HashSet<String> =
         listed.iter().filter_map(|one| one.object(problems)?.take("key")?.string(problems)).collect();
-    let gone = before.variants.iter().filter(|variant| !kept.contains(&variant.key));
-    gone.map(|variant| require_unused(before, &variant.key)).collect()
+    let mut gone = before.variants.iter().filter(|variant| !kept.contains(&variant.key));
+    gone.try_for_each(|variant| require_unused(before, &variant.key))
 }
 
 fn require_unused(definition: &Definition, variant: &str) -> Result<()> {

@@ -1,9 +1,9 @@
 //! Times as this product writes them: RFC 3339, UTC, milliseconds. Formatting only; nobody here knows what
 //! time it is.
 
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Milliseconds since 1970 UTC.
 pub type Millis = i64;
@@ -22,9 +22,10 @@ pub fn push_rfc3339(out: &mut Vec<u8>, millis: Millis) {
     out.extend_from_slice(rfc3339(millis).as_bytes());
 }
 
-/// Reads an RFC 3339 time. `None` for anything else.
+/// Reads an RFC 3339 time. `None` for anything else, and for what is beyond the year 9999 in UTC, which could
+/// not be written back.
 pub fn parse(text: &str) -> Option<Millis> {
-    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
@@ -43,6 +44,8 @@ mod tests {
         assert_eq!(rfc3339(1_767_225_600_007), "2026-01-01T00:00:00.007Z");
         assert_eq!(parse("2026-01-01T01:00:00.007+01:00"), Some(1_767_225_600_007));
         assert_eq!(parse("2026-01-01"), None);
+        assert_eq!(parse("9999-12-31T23:59:59Z").map(rfc3339).as_deref(), Some("9999-12-31T23:59:59.000Z"));
+        assert_eq!(parse("9999-12-31T23:59:59-01:00"), None);
         assert_eq!(day(1_767_225_600_007), "2026-01-01");
     }
 }

@@ -150,6 +150,7 @@ impl Effects {
 }
 
 impl Live {
+    #[allow(clippy::borrowed_box, reason = "moka hands the weigher its key like that")]
     pub fn new(config: &Config) -> Self {
         let answers = (!config.cache_ttl.is_zero()).then(|| {
             Cache::builder()

@@ -181,7 +181,8 @@ impl State {
 
     /// Refuses what this program must not touch.
     fn check(&self, file: &str) -> Result<(), OpenError> {
-        if !self.ours && !(self.empty && self.version == 0) {
+        let fresh = self.empty && self.version == 0;
+        if !(self.ours || fresh) {
             return Err(OpenError(format!("{file} is a database of another program")));
         }
         if self.version > VERSION {

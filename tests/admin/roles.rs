@@ -100,7 +100,8 @@ async fn prepared() -> (TestApp, Vec<Route>) {
     });
     let routes = routes.collect();
     // So that no token is made on the way.
-    (app.sdk(), app.server_sdk());
+    app.sdk();
+    app.server_sdk();
     (app, routes)
 }
 

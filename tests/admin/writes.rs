@@ -107,6 +107,7 @@ async fn threads_that_write_beside_each_other_lose_nothing() {
 }
 
 #[actix_web::test]
+#[allow(clippy::await_holding_lock, reason = "that nobody waits for the writer is what is tested")]
 async fn reading_goes_on_while_somebody_writes() {
     let app = TestApp::with(|config| config.rate_limit = 0).await;
     app.feature(plain("a")).await;

@@ -95,11 +95,6 @@ impl TestApp {
         rows.expect("rows").collect::<rusqlite::Result<_>>().expect("rows")
     }
 
-    /// What was written since the audit trail had so many rows: `feature created`, …
-    pub fn changes_since(&self, count: usize) -> Vec<String> {
-        self.changes()[count..].iter().map(ChangeRow::what).collect()
-    }
-
     /// The revision of an environment of the site shop, as stored.
     pub fn revision(&self, environment: &str) -> u64 {
         let conn = self.app.store.read().expect("a connection");

@@ -25,7 +25,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use actor::{Actor, Reply, query};
-pub use database::ChangeRow;
 
 use actor::Call;
 
