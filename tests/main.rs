@@ -7,6 +7,7 @@ mod browser;
 mod client;
 mod engine;
 mod mail;
+mod openapi;
 mod people;
 mod reference;
 mod session_api;

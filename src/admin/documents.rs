@@ -25,7 +25,8 @@ use crate::store::features::FeatureRow;
 use crate::store::sites::Site;
 
 /// How a document is applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, ToSchema)]
+#[schema(rename_all = "lowercase", default = "merge")]
 pub enum Mode {
     /// Creates and updates.
     Merge,
@@ -36,7 +37,16 @@ pub enum Mode {
 /// What an import does, or in a dry run would do.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "dryRun": true, "created": [{"path": "environments/prod/features/new_search"}],
+    "updated": [{
+        "path": "environments/prod/features/new_checkout",
+        "differences": [{"field": "rules[Ten percent].rollout.percentage", "before": 10, "after": 20}]
+    }],
+    "deleted": [], "unchanged": 14
+}))]
 pub struct Plan {
+    /// Whether nothing was written.
     pub dry_run: bool,
     pub created: Vec<PlanEntry>,
     pub updated: Vec<PlanUpdate>,
@@ -44,11 +54,14 @@ pub struct Plan {
     pub unchanged: u64,
 }
 
+/// Something that is made or deleted.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PlanEntry {
+    /// Where it stands, such as `environments/prod/features/new_checkout`.
     pub path: String,
 }
 
+/// Something that changes, and how.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PlanUpdate {
     pub path: String,

@@ -17,11 +17,16 @@ use crate::store;
 use crate::store::environments::{Environment, New};
 use crate::store::sites::Site;
 
-/// An environment as the API shows it.
+/// An environment of a site.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Environment)]
+#[schema(as = Environment, example = json!({
+    "id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0003", "name": "prod", "description": "", "tags": ["production"],
+    "status": "active", "userIdIsContextKey": true, "revision": 412,
+    "createdAt": "2026-01-31T12:00:00.000Z", "updatedAt": "2026-01-31T12:00:00.000Z"
+}))]
 pub struct View {
+    #[schema(format = Uuid)]
     pub id: String,
     pub name: String,
     pub description: String,
@@ -29,8 +34,11 @@ pub struct View {
     pub status: Status,
     /// Whether `userId` names a stored Context, or only `contextKey` does.
     pub user_id_is_context_key: bool,
+    /// Grows by one with each change that evaluation can see.
     pub revision: u64,
+    #[schema(format = DateTime)]
     pub created_at: String,
+    #[schema(format = DateTime)]
     pub updated_at: String,
 }
 
@@ -93,7 +101,26 @@ pub(super) fn require_room(app: &App, tx: &Tx<'_>, site: &Site, more: usize) -> 
     Ok(())
 }
 
-/// Makes an environment. Body: `{name, description?, tags?, status?, userIdIsContextKey?}`.
+/// An environment to make.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(rename_all = "camelCase", example = json!({"name": "dev", "description": "For trying things out"}))]
+pub struct NewEnvironment {
+    /// 1 to 50 of `a-z 0-9 _ -`, unique in the site.
+    #[schema(min_length = 1, max_length = 50, pattern = "^[a-z0-9_-]+$")]
+    pub name: String,
+    #[schema(max_length = 4000)]
+    pub description: Option<String>,
+    /// Distinct texts of 1 to 50 characters. `production` marks the environment in the interface.
+    #[schema(max_items = 50)]
+    pub tags: Option<Vec<String>>,
+    /// `active` when left out.
+    pub status: Option<Status>,
+    /// Whether `userId` names a stored Context, or only `contextKey` does; `true` when left out.
+    pub user_id_is_context_key: Option<bool>,
+}
+
+/// Makes an environment. Body: [`NewEnvironment`].
 pub fn create(app: &App, actor: &Actor, site: &str, body: &str) -> Result<Environment> {
     actor.require(Permission::Change)?;
     let (name, description, tags, status, user_id_is_context) = read_body(body, |object, problems| {
@@ -135,6 +162,21 @@ pub(super) fn insert(tx: &Tx<'_>, site: &Site, new: &New<'_>) -> Result<(Environ
     let touched = Touched::Environments(vec![environment.id]);
     let change = change(site, &environment, "created", touched, None, Some(&environment));
     Ok((environment, change))
+}
+
+/// Changes to an environment. What is left out stays; `id`, `revision` and times may be repeated and are ignored.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(rename_all = "camelCase", example = json!({"status": "maintenance"}))]
+pub struct EnvironmentChange {
+    #[schema(min_length = 1, max_length = 50, pattern = "^[a-z0-9_-]+$")]
+    pub name: Option<String>,
+    #[schema(max_length = 4000)]
+    pub description: Option<String>,
+    #[schema(max_items = 50)]
+    pub tags: Option<Vec<String>>,
+    pub status: Option<Status>,
+    pub user_id_is_context_key: Option<bool>,
 }
 
 /// Changes name, description, tags, status or how stored Contexts are found. An archived environment takes

@@ -234,7 +234,7 @@ fn require_version(feature: &StoredFeature, expected: Option<u64>) -> Result<()>
     }
 }
 
-/// Makes a feature. Body: a feature (native-api); `key` and `type` are required.
+/// Makes a feature. Body: [`NewFeature`](crate::engine::shapes::NewFeature).
 pub fn create(app: &App, actor: &Actor, site: &str, environment: &str, body: &str) -> Result<StoredFeature> {
     actor.require(Permission::Change)?;
     let node = parse(body)?;
@@ -267,7 +267,8 @@ fn decode(
     Ok((definition, decoded.locked))
 }
 
-/// Changes some members of a feature (PATCH), or all of them (PUT: what is left out gets its default).
+/// Changes some members of a feature (PATCH), or all of them (PUT: what is left out gets its default). Body:
+/// [`FeatureChange`](crate::engine::shapes::FeatureChange).
 pub fn update(app: &App, actor: &Actor, target: &Target, body: &str, whole: bool) -> Result<StoredFeature> {
     actor.require(Permission::Change)?;
     let node = parse(body)?;
@@ -438,7 +439,7 @@ fn position(definition: &Definition, id: &str) -> Result<usize> {
     at.ok_or_else(|| Error::NotFound("the rule".into()))
 }
 
-/// Adds a rule behind those of its priority. Body: a rule.
+/// Adds a rule behind those of its priority. Body: [`NewRule`](crate::engine::shapes::NewRule).
 pub fn create_rule(app: &App, actor: &Actor, target: &Target, body: &str) -> Result<(StoredFeature, Rule)> {
     edit(app, actor, target, |tx, site, definition| {
         let mut rule = read_rule(tx, site, definition, body, None)?;
@@ -453,7 +454,7 @@ pub fn create_rule(app: &App, actor: &Actor, target: &Target, body: &str) -> Res
     })
 }
 
-/// Changes some members of a rule.
+/// Changes some members of a rule. Body: [`RuleChange`](crate::engine::shapes::RuleChange).
 pub fn update_rule(
     app: &App,
     actor: &Actor,
@@ -480,8 +481,20 @@ pub fn delete_rule(app: &App, actor: &Actor, target: &Target, id: &str) -> Resul
     Ok(())
 }
 
-/// Puts the rules into this order. Body: `{ids}`, every rule once. Priorities are handed out anew: those in
-/// use, in falling order, spread where they would collide with the order asked for.
+/// An order of rules.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "ids": ["0198c0de-7a11-7c3e-9d52-3f1b6c1e0a02", "0198c0de-7a11-7c3e-9d52-3f1b6c1e0a03"]
+}))]
+pub struct RuleOrder {
+    /// The id of every rule of the feature, first evaluated first.
+    #[schema(max_items = 500)]
+    pub ids: Vec<Uuid>,
+}
+
+/// Puts the rules into this order. Body: [`RuleOrder`]. Priorities are handed out anew: those in use, in
+/// falling order.
 pub fn reorder_rules(app: &App, actor: &Actor, target: &Target, body: &str) -> Result<StoredFeature> {
     let ids = read_body(body, |object, problems| {
         object.require("ids", problems)?.strings(feature::MAX_RULES, problems)
@@ -529,7 +542,7 @@ fn find_variant(definition: &Definition, key: &str) -> Result<usize> {
     at.ok_or_else(|| Error::NotFound(format!("variant {key}")))
 }
 
-/// Adds a variant. Body: `{key, value, attachment?}`.
+/// Adds a variant. Body: [`NewVariant`](crate::engine::shapes::NewVariant).
 pub fn create_variant(
     app: &App,
     actor: &Actor,
@@ -550,7 +563,8 @@ pub fn create_variant(
     })
 }
 
-/// Changes a variant's value, attachment or key; a new key is written into the splits that use it.
+/// Changes a variant's value, attachment or key; a new key is written into the splits that use it. Body:
+/// [`VariantChange`](crate::engine::shapes::VariantChange).
 pub fn update_variant(
     app: &App,
     actor: &Actor,
@@ -611,11 +625,20 @@ pub fn delete_variant(app: &App, actor: &Actor, target: &Target, key: &str) -> R
 
 /// One version of a feature in its history.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "version": 7, "at": "2026-02-02T09:30:00.000Z", "actor": "ana",
+    "summary": "new_checkout: rules[Nordic beta].rollout.percentage 10 → 25.5",
+    "differences": [{"field": "rules[Nordic beta].rollout.percentage", "before": 10, "after": 25.5}]
+}))]
 pub struct HistoryEntry {
     pub version: u64,
+    #[schema(format = DateTime)]
     pub at: String,
+    /// Who made the change.
     pub actor: String,
+    /// One line for people.
     pub summary: String,
+    /// What differs from the version before.
     pub differences: Vec<Difference>,
 }
 
@@ -690,7 +713,16 @@ fn recorded_rule_ids(json: &Json) -> Vec<Uuid> {
     recorded.map(|recorded| recorded.rules.into_iter().map(|rule| rule.id).collect()).unwrap_or_default()
 }
 
-/// Puts a feature back to how it was in an earlier version, as a new version. Body: `{version}`.
+/// Which version to go back to.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"version": 5}))]
+pub struct Revert {
+    #[schema(minimum = 1)]
+    pub version: u64,
+}
+
+/// Puts a feature back to how it was in an earlier version, as a new version. Body: [`Revert`].
 pub fn revert(app: &App, actor: &Actor, target: &Target, body: &str) -> Result<StoredFeature> {
     actor.require(Permission::Change)?;
     let version = read_body(body, |object, problems| {

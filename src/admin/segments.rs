@@ -22,16 +22,23 @@ use crate::store::sites::Site;
 /// A site has at most this many segments.
 pub const MAX: usize = 1000;
 
-/// A segment as the API shows it.
+/// A condition of a site that rules refer to by key.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Segment)]
+#[schema(as = Segment, example = json!({
+    "id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0004", "key": "staff", "name": "Staff",
+    "conditions": {"attribute": "email", "operator": "ends_with", "value": "@shop.example"},
+    "createdAt": "2026-01-31T12:00:00.000Z", "updatedAt": "2026-01-31T12:00:00.000Z"
+}))]
 pub struct View {
+    #[schema(format = Uuid)]
     pub id: String,
     pub key: String,
     pub name: String,
     pub conditions: Condition,
+    #[schema(format = DateTime)]
     pub created_at: String,
+    #[schema(format = DateTime)]
     pub updated_at: String,
 }
 
@@ -101,7 +108,7 @@ fn all(tx: &Tx<'_>, site: SiteId) -> Result<Vec<Segment>> {
     Ok(store::segments::list(tx, site)?.into_iter().map(|row| row.segment).collect())
 }
 
-/// Makes a segment. Body: `{key, name?, conditions}`.
+/// Makes a segment. Body: [`NewSegment`](crate::engine::shapes::NewSegment).
 pub fn create(app: &App, actor: &Actor, site: &str, body: &str) -> Result<SegmentRow> {
     actor.require(Permission::Change)?;
     let segment = read_body(body, |object, problems| Segment::decode(object, None, problems))?;
@@ -118,7 +125,8 @@ pub fn create(app: &App, actor: &Actor, site: &str, body: &str) -> Result<Segmen
     })
 }
 
-/// Changes a segment's name or conditions; every rule that uses it follows.
+/// Changes a segment's name or conditions; every rule that uses it follows. Body:
+/// [`SegmentChange`](crate::engine::shapes::SegmentChange).
 pub fn update(app: &App, actor: &Actor, site: &str, key: &str, body: &str) -> Result<SegmentRow> {
     actor.require(Permission::Change)?;
     app.write(actor, |tx| {

@@ -16,24 +16,34 @@ use crate::store;
 use crate::store::environments::{Environment, New};
 use crate::store::sites::Site;
 
-/// A site as the API shows it.
+/// A site: one application or service.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Site)]
+#[schema(as = Site, example = json!({
+    "id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0001", "slug": "shop", "name": "Shop", "description": "Web shop",
+    "owner": {"id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0002", "username": "ana"},
+    "createdAt": "2026-01-31T12:00:00.000Z", "updatedAt": "2026-01-31T12:00:00.000Z"
+}))]
 pub struct View {
+    #[schema(format = Uuid)]
     pub id: String,
     pub slug: String,
     pub name: String,
     pub description: String,
-    /// Who owns the site; null when that user is gone.
+    /// Who owns the site; `null` when that user is gone.
+    #[schema(required)]
     pub owner: Option<Owner>,
+    #[schema(format = DateTime)]
     pub created_at: String,
+    #[schema(format = DateTime)]
     pub updated_at: String,
 }
 
+/// The user who owns a site.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SiteOwner)]
 pub struct Owner {
+    #[schema(format = Uuid)]
     pub id: String,
     pub username: String,
 }
@@ -107,7 +117,21 @@ fn free_slug(tx: &Tx<'_>, name: &str) -> Result<String> {
     Ok(free)
 }
 
-/// Makes a site and its environment `prod`. Body: `{name, slug?, description?}`.
+/// A site to make.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Shop", "description": "Web shop"}))]
+pub struct NewSite {
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    /// 1 to 50 of `a-z 0-9 -`, and no other site's; made from the name when left out.
+    #[schema(min_length = 1, max_length = 50, pattern = "^[a-z0-9-]+$")]
+    pub slug: Option<String>,
+    #[schema(max_length = 4000)]
+    pub description: Option<String>,
+}
+
+/// Makes a site and its environment `prod`. Body: [`NewSite`].
 pub fn create(app: &App, actor: &Actor, body: &str) -> Result<Site> {
     actor.require(Permission::Change)?;
     let (name, slug, description) = read_body(body, |object, problems| {
@@ -151,7 +175,21 @@ pub(super) fn insert(tx: &Tx<'_>, slug: &str, name: &str, description: &str) -> 
     Ok((site, vec![created]))
 }
 
-/// Changes name, slug or description. A new slug shows in every answer of its environments.
+/// Changes to a site. What is left out stays; `id`, `owner` and times may be repeated and are ignored.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"description": "Web shop and app"}))]
+pub struct SiteChange {
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: Option<String>,
+    /// Shows in every answer of the site's environments.
+    #[schema(min_length = 1, max_length = 50, pattern = "^[a-z0-9-]+$")]
+    pub slug: Option<String>,
+    #[schema(max_length = 4000)]
+    pub description: Option<String>,
+}
+
+/// Changes name, slug or description. Body: [`SiteChange`].
 pub fn update(app: &App, actor: &Actor, site: &str, body: &str) -> Result<Site> {
     actor.require(Permission::Change)?;
     app.write(actor, |tx| {
@@ -195,7 +233,16 @@ pub(super) fn save(tx: &Tx<'_>, before: &Site, mut after: Site) -> Result<Writte
     Ok(Written::one(after, change))
 }
 
-/// Gives a site to another user. Body: `{userId}` (id or name).
+/// Who shall own a site.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(rename_all = "camelCase", example = json!({"userId": "ana"}))]
+pub struct Transfer {
+    /// Id or name of the user.
+    pub user_id: String,
+}
+
+/// Gives a site to another user. Body: [`Transfer`].
 pub fn transfer(app: &App, actor: &Actor, site: &str, body: &str) -> Result<Site> {
     actor.require(Permission::Change)?;
     let user = read_body(body, |object, problems| object.require("userId", problems)?.string(problems))?;

@@ -1,11 +1,13 @@
 //! Environment tokens: made, changed, rotated, revoked.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{read_body, scope};
 use crate::app::{Actor, App, Change, Touched, Written};
-use crate::auth::secret::NewToken;
+use crate::auth::secret;
 use crate::clock::{self, Millis, rfc3339};
 use crate::engine::decode::{Node, Object, Problems};
 use crate::engine::feature::text;
@@ -20,23 +22,35 @@ use crate::store::tokens::{Kind, PERMISSIONS, Token};
 /// The longest that both secrets of a rotated token work: 90 days.
 const MAX_GRACE: u64 = 90 * 24 * 3600;
 
-/// A token as the API shows it; its secret is shown once, at creation and rotation.
+/// An environment token. Its secret is shown once, at creation and rotation.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Token)]
+#[schema(as = Token, example = json!({
+    "id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0005", "description": "web shop", "kind": "client",
+    "permissions": ["READ"], "expiresAt": null, "rateLimit": null, "createdAt": "2026-01-31T12:00:00.000Z",
+    "createdBy": "ana", "lastUsedAt": null, "uses": 0, "previousUntil": null
+}))]
 pub struct View {
+    #[schema(format = Uuid)]
     pub id: String,
     pub description: String,
     pub kind: Kind,
+    #[schema(value_type = Vec<TokenPermission>)]
     pub permissions: Vec<String>,
+    /// `null`: never.
+    #[schema(required, format = DateTime)]
     pub expires_at: Option<String>,
-    /// Requests a minute; null: the server's setting, 0: unlimited.
+    /// Requests a minute; `null`: the server's setting, 0: unlimited.
+    #[schema(required)]
     pub rate_limit: Option<u32>,
+    #[schema(format = DateTime)]
     pub created_at: String,
     pub created_by: String,
+    #[schema(required, format = DateTime)]
     pub last_used_at: Option<String>,
     pub uses: u64,
     /// Until when the secret before the last rotation works.
+    #[schema(required, format = DateTime)]
     pub previous_until: Option<String>,
 }
 
@@ -58,15 +72,33 @@ impl From<&Token> for View {
     }
 }
 
+/// What a token may be used for. Every token may read.
+pub struct TokenPermission;
+
+impl PartialSchema for TokenPermission {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("What a token may be used for. Every token may `READ`."))
+            .enum_values(Some(PERMISSIONS.iter().copied()))
+            .into()
+    }
+}
+
+impl ToSchema for TokenPermission {}
+
 /// A token together with its secret in both spellings.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = TokenWithSecret)]
 pub struct Created {
     #[serde(flatten)]
     pub view: View,
     /// For every door but FeatureHub's. Not shown again.
+    #[schema(example = "alm_env_shop_prod_4Zc0vQ2kW9uXy7RtB1mNs8LdPf")]
     pub token: String,
     /// For `/features…`. Not shown again.
+    #[schema(example = "0198c0de-7a11-7c3e-9d52-3f1b6c1e0003/4Zc0vQ2kW9uXy7RtB1mNs8LdPf")]
     pub featurehub_key: String,
 }
 
@@ -135,7 +167,25 @@ fn read_expiry(
     at
 }
 
-/// Makes a token. Body: `{description, kind, permissions?, expiresAt?, rateLimit?}`.
+/// A token to make.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(rename_all = "camelCase", example = json!({"description": "web shop", "kind": "client"}))]
+pub struct NewToken {
+    #[schema(min_length = 1, max_length = 200)]
+    pub description: String,
+    pub kind: Kind,
+    /// `READ` when left out; it is always among them.
+    pub permissions: Option<Vec<TokenPermission>>,
+    /// In the future; `null` or left out: never.
+    #[schema(format = DateTime)]
+    pub expires_at: Option<String>,
+    /// Requests a minute; `null` or left out: the server's setting, 0: unlimited.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    pub rate_limit: Option<u32>,
+}
+
+/// Makes a token. Body: [`NewToken`].
 pub fn create(app: &App, actor: &Actor, site: &str, environment: &str, body: &str) -> Result<Created> {
     actor.require(Permission::Change)?;
     let now = app.now();
@@ -162,7 +212,7 @@ pub fn create(app: &App, actor: &Actor, site: &str, environment: &str, body: &st
     app.write(actor, |tx| {
         let (site, environment) = scope(tx, site, environment)?;
         super::require_writable(&environment)?;
-        let secret = NewToken::make(&site.slug, &environment.name, &environment.uuid, kind);
+        let secret = secret::NewToken::make(&site.slug, &environment.name, &environment.uuid, kind);
         let new = store::tokens::New {
             description: &description,
             kind,
@@ -192,7 +242,25 @@ fn read_rate_limit(
     }
 }
 
-/// Changes description, permissions, expiry or rate limit.
+/// Changes to a token. What is left out stays; what the server keeps may be repeated and is ignored.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(rename_all = "camelCase", example = json!({"rateLimit": 600}))]
+pub struct TokenChange {
+    #[schema(min_length = 1, max_length = 200)]
+    pub description: Option<String>,
+    /// Fixed once made: may only repeat what it is.
+    pub kind: Option<Kind>,
+    pub permissions: Option<Vec<TokenPermission>>,
+    /// `null`: never.
+    #[schema(format = DateTime)]
+    pub expires_at: Option<String>,
+    /// Requests a minute; `null`: the server's setting, 0: unlimited.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    pub rate_limit: Option<u32>,
+}
+
+/// Changes description, permissions, expiry or rate limit. Body: [`TokenChange`].
 pub fn update(
     app: &App,
     actor: &Actor,
@@ -240,7 +308,17 @@ pub fn update(
     })
 }
 
-/// Gives a token a new secret; the old one works for `{graceSeconds}` more (0 when left out).
+/// How to rotate a token.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(rename_all = "camelCase", example = json!({"graceSeconds": 86400}))]
+pub struct Rotation {
+    /// How long the old secret goes on working, at most 90 days; 0 when left out.
+    #[schema(minimum = 0, maximum = 7_776_000)]
+    pub grace_seconds: Option<u64>,
+}
+
+/// Gives a token a new secret; the old one works on for a while. Body: [`Rotation`], or none.
 pub fn rotate(
     app: &App,
     actor: &Actor,
@@ -261,7 +339,7 @@ pub fn rotate(
         let (site, environment) = scope(tx, site, environment)?;
         super::require_writable(&environment)?;
         let before = store::tokens::find(tx, environment.id, id)?;
-        let secret = NewToken::make(&site.slug, &environment.name, &environment.uuid, before.kind);
+        let secret = secret::NewToken::make(&site.slug, &environment.name, &environment.uuid, before.kind);
         let mut after = before.clone();
         after.previous = (grace > 0).then(|| (before.hashes, tx.now + grace as Millis * 1000));
         after.hashes = secret.hashes();

@@ -29,6 +29,7 @@ fn reach(path: &str) -> Reach {
         "/api/v1/evaluate" | "/api/v1/evaluate/batch" | "/api/v1/analytics/evaluations" => {
             Reach::Client("POST")
         }
+        "/api/v1/openapi.json" => Reach::Client("GET"),
         "/feature-config.js" | "/feature-config.min.js" | "/feature-config.mjs" | "/feature-config.d.ts" => {
             Reach::Client("GET")
         }

@@ -1,9 +1,12 @@
 //! The doors for programs. A door translates and nothing else.
 
 pub mod cors;
+pub mod packed;
 pub mod plain;
 pub mod request;
 pub mod rest;
+
+use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -13,15 +16,22 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::auth::extract::limit_headers;
+use crate::engine::decode::FieldError;
 use crate::error::Error;
 
 /// The shape of every error of the native API.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Error)]
+#[schema(as = Error, example = json!({"error": {
+    "code": "invalid", "message": "2 problems in the request", "details": [
+        {"field": "rules[0].rollout.percentage", "message": "must be between 0 and 100"},
+        {"field": "rules[0].outcome", "message": "is required"}
+    ]
+}}))]
 pub struct ErrorBody {
     pub error: ErrorDetail,
 }
 
+/// What is wrong.
 #[derive(Serialize, ToSchema)]
 pub struct ErrorDetail {
     /// A stable word for programs.
@@ -31,7 +41,24 @@ pub struct ErrorDetail {
     /// For `invalid` and `unknown_field` the list of all problems, `[{"field", "message"}]`; an object for some
     /// other codes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ErrorDetails>)]
     pub details: Option<Value>,
+}
+
+/// More about an error: every problem of the request, or an object.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum ErrorDetails {
+    Problems(Vec<FieldError>),
+    Object(BTreeMap<String, Value>),
+}
+
+impl From<&Error> for ErrorBody {
+    fn from(error: &Error) -> Self {
+        Self {
+            error: ErrorDetail { code: error.code(), message: error.to_string(), details: error.details() },
+        }
+    }
 }
 
 impl ResponseError for Error {
@@ -40,14 +67,13 @@ impl ResponseError for Error {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut details = self.details();
+        let mut body = ErrorBody::from(self);
         if let Self::Internal(inner) = self {
             let id = uuid::Uuid::now_v7().to_string();
             tracing::error!(request_id = %id, error = %inner, "internal error");
-            details = Some(json!({ "requestId": id }));
+            body.error.details = Some(json!({ "requestId": id }));
         }
-        let error = ErrorDetail { code: self.code(), message: self.to_string(), details };
-        let mut response = HttpResponse::build(self.status()).json(ErrorBody { error });
+        let mut response = HttpResponse::build(self.status()).json(body);
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

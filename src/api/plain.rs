@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use super::request::none_match;
 use super::rest::admin::block;
@@ -14,12 +15,58 @@ use crate::admin;
 use crate::app::App;
 use crate::error::{Error, Result};
 
-/// `GET /healthz`: the process lives.
-pub async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ok" }))
+/// What `/healthz` answers.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"status": "ok"}))]
+pub struct Health {
+    /// `ok`.
+    pub status: &'static str,
 }
 
-/// `GET /readyz`: 200 when the database can be written, 503 with the reason when not.
+/// What `/readyz` answers.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"status": "ready", "database": "ok", "secrets": "ok"}))]
+pub struct Readiness {
+    /// `ready` or `not ready`.
+    pub status: &'static str,
+    /// `ok`, or why it cannot be written.
+    pub database: String,
+    /// `ok`, or how many sealed secrets cannot be opened with the key there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<String>,
+}
+
+/// Ask whether the process lives
+///
+/// For supervisors: 200 as long as requests are answered at all.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "healthz",
+    tag = "Server",
+    security(()),
+    responses((status = 200, description = "It does.", body = Health)),
+)]
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(Health { status: "ok" })
+}
+
+/// Ask whether the server is ready
+///
+/// For load balancers and probes. Evaluation goes on from memory while the database cannot be written.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "Server",
+    security(()),
+    responses(
+        (status = 200, description = "The database can be written.", body = Readiness),
+        (status = 503, description = "It cannot; `database` says why.", body = Readiness, headers(
+            ("Retry-After" = u32, description = "Seconds after which to try again."),
+        ), example = json!({"status": "not ready", "database": "the database is not available: disk I/O error"})),
+    ),
+)]
 pub async fn readyz(app: Data<App>) -> Result<HttpResponse> {
     let checked = block(move || {
         app.check_writable()?;
@@ -36,21 +83,40 @@ pub async fn readyz(app: Data<App>) -> Result<HttpResponse> {
                 0 => "ok".to_owned(),
                 lost => format!("{lost} sealed secrets cannot be opened with this key"),
             };
-            HttpResponse::Ok().json(json!({ "status": "ready", "database": "ok", "secrets": secrets }))
+            HttpResponse::Ok().json(Readiness {
+                status: "ready",
+                database: "ok".into(),
+                secrets: Some(secrets),
+            })
         }
         Err(error) => {
             let reason = match &error {
                 Error::Internal(inner) => inner.to_string(),
                 other => other.to_string(),
             };
-            HttpResponse::ServiceUnavailable()
-                .insert_header(("Retry-After", "5"))
-                .json(json!({ "status": "not ready", "database": reason }))
+            HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "5")).json(Readiness {
+                status: "not ready",
+                database: reason,
+                secrets: None,
+            })
         }
     })
 }
 
-/// `GET /metrics`: Prometheus' text format.
+/// Read the metrics
+///
+/// In Prometheus' text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "Server",
+    security(()),
+    responses(
+        (status = 200, description = "Every metric of the server.", body = String, content_type = "text/plain",
+            example = json!("# TYPE featured_database_unwritable gauge\nfeatured_database_unwritable 0\n")),
+    ),
+)]
 pub async fn metrics(app: Data<App>) -> Result<HttpResponse> {
     let (mut features, mut broken) = (0, 0);
     for environment in app.live.environments() {

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::decode::{Node, Object, Problems, child};
 use super::matcher;
+use super::shapes::ConditionShape;
 
 /// Groups nest at most this deep (native-api).
 pub const MAX_DEPTH: usize = 8;
@@ -386,22 +387,30 @@ impl Leaf {
 
 impl utoipa::PartialSchema for Condition {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
-        Schema::Object(
-            ObjectBuilder::new()
-                .schema_type(SchemaType::new(Type::Object))
-                .description(Some(
-                    "Exactly one of {\"all\": [condition]}, {\"any\": [condition]}, {\"not\": condition}, \
-                     {\"segment\": key} or a leaf {\"attribute\", \"operator\", \"value\" or \"values\", \
-                     \"ignoreCase\"?, \"strict\"?}. Depth at most 8, at most 500 leaves, at most 10 000 values.",
-                ))
-                .build(),
-        )
-        .into()
+        ConditionShape::schema()
     }
 }
 
-impl utoipa::ToSchema for Condition {}
+impl utoipa::ToSchema for Condition {
+    fn schemas(schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::schema::Schema>)>) {
+        ConditionShape::schemas(schemas);
+    }
+}
+
+impl utoipa::PartialSchema for Operator {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::schema::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some(
+                "How a leaf compares. A negative operator is exactly the negation of its positive twin, so it holds \
+                 for a missing attribute; every other one but `not_exists` fails on one.",
+            ))
+            .enum_values(Some(Self::ALL.iter().map(|operator| operator.as_str())))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Operator {}
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,7 @@ use super::number::Number;
 
 /// What is wrong with one field: its path (`rules[0].rollout.percentage`) and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(example = json!({"field": "rules[0].rollout.percentage", "message": "must be between 0 and 100"}))]
 pub struct FieldError {
     pub field: String,
     pub message: String,

@@ -7,11 +7,14 @@ use utoipa::ToSchema;
 use super::feature::{Definition, Outcome, Rule, Variant};
 use super::value::Json;
 
-/// One field that differs. `None`: it is not there on that side.
+/// One field that differs. `null`: it is not there on that side.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(example = json!({"field": "rules[Nordic beta].rollout.percentage", "before": 10, "after": 25.5}))]
 pub struct Difference {
     pub field: String,
+    #[schema(value_type = Json)]
     pub before: Option<Json>,
+    #[schema(value_type = Json)]
     pub after: Option<Json>,
 }
 

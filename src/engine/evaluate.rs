@@ -11,7 +11,9 @@ use super::matcher::{Nanos, Silent, Tracer};
 use super::snapshot::{ChainTooLarge, Snapshot, StoredContext};
 use super::value::Json;
 
-/// Why a value was given. OpenFeature's words where it has one (native-api "Client routes").
+/// Why a value was given: the emergency override, the feature is switched off, a stored Context, a rule, a rule
+/// whose rollout or split decided, the default because nothing matched, or the default of a feature without rules.
+/// OpenFeature's words where it has one (native-api "Client routes").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reason {

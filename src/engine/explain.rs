@@ -4,14 +4,16 @@
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::compile::{Feature, Stick};
 use super::condition::Leaf;
 use super::context::Attribute;
 use super::evaluate::{Allotment, Evaluation, Evaluator, RuleTracer};
-use super::feature::{Percent, Rule};
+use super::feature::{Percent, Rule, StickTo};
 use super::flagr::Constraint;
 use super::matcher::{Group, Tracer};
+use super::shapes::WhyShape;
 
 /// How one part of a condition came out.
 #[derive(Debug, Clone)]
@@ -36,11 +38,19 @@ pub enum Why {
 }
 
 /// How a rollout came out.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = RolloutTrace, example = json!({
+    "by": "userId", "key": "123", "bucket": 1207, "percentage": 25.5, "included": true
+}))]
 pub struct Rollout {
     /// The attribute stuck to, or several; `userId` for the targeting key.
+    #[schema(value_type = StickTo)]
     pub by: Value,
+    /// What was hashed; `null` when the context has no such key.
+    #[schema(required)]
     pub key: Option<String>,
+    /// In 0..10 000 under `sha256`, 0..1 000 000 under `murmur3`, 0..1 000 under `crc32`.
+    #[schema(required)]
     pub bucket: Option<u32>,
     pub percentage: Percent,
     pub included: bool,
@@ -49,15 +59,18 @@ pub struct Rollout {
 }
 
 /// How one rule came out.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RuleTrace {
     pub id: String,
     pub name: String,
     pub priority: u8,
     pub matched: bool,
     /// `null` for a rule without conditions, and where `skipped` says why it was not asked.
+    #[schema(required, value_type = Option<WhyShape>)]
     pub why: Option<Why>,
+    #[schema(required)]
     pub rollout: Option<Rollout>,
+    /// Why the rule was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<&'static str>,
 }

@@ -20,7 +20,8 @@ pub const MAX_TAGS: usize = 50;
 /// Priority of a rule that names none (feature-config §1).
 pub const DEFAULT_PRIORITY: u8 = 50;
 
-/// How users are put into buckets (design §4).
+/// How users are put into buckets: `sha256`, this server's own; `murmur3`, as FeatureHub's clients compute it;
+/// `crc32`, as Flagr computes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bucketing {
@@ -65,8 +66,7 @@ impl Bucketing {
 }
 
 /// A percentage from 0 to 100, in ten-thousandths of a percent: 25.5 % is 255 000.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, ToSchema)]
-#[schema(value_type = f64)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Percent(pub u32);
 
 impl Percent {
@@ -120,7 +120,23 @@ impl Serialize for Percent {
     }
 }
 
-/// What a rollout sticks to.
+impl utoipa::PartialSchema for Percent {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::schema::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::Number)
+            .minimum(Some(0))
+            .maximum(Some(100))
+            .description(Some(
+                "A percentage: two decimals under `sha256`, four under `murmur3`, none under `crc32`.",
+            ))
+            .examples([25.5])
+            .into()
+    }
+}
+
+impl ToSchema for Percent {}
+
+/// What a rollout sticks to: the name of an attribute, or a list of names under `murmur3`.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum StickTo {
@@ -129,7 +145,7 @@ pub enum StickTo {
     Attributes(Vec<String>),
 }
 
-/// What happens to a user whom the rollout leaves out.
+/// What happens to a user whom the rollout leaves out: the `next` rule is asked, or none (`stop`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Otherwise {
@@ -139,50 +155,78 @@ pub enum Otherwise {
 
 /// The share of users a rule is for.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"percentage": 25.5, "by": "userId"}))]
 pub struct Rollout {
     pub percentage: Percent,
+    /// The attribute that decides who is in; left out: the targeting key (`userId`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<StickTo>,
+    /// Hashed in front of the key, to draw another sample of users. Under `sha256` only.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(max_length = 200)]
     pub salt: String,
+    /// `next` when left out, but `stop` under `crc32`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<Otherwise>,
 }
 
 /// One arm of a split.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"variant": "blue", "weight": 50}))]
 pub struct Arm {
+    /// The key of a variant.
     pub variant: String,
+    /// The weights of a split add up to exactly 100; 0 is a legal weight.
     pub weight: Percent,
 }
 
-/// What a rule gives.
+/// What a rule gives: one value, or a split of the users over variants.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(example = json!({"value": true}))]
 pub enum Outcome {
+    /// A value of the feature's type.
     Value(Json),
+    /// Variants and their weights.
     Split(Vec<Arm>),
 }
 
 /// A rule of a feature.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0a02", "name": "Nordic beta", "priority": 50, "enabled": true,
+    "when": {"attribute": "country", "operator": "in", "values": ["SE", "NO"]},
+    "rollout": {"percentage": 25.5, "by": "userId"}, "outcome": {"value": true}
+}))]
 pub struct Rule {
     /// Given by the server; nil in what has not been stored yet.
     #[serde(skip_serializing_if = "Uuid::is_nil")]
+    #[schema(required)]
     pub id: Uuid,
     pub name: String,
+    /// Highest first.
+    #[schema(minimum = 1, maximum = 100)]
     pub priority: u8,
     pub enabled: bool,
+    /// For whom; `null`: for everyone.
+    #[schema(required)]
     pub when: Option<Condition>,
+    /// For how many of them; `null`: for all.
+    #[schema(required)]
     pub rollout: Option<Rollout>,
     pub outcome: Outcome,
 }
 
 /// A named value of a feature.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(example = json!({"key": "blue", "value": true, "attachment": {"hex": "#0b3d91"}}))]
 pub struct Variant {
     pub key: String,
     pub value: Json,
+    /// Any JSON beside the value; `null` when there is none.
+    #[schema(value_type = Json)]
     pub attachment: Option<Json>,
 }
 
@@ -752,6 +796,7 @@ fn check_rule(
 
 /// A reusable condition of a site.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = RulesetSegment)]
 pub struct Segment {
     pub key: String,
     pub name: String,

@@ -15,6 +15,7 @@ pub mod flagr;
 pub mod matcher;
 pub mod number;
 pub mod permission;
+pub mod shapes;
 pub mod snapshot;
 #[cfg(test)]
 mod testing;

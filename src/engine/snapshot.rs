@@ -17,9 +17,11 @@ pub const MAX_VISITED: usize = 1000;
 /// A look-up descends at most this many levels (featuresd.md §3.7).
 pub const MAX_LEVELS: usize = 32;
 
-/// Whether an environment serves (feature-config §1).
+/// Whether an environment serves (feature-config §1): `active` does, `maintenance` answers evaluation with 503,
+/// `archived` with 410 and is read-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = EnvironmentStatus)]
 pub enum Status {
     Active,
     Archived,

@@ -176,13 +176,18 @@ impl utoipa::PartialSchema for Json {
             utoipa::openapi::schema::ObjectBuilder::new()
                 .schema_type(utoipa::openapi::schema::SchemaType::AnyValue)
                 .description(Some("Any JSON value; of the feature's type where it is a feature's."))
+                .examples([serde_json::Value::Bool(true)])
                 .build(),
         )
         .into()
     }
 }
 
-impl utoipa::ToSchema for Json {}
+impl utoipa::ToSchema for Json {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Value".into()
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,16 +1,18 @@
 //! Evaluations that are counted: a bounded buffer that requests add to and a job empties into the database.
 //! When it is full it drops, and counts what it dropped (feature-config §8).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::admin::read_body;
 use crate::clock::{self, Millis};
 use crate::engine::decode::{Node, Problems, compact};
+use crate::engine::value::Json;
 use crate::error::Result;
 use crate::ids::EnvironmentId;
 
@@ -35,6 +37,43 @@ pub struct Count {
     pub value: String,
 }
 
+/// What a client evaluated by itself.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Reports, example = json!({"evaluations": [{
+    "featureKey": "new_checkout", "value": true, "ruleId": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0a02", "userId": "123",
+    "count": 3
+}]}))]
+pub struct ReportsShape {
+    #[schema(max_items = 1000)]
+    pub evaluations: Vec<ReportShape>,
+}
+
+/// One evaluation, or several equal ones.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Report, rename_all = "camelCase")]
+pub struct ReportShape {
+    /// Evaluations of features that do not exist are not counted.
+    pub feature_key: String,
+    /// The value that was given; `null` is one too.
+    pub value: Json,
+    #[schema(max_length = 128)]
+    pub rule_id: Option<String>,
+    #[schema(max_length = 128)]
+    pub variant: Option<String>,
+    /// Not kept.
+    pub user_id: Option<String>,
+    /// Not kept.
+    pub context: Option<BTreeMap<String, Json>>,
+    /// At most a day ahead, and not older than counts are kept; the time of the request when left out.
+    #[schema(format = DateTime)]
+    pub timestamp: Option<String>,
+    /// 1 when left out.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub count: Option<u64>,
+}
+
 /// One evaluation, or several equal ones, as a client reports it.
 #[derive(Debug, PartialEq)]
 pub struct Report {
@@ -47,7 +86,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reads `{evaluations: [{featureKey, value, ruleId?, variant?, userId?, context?, timestamp?, count?}]}`.
+    /// Reads [`ReportsShape`].
     pub fn decode(body: &str, now: Millis, retention: Duration) -> Result<Vec<Self>> {
         read_body(body, |object, problems| {
             let items = object.require("evaluations", problems)?.list(MAX_REPORTS, problems)?;

@@ -11,9 +11,11 @@ use crate::ids::{EnvironmentId, TokenId};
 /// SHA-256 of a secret.
 pub type Hash = [u8; 32];
 
-/// What a token may be used for (native-api "Credentials").
+/// Which kind of program a token is for (native-api "Credentials"): `client`, evaluated values only, safe in a
+/// browser; `server`, may also read rulesets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = TokenKind)]
 pub enum Kind {
     /// Evaluated values only; safe in a browser.
     Client,

@@ -11,6 +11,7 @@ use super::assets;
 use super::components::icon;
 use super::url;
 use crate::admin;
+use crate::api::packed;
 use crate::app::App;
 use crate::auth::browser::Signed;
 use crate::engine::permission::Role;
@@ -501,7 +502,7 @@ fn html_response(req: Option<&HttpRequest>, status: StatusCode, markup: Markup) 
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header(("x-content-type-options", "nosniff"))
         .insert_header(("cross-origin-opener-policy", "same-origin"));
-    match req.filter(|req| assets::takes_gzip(req)).and_then(|_| assets::gzip(text.as_bytes())) {
+    match req.filter(|req| packed::takes_gzip(req)).and_then(|_| packed::gzip(text.as_bytes())) {
         Some(body) => response
             .insert_header(("content-encoding", "gzip"))
             .insert_header(("vary", "accept-encoding"))

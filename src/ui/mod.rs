@@ -8,6 +8,7 @@ pub mod audit;
 pub mod components;
 pub mod condition_form;
 pub mod dashboard;
+pub mod docs;
 pub mod door;
 pub mod edit;
 pub mod failure;
@@ -90,6 +91,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route("/account/sessions/{session}/end", post().to(account::end_session))
         .route("/account/tokens", post().to(account::create_token))
         .route("/account/tokens/{token}/revoke", post().to(account::revoke_token));
+    docs::routes(cfg);
     environment_routes(cfg);
     administration_routes(cfg);
 }

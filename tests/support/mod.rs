@@ -169,7 +169,7 @@ impl TestApp {
 }
 
 /// Makes a user and gives a personal access token. The password is none: hashing one takes its time.
-fn person(app: &App, name: &str, role: Role) -> String {
+pub fn person(app: &App, name: &str, role: Role) -> String {
     let author = Author::system("test");
     app.write(&author, |tx| {
         let email = format!("{name}@shop.example");

@@ -9,8 +9,11 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::answers::{Evaluates, Serves};
+use super::params::{EnvironmentPath, IfNoneMatch};
 use super::wire;
 use crate::api::request::{AnyBody, Body, Query, none_match, segment};
 use crate::app::App;
@@ -23,7 +26,7 @@ use crate::engine::snapshot::{Snapshot, StoredContext};
 use crate::engine::value::Json;
 use crate::error::{self, Error, Result};
 use crate::live::Answer;
-use crate::live::counters::Report;
+use crate::live::counters::{Report, ReportsShape};
 
 /// A batch has at most this many contexts (feature-config §3).
 const MAX_BATCH: usize = 1000;
@@ -36,16 +39,28 @@ pub fn nanos(now: Millis) -> i128 {
     i128::from(now) * 1_000_000
 }
 
-#[derive(Deserialize)]
+/// For whom to evaluate which features.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct EvaluateRequest<'a> {
+#[schema(example = json!({
+    "siteId": "shop", "environmentId": "prod", "context": {"userId": "123", "plan": "premium", "country": "SE"}
+}))]
+pub struct EvaluateRequest<'a> {
+    /// Id or slug of the site; may be left out, the token names it.
     #[serde(borrow)]
+    #[schema(value_type = Option<String>)]
     site_id: Option<BorrowedText<'a>>,
+    /// Id or name of the environment; may be left out, the token names it.
     #[serde(borrow)]
+    #[schema(value_type = Option<String>)]
     environment_id: Option<BorrowedText<'a>>,
+    /// What is known about the user: attributes, `userId` among them where rollouts shall stick.
     #[serde(borrow)]
+    #[schema(value_type = Option<BTreeMap<String, Json>>)]
     context: Option<Members<'a>>,
+    /// Only these features, by key; all of them when left out.
     #[serde(borrow)]
+    #[schema(value_type = Option<Vec<String>>)]
     features: Option<Vec<BorrowedText<'a>>>,
 }
 
@@ -179,7 +194,27 @@ pub fn cache_key(environment: i64, revision: u64, body: &[u8]) -> Box<[u8]> {
     key.into()
 }
 
-/// `POST /api/v1/evaluate`: the features of the token's environment for one context.
+/// Evaluate for one context
+///
+/// The features of the token's environment for the user whom the context describes. A value that is `null` means that
+/// the client's own default applies.
+#[utoipa::path(
+    post,
+    path = "/evaluate",
+    operation_id = "evaluate",
+    tag = "Evaluation",
+    security(("environmentToken" = [])),
+    request_body = EvaluateRequest,
+    responses(
+        (status = 200, description = "Every feature asked for, by key.", body = wire::Answer, headers(
+            ("X-Cache" = String, description = "`HIT` when the in-process cache answered, else `MISS`."),
+            ("RateLimit-Limit" = u32, description = "Requests a minute; absent for a token without a limit."),
+            ("RateLimit-Remaining" = u32, description = "Requests left in this minute."),
+            ("RateLimit-Reset" = u32, description = "Seconds until the minute is over."),
+        )),
+        Evaluates,
+    ),
+)]
 pub async fn evaluate(app: Data<App>, key: ClientKey, body: Body) -> Result<HttpResponse> {
     let snapshot = key.snapshot()?;
     let now = app.now();
@@ -212,20 +247,51 @@ fn text_of<'t>(text: &'t Option<BorrowedText<'_>>) -> Option<&'t str> {
     text.as_ref().map(|text| text.0.as_ref())
 }
 
-#[derive(Deserialize)]
+/// For which contexts to evaluate which features.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct BatchRequest<'a> {
+#[schema(example = json!({
+    "entities": [{"userId": "123", "country": "SE"}, {"userId": "124", "country": "DE"}], "features": ["new_checkout"]
+}))]
+pub struct BatchRequest<'a> {
+    /// Id or slug of the site; may be left out, the token names it.
     #[serde(borrow)]
+    #[schema(value_type = Option<String>)]
     site_id: Option<BorrowedText<'a>>,
+    /// Id or name of the environment; may be left out, the token names it.
     #[serde(borrow)]
+    #[schema(value_type = Option<String>)]
     environment_id: Option<BorrowedText<'a>>,
+    /// One context for each answer.
     #[serde(borrow)]
+    #[schema(value_type = Vec<BTreeMap<String, Json>>, max_items = 1000)]
     entities: Vec<Members<'a>>,
+    /// Only these features, by key; all of them when left out.
     #[serde(borrow)]
+    #[schema(value_type = Option<Vec<String>>)]
     features: Option<Vec<BorrowedText<'a>>>,
 }
 
-/// `POST /api/v1/evaluate/batch`: the same for up to 1 000 contexts, in their order.
+/// Evaluate for many contexts
+///
+/// The same for up to 1 000 contexts in one request, answered in their order. It counts as one request of the rate
+/// limit.
+#[utoipa::path(
+    post,
+    path = "/evaluate/batch",
+    operation_id = "evaluateBatch",
+    tag = "Evaluation",
+    security(("environmentToken" = [])),
+    request_body = BatchRequest,
+    responses(
+        (status = 200, description = "One result for each context.", body = wire::BatchAnswer, headers(
+            ("RateLimit-Limit" = u32, description = "Requests a minute; absent for a token without a limit."),
+            ("RateLimit-Remaining" = u32, description = "Requests left in this minute."),
+            ("RateLimit-Reset" = u32, description = "Seconds until the minute is over."),
+        )),
+        Evaluates,
+    ),
+)]
 pub async fn evaluate_batch(app: Data<App>, key: ClientKey, body: Body) -> Result<HttpResponse> {
     let snapshot = key.snapshot()?;
     let now = app.now();
@@ -384,7 +450,26 @@ pub fn require_path(req: &HttpRequest, key: &ClientKey) -> Result<()> {
     key.require(Some(&site), Some(&environment))
 }
 
-/// `GET …/ruleset`: everything a trusted client needs to evaluate by itself. Server tokens only.
+/// Read the ruleset
+///
+/// Everything a trusted client needs to evaluate by itself: features with their rules, segments, stored Contexts. For
+/// `server` tokens only, since rules may say what users should not read.
+#[utoipa::path(
+    get,
+    path = "/sites/{site}/environments/{environment}/ruleset",
+    operation_id = "getRuleset",
+    tag = "Evaluation",
+    security(("environmentToken" = [])),
+    params(EnvironmentPath, IfNoneMatch),
+    responses(
+        (status = 200, description = "The ruleset of the newest revision.", body = wire::RulesetShape, headers(
+            ("ETag" = String, description = "Of this revision; send it back as `If-None-Match`."),
+            ("Cache-Control" = String, description = "`private, max-age=0, must-revalidate`"),
+        )),
+        (status = 304, description = "The revision is still the one that `If-None-Match` names."),
+        Serves,
+    ),
+)]
 pub async fn ruleset(req: HttpRequest, key: ClientKey) -> Result<HttpResponse> {
     require_path(&req, &key)?;
     key.require_server()?;
@@ -449,8 +534,26 @@ fn write_ruleset(snapshot: &Snapshot) -> Result<Vec<u8>> {
     serde_json::to_vec(&ruleset).map_err(Error::internal)
 }
 
-/// `POST /api/v1/analytics/evaluations`: what a client evaluated by itself; counted later. Pages send it on
-/// their way out, so the token may stand in the query and the body may be plain text.
+/// Report evaluations
+///
+/// What a client evaluated by itself, or from its cache: answered at once and counted later. Pages send it on their
+/// way out, so a `client` token may stand in the query and the body may be of any content type, as `sendBeacon` sends
+/// it.
+#[utoipa::path(
+    post,
+    path = "/analytics/evaluations",
+    operation_id = "reportEvaluations",
+    tag = "Evaluation",
+    security(("environmentToken" = []), ("apiKey" = [])),
+    request_body(content(
+        (ReportsShape = "application/json"),
+        (ReportsShape = "text/plain"),
+    )),
+    responses(
+        (status = 202, description = "Taken; counted in the background.", body = wire::Accepted),
+        Evaluates,
+    ),
+)]
 pub async fn report_evaluations(app: Data<App>, key: StreamKey, body: AnyBody) -> Result<HttpResponse> {
     let snapshot = key.0.snapshot()?;
     let body = Body(body.0);

@@ -1,5 +1,7 @@
 //! `POST /api/v1/evaluate:explain`: the test console's answer.
 
+use std::collections::BTreeMap;
+
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -7,6 +9,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::answers::Explains;
 use super::client::{cache_key, nanos, read_context};
 use crate::admin::{read_body, scope};
 use crate::api::request::Body;
@@ -23,8 +26,23 @@ use crate::error::{Error, Result};
 /// Why a feature has the value it has.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Explanation)]
+#[schema(as = Explanation, example = json!({
+    "feature": "new_checkout", "value": true, "type": "BOOLEAN", "enabled": true, "reason": "SPLIT",
+    "decisionId": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0c01", "cache": "MISS",
+    "matchedRule": {"id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0a02", "name": "Nordic beta", "priority": 50},
+    "variant": null,
+    "rollout": {"by": "userId", "key": "123", "bucket": 1207, "percentage": 25.5, "included": true},
+    "context": null, "version": 7,
+    "rules": [{
+        "id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0a02", "name": "Nordic beta", "priority": 50, "matched": true,
+        "why": {
+            "attribute": "country", "operator": "in", "values": ["SE", "NO"], "actual": "SE", "result": true
+        },
+        "rollout": {"by": "userId", "key": "123", "bucket": 1207, "percentage": 25.5, "included": true}
+    }]
+}))]
 pub struct View {
+    /// Its key.
     pub feature: String,
     pub value: Json,
     #[serde(rename = "type")]
@@ -34,23 +52,26 @@ pub struct View {
     pub decision_id: String,
     /// Whether the in-process cache would have answered this context: `HIT` or `MISS`.
     pub cache: &'static str,
-    #[schema(value_type = Object)]
+    #[schema(required)]
     pub matched_rule: Option<MatchedRule>,
+    /// The key of the variant that was given.
+    #[schema(required)]
     pub variant: Option<String>,
     /// The rollout or split that decided, else the last one that left the user out.
-    #[schema(value_type = Object)]
+    #[schema(required)]
     pub rollout: Option<Rollout>,
     /// The stored Context that supplied the value.
+    #[schema(required)]
     pub context: Option<String>,
     pub version: u64,
     /// Why the feature is served as its default although it has rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
     /// Every rule in the order of evaluation, and why it did or did not match.
-    #[schema(value_type = Vec<Object>)]
     pub rules: Vec<RuleTrace>,
 }
 
+/// The rule that decided.
 #[derive(Serialize, ToSchema)]
 pub struct MatchedRule {
     pub id: String,
@@ -106,8 +127,56 @@ fn cached(
     if hit { "HIT" } else { "MISS" }
 }
 
-/// `POST /evaluate:explain` `{siteId, environmentId, context, feature?}`, for a person or a server token.
-/// Without `feature`, every feature: `{"results": […]}`.
+/// What to explain, and for whom.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(rename_all = "camelCase", example = json!({
+    "siteId": "shop", "environmentId": "prod", "feature": "new_checkout",
+    "context": {"userId": "123", "country": "SE"}
+}))]
+pub struct ExplainRequest {
+    /// Id or slug of the site; an environment token may leave it out.
+    pub site_id: Option<String>,
+    /// Id or name of the environment; an environment token may leave it out.
+    pub environment_id: Option<String>,
+    /// Empty when left out.
+    pub context: Option<BTreeMap<String, Json>>,
+    /// The key of one feature; all of them when left out.
+    pub feature: Option<String>,
+}
+
+/// One explanation, or those of all features.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum ExplainAnswer {
+    One(Box<View>),
+    All(Explanations),
+}
+
+/// The explanations of all features.
+#[derive(ToSchema)]
+pub struct Explanations {
+    /// By key.
+    pub results: Vec<View>,
+}
+
+/// Explain an evaluation
+///
+/// The test console's answer: the value, which rule, rollout or stored Context decided, and why every other rule did
+/// not. For a person, who names site and environment, or for a `server` token. Nothing is counted.
+#[utoipa::path(
+    post,
+    path = "/evaluate:explain",
+    operation_id = "explain",
+    tag = "Evaluation",
+    security(("personalAccessToken" = []), ("environmentToken" = [])),
+    request_body = ExplainRequest,
+    responses(
+        (status = 200, description = "One explanation for a request with `feature`, else one for each feature.",
+            body = inline(ExplainAnswer)),
+        Explains,
+    ),
+)]
 pub async fn explain(app: Data<App>, who: Credential, _req: HttpRequest, body: Body) -> Result<HttpResponse> {
     let text = body.text()?;
     let (site, environment, context, feature) = read_body(text, |object, problems| {

@@ -2,9 +2,11 @@
 //! their programs administer with. Known deviations: none.
 
 pub mod admin;
+pub mod answers;
 pub mod client;
 pub mod explain;
 pub mod openapi;
+pub mod params;
 pub mod stream;
 pub mod wire;
 
@@ -37,7 +39,9 @@ pub fn routes(cfg: &mut ServiceConfig) {
     let put = web::put;
     let delete = web::delete;
 
-    cfg.service(resource("/evaluate").route(post().to(client::evaluate)))
+    cfg.app_data(web::Data::new(openapi::Served::default()))
+        .service(resource("/openapi.json").route(get().to(openapi::serve)))
+        .service(resource("/evaluate").route(post().to(client::evaluate)))
         .service(resource("/evaluate/batch").route(post().to(client::evaluate_batch)))
         .service(resource("/evaluate:explain").route(post().to(explain::explain)))
         .service(resource("/analytics/evaluations").route(post().to(client::report_evaluations)))

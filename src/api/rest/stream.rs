@@ -11,7 +11,9 @@ use prometheus::IntGauge;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
+use super::answers::EvaluatesQuery;
 use super::client::{nanos, read_context, require_path};
+use super::params::{ContextQuery, EnvironmentPath, LastEventId};
 use super::wire;
 use crate::api::request::Query;
 use crate::app::App;
@@ -23,6 +25,28 @@ use crate::engine::snapshot::{Snapshot, Status};
 use crate::error::Result;
 use crate::live::Notice;
 use crate::live::credentials::Token;
+
+/// What a stream looks like, for the description of the API.
+const EVENTS: &str = "retry: 2000\n\
+event: snapshot\n\
+id: 412\n\
+data: {\"revision\":412,\"features\":{\"new_checkout\":{\"value\":false,\"type\":\"BOOLEAN\",\"enabled\":true,\
+\"reason\":\"DEFAULT\",\"ruleId\":null,\"variant\":null,\"version\":7}}}\n\
+\n\
+event: update\n\
+id: 413\n\
+data: {\"revision\":413,\"features\":{\"new_checkout\":{\"value\":true,\"type\":\"BOOLEAN\",\"enabled\":true,\
+\"reason\":\"OVERRIDE\",\"ruleId\":null,\"variant\":null,\"version\":7}}}\n\
+\n\
+event: delete\n\
+id: 414\n\
+data: {\"revision\":414,\"keys\":[\"old_search\"]}\n\
+\n\
+event: status\n\
+id: 415\n\
+data: {\"status\":\"maintenance\"}\n\
+\n\
+: heartbeat\n";
 
 /// Counts an open stream for as long as it lives.
 struct Counted(IntGauge);
@@ -55,7 +79,30 @@ struct Connection {
     _counted: Counted,
 }
 
-/// Opens a stream: `snapshot` first, unless `Last-Event-ID` says that the client has it.
+/// Follow the changes
+///
+/// Server-Sent Events: `snapshot` first, unless `Last-Event-ID` is the current revision; then
+///
+/// - `update` with what changed for this context,
+/// - `delete` with the keys of features that are gone,
+/// - `status` when the environment leaves or enters `active`,
+///
+/// and a comment every 15 seconds. `id` is the revision. The data of `snapshot` and `update` are `revision` and
+/// `features` as in an evaluation. An EventSource sets no headers, so a `client` token may stand in the query. The
+/// stream counts as one request of the rate limit.
+#[utoipa::path(
+    get,
+    path = "/sites/{site}/environments/{environment}/stream",
+    operation_id = "stream",
+    tag = "Evaluation",
+    security(("environmentToken" = []), ("apiKey" = [])),
+    params(EnvironmentPath, ContextQuery, LastEventId),
+    responses(
+        (status = 200, description = "Events until either side ends.", body = String,
+            content_type = "text/event-stream", example = json!(EVENTS)),
+        EvaluatesQuery,
+    ),
+)]
 pub async fn stream(app: Data<App>, key: StreamKey, req: HttpRequest) -> Result<HttpResponse> {
     let key = key.0;
     require_path(&req, &key)?;

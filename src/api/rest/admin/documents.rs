@@ -5,10 +5,14 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::block;
-use crate::admin::documents::{self, Mode};
+use crate::admin::documents::{self, Mode, Plan};
+use crate::api::ErrorBody;
 use crate::api::request::{AnyBody, Body, Query, segment};
+use crate::api::rest::answers::{StrictReads, Writes};
+use crate::api::rest::params::{ImportQuery, SitePath};
 use crate::app::App;
 use crate::auth::extract::Caller;
+use crate::engine::shapes::SiteDocument;
 use crate::error::{Error, Result};
 use crate::yaml;
 
@@ -24,7 +28,25 @@ fn header(req: &HttpRequest, name: actix_web::http::header::HeaderName) -> &str 
     req.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// `GET …/export`: the whole site as JSON, or as YAML where that is accepted.
+/// Export a site
+///
+/// The whole site as one document, for keeping flags in git: everything that evaluation sees, in a stable
+/// order; not tokens, webhooks or people. Importing it again changes nothing.
+#[utoipa::path(
+    get,
+    path = "/sites/{site}/export",
+    operation_id = "exportSite",
+    tag = "Documents",
+    security(("personalAccessToken" = [])),
+    params(SitePath),
+    responses(
+        (status = 200, description = "The document: JSON, or YAML where `Accept` asks for it.", content(
+            (SiteDocument = "application/json"),
+            (SiteDocument = "application/yaml"),
+        )),
+        StrictReads,
+    ),
+)]
 pub async fn export(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
     Query::only(&req, &[])?;
     let site = segment(&req, "site")?;
@@ -42,7 +64,28 @@ pub async fn export(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<
 /// YAML is read whole into memory many times its size, so it has a limit of its own.
 const MAX_YAML: usize = 8 << 20;
 
-/// `POST …/import` (`dryRun=true`, `mode=merge|replace`): the plan, carried out unless it was a dry run.
+/// Import a site
+///
+/// Makes the site as the document says. A feature is the unit: its rules are replaced whole. Everything is
+/// checked before anything is written; one bad entry refuses the whole document with every problem listed by
+/// path. Up to 64 MiB of JSON, 8 MiB of YAML.
+#[utoipa::path(
+    post,
+    path = "/sites/{site}/import",
+    operation_id = "importSite",
+    tag = "Documents",
+    security(("personalAccessToken" = [])),
+    params(SitePath, ImportQuery),
+    request_body(content(
+        (SiteDocument = "application/json"),
+        (SiteDocument = "application/yaml"),
+    )),
+    responses(
+        (status = 200, description = "What was done, or would be.", body = Plan),
+        (status = 409, description = "`locked`: locked features would change; `details.paths` says which. `in_use`: a segment that the document lacks is used by an environment it does not name. `limit_reached`: more environments or segments than a site may have. `environment_archived`: the environment is archived.", body = ErrorBody),
+        Writes,
+    ),
+)]
 pub async fn import(app: Data<App>, caller: Caller, req: HttpRequest, body: AnyBody) -> Result<HttpResponse> {
     let query = Query::only(&req, &["dryRun", "mode"])?;
     let dry_run = query.flag("dryRun")?;

@@ -4,21 +4,73 @@
 use actix_web::http::header::{ETAG, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use utoipa::ToSchema;
 
 use super::{block, created, target, with_version};
 use crate::admin::{features, scope};
+use crate::api::ErrorBody;
 use crate::api::request::{Body, Page, Query, invalid_cursor, none_match, segment};
+use crate::api::rest::answers::{FeatureRemoves, ReadsOrEvaluates, Searches, VersionedWrites, Writes};
 use crate::api::rest::client;
+use crate::api::rest::params::{
+    ContextQuery, EnvironmentPath, FeaturePath, FeatureQuery, ForceQuery, IfMatch, IfNoneMatch, KeysQuery,
+    PageQuery,
+};
+use crate::api::rest::wire::{FeatureAnswer, FeaturesAnswer};
 use crate::app::App;
 use crate::auth::extract::{Caller, Credential};
 use crate::engine::permission::Permission;
+use crate::engine::shapes::{Feature, FeatureChange, NewFeature};
 use crate::engine::value::FeatureType;
 use crate::error::{Error, Result};
 use crate::store;
 use crate::store::features::Filter;
 
-/// `GET …/features`: full features for a person (`q`, `tag`, `type`, `enabled`), the evaluated answer for an
-/// environment token.
+/// What a list of features is for who asks.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum FeaturesBody {
+    /// With an environment token.
+    Evaluated(FeaturesAnswer),
+    /// With a personal access token.
+    Full(Page<Feature>),
+}
+
+/// What a feature is for who asks.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum FeatureBody {
+    /// With an environment token.
+    Evaluated(FeatureAnswer),
+    /// With a personal access token.
+    Full(Box<Feature>),
+}
+
+/// Evaluate or list features
+///
+/// With an environment token: the features of its environment for the context in the query, as `POST
+/// /evaluate` answers them, for caches to keep.
+///
+/// With a personal access token: the features themselves, by key, a page at a time.
+#[utoipa::path(
+    get,
+    path = "/sites/{site}/environments/{environment}/features",
+    operation_id = "listFeatures",
+    tags = ["Evaluation", "Features"],
+    security(("environmentToken" = []), ("personalAccessToken" = [])),
+    params(EnvironmentPath, ContextQuery, KeysQuery, FeatureQuery, PageQuery, IfNoneMatch),
+    responses(
+        (status = 200, description = "A page of features for a person, values for an environment token.",
+            body = inline(FeaturesBody), headers(
+            ("ETag" = String, description = "Environment token: of this answer; send it back as `If-None-Match`."),
+            ("Cache-Control" = String, description = "Environment token: `private, max-age=0, must-revalidate`"),
+            ("X-Evaluated-At" = String, description = "Environment token: when it was evaluated."),
+            ("X-Decision-Id" = String, description = "Environment token: new in every answer."),
+        )),
+        (status = 304, description = "Environment token: the answer is still the one that `If-None-Match` names."),
+        ReadsOrEvaluates,
+    ),
+)]
 pub async fn list_or_evaluate(app: Data<App>, who: Credential, req: HttpRequest) -> Result<HttpResponse> {
     let caller = match who {
         Credential::Client(key) => return client::get_features(&app, &req, &key),
@@ -53,14 +105,51 @@ pub async fn list_or_evaluate(app: Data<App>, who: Credential, req: HttpRequest)
     Ok(HttpResponse::Ok().json(Page::of(rows, limit, cursor, |row| row.stored)))
 }
 
-/// `POST …/features`.
+/// Make a feature
+#[utoipa::path(
+    post,
+    path = "/sites/{site}/environments/{environment}/features",
+    operation_id = "createFeature",
+    tag = "Features",
+    security(("personalAccessToken" = [])),
+    params(EnvironmentPath),
+    request_body = NewFeature,
+    responses(
+        (status = 201, description = "The feature.", body = Feature, headers(("Location" = String, description = "Where it is."), ("ETag" = String, description = "The feature's version, for `If-Match`."))),
+        (status = 409, description = "`key_taken`: the environment has one of that key. `environment_archived`: the environment is archived.", body = ErrorBody),
+        Writes,
+    ),
+)]
 pub async fn create(app: Data<App>, caller: Caller, req: HttpRequest, body: Body) -> Result<HttpResponse> {
     let (site, environment) = (segment(&req, "site")?, segment(&req, "environment")?);
     let feature = block(move || features::create(&app, &caller.0, &site, &environment, body.text()?)).await?;
     Ok(with_version(created(&req, &feature.definition.key, &feature), &feature))
 }
 
-/// `GET …/features/{key}`: the full feature for a person, its evaluated value for an environment token.
+/// Evaluate or read a feature
+///
+/// With an environment token: its value for the context in the query.
+///
+/// With a personal access token: the feature itself, with variants and rules.
+#[utoipa::path(
+    get,
+    path = "/sites/{site}/environments/{environment}/features/{key}",
+    operation_id = "getFeature",
+    tags = ["Evaluation", "Features"],
+    security(("environmentToken" = []), ("personalAccessToken" = [])),
+    params(FeaturePath, ContextQuery, IfNoneMatch),
+    responses(
+        (status = 200, description = "The feature for a person, its value for an environment token.",
+            body = inline(FeatureBody), headers(
+            ("ETag" = String, description = "The feature's version, or for an environment token that of the answer."),
+            ("Cache-Control" = String, description = "Environment token: `private, max-age=0, must-revalidate`"),
+            ("X-Evaluated-At" = String, description = "Environment token: when it was evaluated."),
+            ("X-Decision-Id" = String, description = "Environment token: new in every answer."),
+        )),
+        (status = 304, description = "It is still the one that `If-None-Match` names."),
+        ReadsOrEvaluates,
+    ),
+)]
 pub async fn get_or_evaluate(app: Data<App>, who: Credential, req: HttpRequest) -> Result<HttpResponse> {
     let caller = match who {
         Credential::Client(key) => return client::get_feature(&app, &req, &key),
@@ -86,21 +175,69 @@ pub async fn get_or_evaluate(app: Data<App>, who: Credential, req: HttpRequest) 
     Ok(with_version(HttpResponse::Ok().json(&feature), &feature))
 }
 
-/// `PATCH …/features/{key}`: the members that are given. `{"enabled": true}` is the toggle.
+/// Change a feature
+///
+/// The members that are given; the others stay. `{"enabled": true}` is the toggle. A change that changes
+/// nothing makes no version.
+#[utoipa::path(
+    patch,
+    path = "/sites/{site}/environments/{environment}/features/{key}",
+    operation_id = "updateFeature",
+    tag = "Features",
+    security(("personalAccessToken" = [])),
+    params(FeaturePath, IfMatch),
+    request_body = FeatureChange,
+    responses(
+        (status = 200, description = "The feature as it is now.", body = Feature, headers(("ETag" = String, description = "The feature's version, for `If-Match`."))),
+        (status = 409, description = "`locked`: the feature is locked. `in_use`: a rule gives a variant that would go. `type_conflict`: stored Contexts hold values that are not of the new type. `environment_archived`: the environment is archived.", body = ErrorBody),
+        VersionedWrites,
+    ),
+)]
 pub async fn update(app: Data<App>, caller: Caller, req: HttpRequest, body: Body) -> Result<HttpResponse> {
     let at = target(&req)?;
     let feature = block(move || features::update(&app, &caller.0, &at, body.text()?, false)).await?;
     Ok(with_version(HttpResponse::Ok().json(&feature), &feature))
 }
 
-/// `PUT …/features/{key}`: all members; what is left out gets its default.
+/// Replace a feature
+///
+/// What is left out gets its default; key, type and bucketing stay.
+#[utoipa::path(
+    put,
+    path = "/sites/{site}/environments/{environment}/features/{key}",
+    operation_id = "replaceFeature",
+    tag = "Features",
+    security(("personalAccessToken" = [])),
+    params(FeaturePath, IfMatch),
+    request_body = FeatureChange,
+    responses(
+        (status = 200, description = "The feature as it is now.", body = Feature, headers(("ETag" = String, description = "The feature's version, for `If-Match`."))),
+        (status = 409, description = "`locked`: the feature is locked. `in_use`: a rule gives a variant that would go. `type_conflict`: stored Contexts hold values that are not of the new type. `environment_archived`: the environment is archived.", body = ErrorBody),
+        VersionedWrites,
+    ),
+)]
 pub async fn replace(app: Data<App>, caller: Caller, req: HttpRequest, body: Body) -> Result<HttpResponse> {
     let at = target(&req)?;
     let feature = block(move || features::update(&app, &caller.0, &at, body.text()?, true)).await?;
     Ok(with_version(HttpResponse::Ok().json(&feature), &feature))
 }
 
-/// `DELETE …/features/{key}`; `force=true` also deletes the values that stored Contexts hold for it.
+/// Delete a feature
+///
+/// Its versions are not used again: a feature made later under the same key goes on counting.
+#[utoipa::path(
+    delete,
+    path = "/sites/{site}/environments/{environment}/features/{key}",
+    operation_id = "deleteFeature",
+    tag = "Features",
+    security(("personalAccessToken" = [])),
+    params(FeaturePath, ForceQuery, IfMatch),
+    responses(
+        (status = 204, description = "The feature is gone."),
+        (status = 409, description = "`feature_in_use`: stored Contexts hold values for it; `force=true` deletes those too. `locked`: the feature is locked. `environment_archived`: the environment is archived.", body = ErrorBody),
+        FeatureRemoves,
+    ),
+)]
 pub async fn delete(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
     let at = target(&req)?;
     let force = Query::only(&req, &["force"])?.flag("force")?;
@@ -108,7 +245,21 @@ pub async fn delete(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `GET …/features/{key}/history`: every version with what differs from the one before, newest first.
+/// Read the history of a feature
+///
+/// Every version with what differs from the one before, newest first.
+#[utoipa::path(
+    get,
+    path = "/sites/{site}/environments/{environment}/features/{key}/history",
+    operation_id = "getFeatureHistory",
+    tag = "Features",
+    security(("personalAccessToken" = [])),
+    params(FeaturePath, PageQuery),
+    responses(
+        (status = 200, description = "A page of versions.", body = Page<features::HistoryEntry>),
+        Searches,
+    ),
+)]
 pub async fn history(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
     let at = target(&req)?;
     let query = Query::only(&req, &["limit", "cursor"])?;
@@ -123,7 +274,23 @@ pub async fn history(app: Data<App>, caller: Caller, req: HttpRequest) -> Result
     Ok(HttpResponse::Ok().json(Page::of(rows, limit, cursor, |entry| entry)))
 }
 
-/// `POST …/features/{key}:revert`: back to an earlier version, as a new one.
+/// Revert a feature
+///
+/// Back to how it was in an earlier version, as a new version.
+#[utoipa::path(
+    post,
+    path = "/sites/{site}/environments/{environment}/features/{key}:revert",
+    operation_id = "revertFeature",
+    tag = "Features",
+    security(("personalAccessToken" = [])),
+    params(FeaturePath, IfMatch),
+    request_body = features::Revert,
+    responses(
+        (status = 200, description = "The feature as it is now.", body = Feature, headers(("ETag" = String, description = "The feature's version, for `If-Match`."))),
+        (status = 409, description = "`locked`: the feature is locked. `environment_archived`: the environment is archived.", body = ErrorBody),
+        VersionedWrites,
+    ),
+)]
 pub async fn revert(app: Data<App>, caller: Caller, req: HttpRequest, body: Body) -> Result<HttpResponse> {
     let at = target(&req)?;
     let feature = block(move || features::revert(&app, &caller.0, &at, body.text()?)).await?;

@@ -1,0 +1,183 @@
+//! What requests carry beside their body, for the description of the API: names in the path, headers, queries.
+
+use utoipa::IntoParams;
+
+use crate::admin::documents::Mode;
+use crate::engine::value::FeatureType;
+
+/// A site in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct SitePath {
+    /// Id or slug of the site.
+    #[param(example = "shop")]
+    pub site: String,
+}
+
+/// An environment in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct EnvironmentPath {
+    /// Id or slug of the site.
+    #[param(example = "shop")]
+    pub site: String,
+    /// Id or name of the environment.
+    #[param(example = "prod")]
+    pub environment: String,
+}
+
+/// A feature in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct FeaturePath {
+    /// Id or slug of the site.
+    #[param(example = "shop")]
+    pub site: String,
+    /// Id or name of the environment.
+    #[param(example = "prod")]
+    pub environment: String,
+    /// Key of the feature; `/` and `:` in it are percent-encoded.
+    #[param(example = "new_checkout")]
+    pub key: String,
+}
+
+/// A rule in the path, behind its feature.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct RulePath {
+    /// Id of the rule.
+    #[param(format = Uuid, example = "0198c0de-7a11-7c3e-9d52-3f1b6c1e0a02")]
+    pub rule: String,
+}
+
+/// A variant in the path, behind its feature.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct VariantPath {
+    /// Key of the variant; `/` and `:` in it are percent-encoded.
+    #[param(example = "blue")]
+    pub variant: String,
+}
+
+/// A segment in the path, behind its site.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct SegmentPath {
+    /// Key of the segment; `/` and `:` in it are percent-encoded.
+    #[param(example = "staff")]
+    pub segment: String,
+}
+
+/// A token in the path, behind its environment.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct TokenPath {
+    /// Id of the token; not the token itself.
+    #[param(format = Uuid, example = "0198c0de-7a11-7c3e-9d52-3f1b6c1e0005")]
+    pub token: String,
+}
+
+/// A guard against overwriting what somebody else changed meanwhile.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IfMatch {
+    /// The feature's version in quotes, as its `ETag` gave it. When it has another by now, nothing is changed and
+    /// the answer is 412. Without the header, or with `*`, the last writer wins.
+    #[param(rename = "If-Match", required = false, example = "\"7\"")]
+    pub if_match: String,
+}
+
+/// A question whether something is new.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IfNoneMatch {
+    /// The `ETag` of what the client has. While it is current, the answer is 304 without a body.
+    #[param(rename = "If-None-Match", required = false, example = "\"412-8c1f03a2b9d04e57\"")]
+    pub if_none_match: String,
+}
+
+/// Where a stream was cut off.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct LastEventId {
+    /// The revision of the last event, as an EventSource sends it when it reconnects. While it is current, the
+    /// stream begins without `snapshot`.
+    #[param(rename = "Last-Event-ID", required = false, example = "412")]
+    pub last_event_id: String,
+}
+
+/// A page of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// How many entries to answer at most; 50 when left out.
+    #[param(minimum = 1, maximum = 500, example = 50)]
+    pub limit: Option<u64>,
+    /// `nextCursor` of the page before.
+    #[param(example = "6e65775f636865636b6f7574")]
+    pub cursor: Option<String>,
+}
+
+/// A search among sites.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SiteQuery {
+    /// Part of the name, slug or description.
+    #[param(example = "shop")]
+    pub q: Option<String>,
+}
+
+/// A search among features.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct FeatureQuery {
+    /// Personal access token: part of the key or description.
+    #[param(example = "checkout")]
+    pub q: Option<String>,
+    /// Personal access token: only features with this tag.
+    #[param(example = "checkout")]
+    pub tag: Option<String>,
+    /// Personal access token: only features of this type.
+    #[param(rename = "type", inline)]
+    pub kind: Option<FeatureType>,
+    /// Personal access token: only features that are switched on, or off.
+    pub enabled: Option<bool>,
+}
+
+/// For whom to evaluate.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ContextQuery {
+    /// Environment token: the context, a JSON object, URL-encoded; empty when left out.
+    #[param(example = "{\"userId\":\"123\",\"country\":\"SE\"}")]
+    pub context: Option<String>,
+}
+
+/// Which features to evaluate.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct KeysQuery {
+    /// Environment token: only these features, keys separated by commas.
+    #[param(example = "new_checkout,search_limit")]
+    pub keys: Option<String>,
+}
+
+/// How to delete a feature.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ForceQuery {
+    /// Also delete the values that stored Contexts hold for the feature.
+    pub force: Option<bool>,
+}
+
+/// How to import.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+pub struct ImportQuery {
+    /// Check everything and answer the plan, but write nothing.
+    pub dry_run: Option<bool>,
+    /// `replace` also deletes features, segments and Contexts that the document lacks, from the environments it
+    /// names.
+    #[param(inline)]
+    pub mode: Option<Mode>,
+}
