@@ -312,8 +312,8 @@ fn require_variants_kept(before: &Definition, body: &Node<'_>) -> Result<()> {
         return Ok(());
     };
     let Some(listed) = listed.list(feature::MAX_RULES, problems) else { return Ok(()) };
-    let kept: HashSet<String> =
-        listed.iter().filter_map(|one| one.object(problems)?.take("key")?.string(problems)).collect();
+    let keys = listed.iter().map(|one| one.object(problems)?.take("key")?.string(problems));
+    let Some(kept) = keys.collect::<Option<HashSet<String>>>() else { return Ok(()) };
     let mut gone = before.variants.iter().filter(|variant| !kept.contains(&variant.key));
     gone.try_for_each(|variant| require_unused(before, &variant.key))
 }
@@ -462,6 +462,7 @@ pub fn update_rule(
     id: &str,
     body: &str,
 ) -> Result<(StoredFeature, Rule)> {
+    super::parse_object(body)?;
     edit(app, actor, target, |tx, site, definition| {
         let at = position(definition, id)?;
         let mut rule = read_rule(tx, site, definition, body, Some(&definition.rules[at]))?;
@@ -572,6 +573,7 @@ pub fn update_variant(
     key: &str,
     body: &str,
 ) -> Result<(StoredFeature, Variant)> {
+    super::parse_object(body)?;
     edit(app, actor, target, |_, _, definition| {
         let at = find_variant(definition, key)?;
         let kind = definition.kind;

@@ -39,6 +39,15 @@ pub fn parse(body: &str) -> Result<Node<'_>> {
     Node::parse(body).map_err(|error| Error::BadJson(format!("the body is not JSON: {error}")))
 }
 
+/// Checks that a body is a JSON object, before anything else is looked at.
+pub fn parse_object(body: &str) -> Result<()> {
+    if parse(body)?.is_object() {
+        Ok(())
+    } else {
+        Err(Error::BadJson("the body must be a JSON object".into()))
+    }
+}
+
 /// The site and environment of a path.
 pub fn scope(conn: &Connection, site: &str, environment: &str) -> Result<(Site, Environment)> {
     let site = store::sites::find(conn, site)?;

@@ -110,7 +110,7 @@ async fn conflicts_limits_and_states_are_described() {
     expect("deleteVariant", person, &format!("{feature}/variants/grey"), None, 409, "in_use").await;
     let blue = json!({"key": "blue", "value": true});
     expect("createVariant", person, &format!("{feature}/variants"), Some(blue), 409, "key_taken").await;
-    expect("updateFeature", person, &feature, Some(json!({"variants": []})), 422, "invalid").await;
+    expect("updateFeature", person, &feature, Some(json!({"variants": []})), 409, "in_use").await;
     let greeting = format!("{prod}/features/greeting");
     let typed = Some(json!({"type": "NUMBER"}));
     expect("updateFeature", person, &greeting, typed, 409, "type_conflict").await;
