@@ -155,11 +155,11 @@ describe('pages', () => {
       const site = new URL(page.url()).pathname;
       await page.goto(`${server.url}${site}/environments/prod/features/new`);
       await page.fill('[name=key]', 'not a key');
-      await page.locator('main form[method=post] button.main').click();
+      await page.getByRole('button', { name: /^Create in/ }).click();
       assert.equal(await page.locator('[name=key]').inputValue(), 'not a key', 'what was typed is there again');
       assert.ok(await page.locator('.err').count() > 0);
       await page.fill('[name=key]', 'first.flag');
-      await page.locator('main form[method=post] button.main').click();
+      await page.getByRole('button', { name: /^Create in/ }).click();
       await page.waitForURL(/features\/first\.flag/);
       await page.goto(`${server.url}${site}/environments/prod/features`);
       assert.ok(await page.getByText('first.flag').count() > 0);
