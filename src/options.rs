@@ -79,8 +79,8 @@ impl Options {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         toml::from_str(&text).map_err(|error| {
-            let line =
-                error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            let before = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = text[..before].matches('\n').count() + 1;
             Failure::Usage(format!("{}, line {line}: {}", path.display(), error.message()))
         })
     }
