@@ -2,7 +2,7 @@
 //! writes counts, closes the WAL.
 
 use std::io::{ErrorKind, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,11 +65,14 @@ fn prepare(app: &Arc<App>) -> Result<(), Failure> {
 }
 
 /// Prints the link with which the first admin is made, while there are no users.
-fn print_setup_link(app: &App, address: &str) -> std::io::Result<()> {
+fn print_setup_link(app: &App, address: SocketAddr) {
     let link = match admin::sign_in::setup_link(app) {
         Ok(Some(link)) => link,
-        Ok(None) => return Ok(()),
-        Err(error) => return Err(std::io::Error::other(error.explain())),
+        Ok(None) => return,
+        Err(error) => {
+            tracing::error!(error = error.explain(), "no setup link could be made; start again to get one");
+            return;
+        }
     };
     let base = match &app.config.base_url {
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
@@ -79,7 +82,6 @@ fn print_setup_link(app: &App, address: &str) -> std::io::Result<()> {
     // Whoever started us may have closed the pipe; that is no reason to end.
     let _ =
         writeln!(stdout, "no users yet: make the first admin at {base}/setup/{link} (works once, for a day)");
-    Ok(())
 }
 
 async fn run(app: &Arc<App>, listener: TcpListener) -> std::io::Result<()> {
@@ -111,7 +113,9 @@ async fn run(app: &Arc<App>, listener: TcpListener) -> std::io::Result<()> {
     // Whoever started us may have closed the pipe; that is no reason to end.
     let _ = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
     drop(stdout);
-    print_setup_link(app, &address.to_string())?;
+    // Beside the serving: it writes, and hashes a password to have one to compare with.
+    let app = app.clone();
+    actix_web::rt::task::spawn_blocking(move || print_setup_link(&app, address));
     server.await
 }
 

@@ -108,3 +108,22 @@ fn a_log_that_nobody_reads_any_more_ends_nothing() {
     }
     assert_eq!(server.terminate().code(), Some(0));
 }
+
+#[test]
+fn a_mail_server_that_never_answers_does_not_hold_it_up() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let smtp = format!("smtp://{}?tls=none", silent.local_addr().expect("an address"));
+    let place = Place::shop();
+    place
+        .open()
+        .execute(
+            "INSERT INTO mails (uuid, recipient, subject, body, created_at, due_at)
+             VALUES ('018f0000-0000-7000-8000-000000000001', 'ana@shop.example', 'Hello', 'Hello', 1, 1)",
+            [],
+        )
+        .expect("a mail");
+    let server = place.serve_with(&["--smtp-url", &smtp]);
+    let _connection = silent.accept().expect("the server calls");
+    ends_well(&place, &server);
+    assert_eq!(place.number("SELECT count(*) FROM mails WHERE sent_at IS NULL"), 1, "it is still owed");
+}

@@ -22,6 +22,9 @@ const MAIL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often old rows are deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// How long jobs may take to end, all in all.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// The running jobs. Stop them with [`Jobs::stop`], which also writes what is left.
 pub struct Jobs {
     app: Arc<App>,
@@ -58,11 +61,19 @@ impl Jobs {
         Ok(())
     }
 
-    /// Ends the jobs, writes the last counts and closes the WAL.
+    /// Ends the jobs, writes the last counts and closes the WAL. A job that waits for somebody outside is left
+    /// behind: what it was about is a row, and done the next time.
     pub fn stop(self) {
         drop(self.stops);
+        let end = Instant::now() + STOP_TIMEOUT;
         for thread in self.threads {
-            if thread.join().is_err() {
+            while !thread.is_finished() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            if !thread.is_finished() {
+                let name = thread.thread().name().unwrap_or_default();
+                tracing::warn!(job = name, "a job is still busy and will be done the next time");
+            } else if thread.join().is_err() {
                 tracing::error!("a job thread ended in a panic");
             }
         }
