@@ -4,7 +4,8 @@ set -euo pipefail
 binary=$(realpath "$1")
 fail() { echo "static binary: $*" >&2; exit 1; }
 
-ldd "$binary" 2>&1 | grep -Eq 'statically linked|not a dynamic executable' || fail "ldd finds something to load"
+found=$(ldd "$binary" 2>&1 || true)
+grep -Eq 'statically linked|not a dynamic executable' <<<"$found" || fail "ldd finds something to load: $found"
 size=$(stat -c %s "$binary")
 ((size <= 15 * 1024 * 1024)) || fail "$size bytes, more than 15 MB"
 
