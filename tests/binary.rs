@@ -92,12 +92,16 @@ impl Ended {
 
     /// Runs a command with this on stdin.
     pub fn with_input(command: &mut Command, input: &str) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A copy of the binary is busy for as long as a process forked meanwhile holds it open for writing.
+        let mut child = loop {
+            match command.spawn() {
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+                other => break other.expect("the binary runs"),
+            }
+        };
         // A command that does not read its input ends without it.
         let _ = child.stdin.take().expect("stdin").write_all(input.as_bytes());
         let output = child.wait_with_output().expect("it ends");
