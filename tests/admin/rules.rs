@@ -196,3 +196,17 @@ async fn problems_of_a_rule_are_told_by_its_own_members() {
         assert_eq!(fields, ["outcome.split[0].variant", "rollout.percentage", "when"]);
     }
 }
+
+#[actix_web::test]
+async fn a_feature_has_room_for_500_rules_and_variants() {
+    let app = TestApp::new().await;
+    let list: Vec<Value> = (0..500).map(|number| rule(&number.to_string(), 50)).collect();
+    let variants: Vec<Value> =
+        (0..500).map(|number| json!({"key": number.to_string(), "value": true})).collect();
+    app.feature(json!({"key": "a", "type": "BOOLEAN", "rules": list, "variants": variants})).await;
+    app.editor().post(&rules(), rule("one more", 50)).await.refused(409, "limit_reached");
+    let variant = json!({"key": "one-more", "value": true});
+    let path = format!("{}/variants", feature_path("a"));
+    app.editor().post(&path, variant).await.refused(409, "limit_reached");
+    assert_eq!(app.viewer().get(&feature_path("a")).await.expect(200).body["version"], 1);
+}

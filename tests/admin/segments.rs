@@ -146,3 +146,15 @@ async fn a_rule_names_segments_of_its_own_site() {
     reply.refused(422, "invalid");
     assert_eq!(reply.fields(), ["rules[1].when"]);
 }
+
+#[actix_web::test]
+async fn a_site_has_room_for_1000_segments() {
+    let app = TestApp::new().await;
+    let segments: Vec<Value> =
+        (0..1000).map(|number| segment(&format!("s{number}"), json!({"all": []}))).collect();
+    let site = json!({"slug": "shop", "name": "Shop"});
+    app.import(json!({"version": 1, "site": site, "segments": segments}));
+    app.editor().post(SEGMENTS, segment("new", json!({"all": []}))).await.refused(409, "limit_reached");
+    let document = json!({"version": 1, "site": site, "segments": [segment("new", json!({"all": []}))]});
+    app.editor().post("/api/v1/sites/shop/import", document).await.refused(409, "limit_reached");
+}

@@ -95,3 +95,19 @@ async fn a_type_that_stored_values_do_not_fit_is_a_conflict() {
     assert_eq!(reply.body["error"]["details"], json!({"contexts": ["ana"]}));
     app.editor().patch(&format!("{PROD}/features/a"), json!({"type": "JSON"})).await.expect(200);
 }
+
+#[actix_web::test]
+async fn a_look_up_that_descends_too_deep_is_refused() {
+    let app = TestApp::new().await;
+    app.feature(targeted("a", "SE")).await;
+    let chain: Vec<_> = (0..=32)
+        .map(|level| {
+            let next = if level < 32 { vec![format!("c{}", level + 1)] } else { Vec::new() };
+            json!({"key": format!("c{level}"), "prototypes": next})
+        })
+        .collect();
+    app.contexts(json!(chain));
+    app.sdk().post(EVALUATE, json!({"context": {"userId": "c0"}})).await.expect(200);
+    let deeper = json!({"context": {"contextPrototypes": ["c0"]}});
+    app.sdk().post(EVALUATE, deeper).await.refused(422, "prototype_graph_too_large");
+}
