@@ -187,6 +187,7 @@ impl serde::Serialize for StoredFeature {
         map.serialize_entry("defaultValue", &definition.default_value)?;
         map.serialize_entry("description", &definition.description)?;
         map.serialize_entry("tags", &definition.tags)?;
+        map.serialize_entry("properties", &definition.properties)?;
         map.serialize_entry("bucketing", &definition.bucketing)?;
         map.serialize_entry("bucketingId", &definition.bucketing_id)?;
         map.serialize_entry("variants", &definition.variants)?;

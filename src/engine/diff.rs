@@ -59,6 +59,7 @@ pub fn differences(before: Option<&Definition>, after: Option<&Definition>) -> V
     fields! {
         description "description",
         tags "tags",
+        properties "properties",
         bucketing "bucketing",
     }
     let id = |of: Option<&Definition>| of.and_then(|definition| definition.bucketing_id.clone());

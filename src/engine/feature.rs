@@ -1,7 +1,7 @@
 //! A feature as people write it: the shapes of native-api, their checks, and their JSON. The same
 //! shapes stand in the REST API, in documents and in storage.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -17,6 +17,8 @@ use super::value::{FeatureType, Json};
 pub const MAX_RULES: usize = 500;
 /// A feature has at most this many tags.
 pub const MAX_TAGS: usize = 50;
+/// A feature has at most this many properties.
+pub const MAX_PROPERTIES: usize = 50;
 /// Priority of a rule that names none (feature-config §1).
 pub const DEFAULT_PRIORITY: u8 = 50;
 
@@ -239,6 +241,8 @@ pub struct Definition {
     pub default_value: Option<Json>,
     pub description: String,
     pub tags: Vec<String>,
+    /// FeatureHub's feature properties: what programs with EXTENDED_DATA are told about the feature.
+    pub properties: BTreeMap<String, String>,
     pub bucketing: Bucketing,
     /// What `murmur3` (a UUID) and `crc32` (Flagr's number) hash. `None` under `sha256`, and before the
     /// server has given one.
@@ -282,6 +286,10 @@ impl Definition {
             Some(node) => read_tags(&node, problems),
             None => Some(base.map(|base| base.tags.clone()).unwrap_or_default()),
         };
+        let properties = match object.take_value("properties") {
+            Some(node) => read_properties(&node, problems),
+            None => Some(base.map(|base| base.properties.clone()).unwrap_or_default()),
+        };
         let bucketing_id = match object.take("bucketingId") {
             Some(node) if node.is_null() => Some(None),
             Some(node) => read_bucketing_id(&node, bucketing, problems).map(Some),
@@ -319,6 +327,7 @@ impl Definition {
                 default_value: default_value?,
                 description: description?,
                 tags: tags?,
+                properties: properties?,
                 bucketing: bucketing?,
                 bucketing_id: bucketing_id?,
                 variants: variants?,
@@ -505,6 +514,34 @@ pub fn read_tags(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<String>
         })
         .collect();
     tags.into_iter().collect()
+}
+
+/// Properties: names of 1 to 100 characters with texts of at most 1000.
+pub fn read_properties(node: &Node<'_>, problems: &mut Problems) -> Option<BTreeMap<String, String>> {
+    let entries = node.object(problems)?.rest();
+    if entries.len() > MAX_PROPERTIES {
+        problems.add(&node.path, format!("must have at most {MAX_PROPERTIES} entries"));
+        return None;
+    }
+    let read: Vec<_> = entries
+        .into_iter()
+        .map(|(name, node)| {
+            let text = node.string(problems)?;
+            let bad = |text: &str| text.contains(|c: char| c.is_control() && c != '\n' && c != '\t');
+            let problem = if !(1..=100).contains(&name.chars().count()) || name.trim() != name || bad(&name) {
+                "must have a name of 1 to 100 characters without outer spaces"
+            } else if text.chars().count() > 1000 {
+                "must be at most 1000 characters"
+            } else if bad(&text) {
+                "must have no control characters"
+            } else {
+                return Some((name, text));
+            };
+            problems.add(&node.path, problem);
+            None
+        })
+        .collect();
+    read.into_iter().collect()
 }
 
 /// Reads one variant.

@@ -19,7 +19,7 @@ use super::value::{FeatureType, Json};
 #[schema(rename_all = "camelCase", example = json!({
     "id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0a01", "key": "new_checkout", "type": "BOOLEAN", "contextType": "flag",
     "enabled": true, "locked": false, "defaultValue": false, "description": "One-page checkout",
-    "tags": ["checkout"], "bucketing": "sha256", "bucketingId": null, "variants": [],
+    "tags": ["checkout"], "properties": {}, "bucketing": "sha256", "bucketingId": null, "variants": [],
     "rules": [{
         "id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0a02", "name": "Nordic beta", "priority": 50, "enabled": true,
         "when": {"attribute": "country", "operator": "in", "values": ["SE", "NO"]},
@@ -45,6 +45,8 @@ pub struct Feature {
     pub default_value: Json,
     pub description: String,
     pub tags: Vec<String>,
+    /// FeatureHub's feature properties: names and texts that its clients with EXTENDED_DATA are told.
+    pub properties: BTreeMap<String, String>,
     pub bucketing: Bucketing,
     /// What `murmur3` (a UUID) and `crc32` (a number) hash; `null` under `sha256`.
     #[schema(required)]
@@ -96,6 +98,9 @@ pub struct NewFeature {
     /// Distinct texts of 1 to 50 characters without commas.
     #[schema(max_items = 50)]
     pub tags: Option<Vec<String>>,
+    /// At most 50 names of 1 to 100 characters with texts of at most 1000: what FeatureHub's clients with
+    /// EXTENDED_DATA are told about the feature.
+    pub properties: Option<BTreeMap<String, String>>,
     /// `sha256` when left out.
     pub bucketing: Option<Bucketing>,
     /// A lower-case UUID under `murmur3`, a whole number under `crc32`; given by the server when left out.
@@ -127,6 +132,9 @@ pub struct FeatureChange {
     pub description: Option<String>,
     #[schema(max_items = 50)]
     pub tags: Option<Vec<String>>,
+    /// At most 50 names of 1 to 100 characters with texts of at most 1000: what FeatureHub's clients with
+    /// EXTENDED_DATA are told about the feature.
+    pub properties: Option<BTreeMap<String, String>>,
     /// Another scheme puts users into other buckets.
     pub bucketing: Option<Bucketing>,
     pub bucketing_id: Option<String>,

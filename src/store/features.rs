@@ -22,7 +22,7 @@ pub struct FeatureRow {
 
 const SELECT: &str =
     "SELECT id, uuid, key, type, default_value, enabled, locked, description, tags, bucketing,
-                             bucketing_id, version, created_at, updated_at, updated_by
+                             bucketing_id, version, created_at, updated_at, updated_by, properties
                         FROM features";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
@@ -56,6 +56,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
                 default_value,
                 description: row.get(7)?,
                 tags: list_from_json(&row.get::<_, String>(8)?),
+                properties: serde_json::from_str(&row.get::<_, String>(15)?).unwrap_or_default(),
                 bucketing: Bucketing::parse(&bucketing).unwrap_or_default(),
                 bucketing_id: row.get(10)?,
                 variants: Vec::new(),
@@ -259,8 +260,9 @@ pub fn insert(conn: &Connection, environment: EnvironmentId, feature: &StoredFea
     let definition = &feature.definition;
     conn.prepare_cached(
         "INSERT INTO features (uuid, environment_id, key, type, default_value, enabled, locked, description,
-                               tags, bucketing, bucketing_id, version, created_at, updated_at, updated_by)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                               tags, bucketing, bucketing_id, version, created_at, updated_at, updated_by,
+                               properties)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         feature.id.to_string(),
@@ -278,6 +280,7 @@ pub fn insert(conn: &Connection, environment: EnvironmentId, feature: &StoredFea
         feature.created_at,
         feature.updated_at,
         feature.updated_by,
+        properties(definition)?,
     ])
     .map_err(|error| taken(error, definition))?;
     let id = FeatureId(conn.last_insert_rowid());
@@ -299,7 +302,7 @@ pub fn update(
     conn.prepare_cached(
         "UPDATE features
             SET default_value = ?3, enabled = ?4, locked = ?5, description = ?6, tags = ?7, bucketing = ?8,
-                bucketing_id = ?9, version = ?10, updated_at = ?11, updated_by = ?12, type = ?13
+                bucketing_id = ?9, version = ?10, updated_at = ?11, updated_by = ?12, type = ?13, properties = ?14
           WHERE environment_id = ?1 AND id = ?2",
     )?
     .execute(params![
@@ -316,6 +319,7 @@ pub fn update(
         feature.updated_at,
         feature.updated_by,
         definition.kind.as_str(),
+        properties(definition)?,
     ])
     .map_err(|error| taken(error, definition))?;
     note_flag_number(conn, environment, definition)?;
@@ -346,6 +350,10 @@ pub fn delete(
     )?
     .execute((environment, &feature.definition.key, version as i64))?;
     Ok(())
+}
+
+fn properties(definition: &Definition) -> Result<String> {
+    serde_json::to_string(&definition.properties).map_err(Error::internal)
 }
 
 fn taken(error: rusqlite::Error, definition: &Definition) -> Error {

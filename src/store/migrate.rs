@@ -123,6 +123,8 @@ const STEPS: &[&str] = &[
         user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
         step    INTEGER NOT NULL
     ) STRICT;",
+    // 4: properties of features.
+    "ALTER TABLE features ADD COLUMN properties TEXT NOT NULL DEFAULT '{}';",
 ];
 
 /// The version that this program writes.

@@ -68,6 +68,7 @@ async fn fill(app: &TestApp) {
                "rules": [{"name": "s", "enabled": false,
                           "outcome": {"split": [{"variant": "z", "weight": 33.33}, {"variant": "a", "weight": 66.67}]}}]}),
         json!({"key": "hub", "type": "JSON", "defaultValue": {"b": [1, null], "a": "ä"}, "bucketing": "murmur3",
+               "properties": {"owner": "web", "a": ""},
                "rules": [{"name": "h", "rollout": {"percentage": 0.0001, "by": ["a", "b"]}, "outcome": {"value": []}}]}),
         json!({"key": "flag", "type": "STRING", "defaultValue": "", "bucketing": "crc32", "bucketingId": 7}),
     ] {

@@ -25,7 +25,7 @@ pub fn routes() -> Vec<(&'static str, String, Value)> {
     let split = json!({"split": [{"variant": "v", "weight": 33.33}, {"variant": "spare", "weight": 66.67}]});
     let full = json!({
         "key": "a", "type": "BOOLEAN", "enabled": true, "defaultValue": false, "description": "d",
-        "tags": ["x"], "bucketing": "sha256", "bucketingId": null,
+        "tags": ["x"], "properties": {"owner": "web"}, "bucketing": "sha256", "bucketingId": null,
         "variants": [{"key": "v", "value": true, "attachment": {"a": [1]}}, {"key": "spare", "value": false}],
         "rules": [rule, {"name": "s", "outcome": split}],
     });

@@ -210,7 +210,7 @@ pub fn feature(segments: &'static [&'static str]) -> BoxedStrategy<Value> {
                 "crc32" => json!(7),
                 _ => Value::Null,
             };
-            json!({"key": "flag", "type": kind, "enabled": enabled, "defaultValue": default, "tags": tags,
+            json!({"key": "flag", "type": kind, "enabled": enabled, "defaultValue": default, "tags": tags, "properties": {"owner": "web"},
                 "bucketing": scheme, "bucketingId": id, "variants": variants.collect::<Vec<_>>(), "rules": rules})
         })
         .boxed()

@@ -56,6 +56,7 @@ fn a_plain_feature_has_the_defaults_of_the_contract() {
         default_value: None,
         description: String::new(),
         tags: Vec::new(),
+        properties: Default::default(),
         bucketing: Bucketing::Sha256,
         bucketing_id: None,
         variants: Vec::new(),
@@ -88,6 +89,18 @@ fn every_problem_is_told_with_its_path() {
         ),
         (with(json!({"description": long})), &[("description", "must be at most 4000 characters")]),
         (with(json!({"description": "a\u{0}"})), &[("description", "must not contain NUL")]),
+        (
+            with(json!({"properties": {"fine": "x", "": "x"}})),
+            &[("properties.", "must have a name of 1 to 100 characters without outer spaces")],
+        ),
+        (
+            with(json!({"properties": {"a": 5, "b": "x".repeat(1001), "c": "\u{7}"}})),
+            &[
+                ("properties.a", "must be a string"),
+                ("properties.b", "must be at most 1000 characters"),
+                ("properties.c", "must have no control characters"),
+            ],
+        ),
         (
             with(json!({"tags": ["", "a", 5, " b", "c,d", "a"]})),
             &[
