@@ -63,6 +63,19 @@ impl Actor {
         }
     }
 
+    /// A program with an environment token, by the token's id and description. It has the least of roles: what it
+    /// may change is for the token's permissions to say.
+    pub fn token(id: &str, description: &str, address: Option<String>) -> Self {
+        Self {
+            kind: ActorKind::Token,
+            id: Some(id.into()),
+            user: None,
+            name: description.into(),
+            role: Role::Viewer,
+            address,
+        }
+    }
+
     /// `Forbidden` when the role does not allow it.
     pub fn require(&self, permission: Permission) -> Result<()> {
         if allows(self.role, permission) {

@@ -90,6 +90,20 @@ pub struct Config {
     pub mail_from: Option<String>,
     /// The first admin, made in an empty database.
     pub first_admin: Option<FirstAdmin>,
+    pub featurehub: FeatureHub,
+}
+
+/// How the FeatureHub door behaves.
+#[derive(Clone, Debug, Default)]
+pub struct FeatureHub {
+    /// `cache-control` of polled answers; its `max-age` replaces the interval at which clients poll.
+    pub cache_control: Option<String>,
+    /// A cache of Fastly's stands in front.
+    pub fastly: bool,
+    /// How often streams are sent an `ack`; zero: never.
+    pub heartbeat: Duration,
+    /// After how long a stream is closed; zero: never.
+    pub drop_after: Duration,
 }
 
 /// `FEATURED_ADMIN_USERNAME`, `_EMAIL`, `_PASSWORD`.
@@ -138,6 +152,7 @@ impl Config {
             smtp_url: None,
             mail_from: None,
             first_admin: None,
+            featurehub: FeatureHub::default(),
         }
     }
 

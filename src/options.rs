@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde::Deserialize;
 
-use crate::config::{Config, Durability, FirstAdmin, LogFormat, Origins, SecretKey};
+use crate::config::{Config, Durability, FeatureHub, FirstAdmin, LogFormat, Origins, SecretKey};
 use crate::error::Failure;
 
 /// A year, in seconds.
@@ -72,6 +72,19 @@ pub struct Options {
     /// Days that counts and events are kept [default: 90]
     #[arg(long, env = "FEATURED_RETENTION_DAYS", value_name = "N")]
     retention_days: Option<u64>,
+    /// cache-control of what FeatureHub clients poll; its max-age replaces their interval
+    #[arg(long, env = "FEATURED_FEATUREHUB_CACHE_CONTROL", value_name = "TEXT")]
+    featurehub_cache_control: Option<String>,
+    /// A Fastly cache stands in front of FeatureHub clients: surrogate keys, contextSha required
+    #[arg(long, env = "FEATURED_FEATUREHUB_FASTLY", value_name = "YES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    featurehub_fastly: Option<bool>,
+    /// Seconds between the ack events of FeatureHub streams; 0 is none [default: 0]
+    #[arg(long, env = "FEATURED_FEATUREHUB_HEARTBEAT", value_name = "SECONDS")]
+    featurehub_heartbeat: Option<u64>,
+    /// Seconds after which FeatureHub streams are closed, to be opened anew; 0 is never [default: 0]
+    #[arg(long, env = "FEATURED_FEATUREHUB_DROP_AFTER", value_name = "SECONDS")]
+    featurehub_drop_after: Option<u64>,
 }
 
 impl Options {
@@ -116,6 +129,10 @@ impl Options {
             secret_key_file: self.secret_key_file.or(other.secret_key_file),
             smtp_url: self.smtp_url.or(other.smtp_url),
             mail_from: self.mail_from.or(other.mail_from),
+            featurehub_cache_control: self.featurehub_cache_control.or(other.featurehub_cache_control),
+            featurehub_fastly: self.featurehub_fastly.or(other.featurehub_fastly),
+            featurehub_heartbeat: self.featurehub_heartbeat.or(other.featurehub_heartbeat),
+            featurehub_drop_after: self.featurehub_drop_after.or(other.featurehub_drop_after),
         }
     }
 
@@ -188,8 +205,30 @@ impl Options {
             crate::jobs::mail::check_sender(&from).map_err(Failure::Usage)?;
             config.mail_from = Some(from);
         }
+        config.featurehub = FeatureHub {
+            fastly: self.featurehub_fastly.unwrap_or_default(),
+            cache_control: self.featurehub_cache_control.map(read_header).transpose()?,
+            heartbeat: read_seconds("--featurehub-heartbeat", self.featurehub_heartbeat)?,
+            drop_after: read_seconds("--featurehub-drop-after", self.featurehub_drop_after)?,
+        };
         config.first_admin = first_admin()?;
         Ok(config)
+    }
+}
+
+/// The text of a header.
+fn read_header(text: String) -> Result<String, Failure> {
+    match !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        true => Ok(text),
+        false => Err(Failure::Usage("--featurehub-cache-control: must be text such as max-age=60".into())),
+    }
+}
+
+/// Up to a day; nothing is 0.
+fn read_seconds(name: &str, seconds: Option<u64>) -> Result<Duration, Failure> {
+    match seconds.unwrap_or_default() {
+        seconds @ 0..=86_400 => Ok(Duration::from_secs(seconds)),
+        _ => Err(Failure::Usage(format!("{name}: must be from 0 to 86400"))),
     }
 }
 

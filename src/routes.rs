@@ -11,7 +11,7 @@ use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use crate::api::request::{MAX_BODY, path};
-use crate::api::{cors, plain, rest};
+use crate::api::{cors, featurehub, plain, rest};
 use crate::app::App;
 use crate::error::Error;
 use crate::ui;
@@ -21,6 +21,7 @@ pub fn configure(cfg: &mut ServiceConfig) {
     cfg.app_data(PayloadConfig::new(MAX_BODY))
         .service(web::scope("/api/v1").configure(rest::routes))
         .configure(ui::routes)
+        .configure(featurehub::routes)
         .route("/healthz", web::get().to(plain::healthz))
         .route("/readyz", web::get().to(plain::readyz))
         .route("/metrics", web::get().to(plain::metrics))
@@ -62,12 +63,17 @@ pub async fn around<B: MessageBody + 'static>(
     tracing::debug!(
         method = %response.request().method(),
         // Without the query: tokens and people's attributes stand there.
-        path = response.request().path(),
+        path = loggable(response.request().path()),
         status,
         micros = elapsed.as_micros() as u64,
         "answered"
     );
     Ok(response)
+}
+
+/// A path as the log may hold it: without tokens, which stand in some.
+fn loggable(path: &str) -> &str {
+    if path.starts_with("/features/") { "/features/…" } else { path }
 }
 
 /// An encoded colon is part of a name, a bare one starts an action (native-api "Feature"). The router decodes
@@ -87,6 +93,10 @@ fn protect_colons(req: &mut ServiceRequest) {
 
 /// Errors of the framework (no route for a method, a bad query) get the API's shape.
 fn dress_error(response: ServiceResponse) -> ServiceResponse {
+    if response.request().path().starts_with("/features") {
+        // The FeatureHub door has words of its own.
+        return response;
+    }
     let plain =
         response.headers().get(CONTENT_TYPE).is_none_or(|value| value.as_bytes().starts_with(b"text/plain"));
     let error = match response.status() {

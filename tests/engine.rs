@@ -2,7 +2,7 @@
 
 mod allocations;
 mod contexts;
-mod featurehub;
+pub mod featurehub;
 mod flagr;
 mod properties;
 mod purity;

@@ -9,6 +9,7 @@ mod cli;
 mod client;
 mod crash;
 mod engine;
+mod featurehub;
 mod mail;
 mod migrate;
 mod openapi;

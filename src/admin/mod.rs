@@ -9,6 +9,7 @@ pub mod mail;
 pub mod segments;
 pub mod sign_in;
 pub mod sites;
+pub mod test_updates;
 pub mod tokens;
 pub mod two_factor;
 pub mod users;

@@ -21,11 +21,14 @@ enum Reach {
     Client(&'static str),
     /// Shared with the admin API.
     Shared,
+    /// The FeatureHub door, whose SDKs send headers of their own (featurehub.md §2.5).
+    FeatureHub,
     Closed,
 }
 
 fn reach(path: &str) -> Reach {
     match path {
+        path if path == "/features" || path.starts_with("/features/") => Reach::FeatureHub,
         "/api/v1/evaluate" | "/api/v1/evaluate/batch" | "/api/v1/analytics/evaluations" => {
             Reach::Client("POST")
         }
@@ -64,6 +67,7 @@ pub fn preflight(req: &HttpRequest, origins: &Origins) -> Option<HttpResponse> {
     let methods = match reach(req.path()) {
         Reach::Client(methods) => methods,
         Reach::Shared => "GET",
+        Reach::FeatureHub => return Some(featurehub_preflight(origin)),
         Reach::Closed => return None,
     };
     let mut response = HttpResponse::NoContent();
@@ -79,10 +83,24 @@ pub fn preflight(req: &HttpRequest, origins: &Origins) -> Option<HttpResponse> {
     Some(response.finish())
 }
 
+fn featurehub_preflight(origin: HeaderValue) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, origin))
+        .insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE, OPTIONS, HEAD"))
+        .insert_header((
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "x-featurehub, if-none-match, etag, content-type, cache-control, baggage, authorization, \
+             x-requested-with, x-sdk, x-sdk-version, last-event-id",
+        ))
+        .insert_header((ACCESS_CONTROL_MAX_AGE, "86400"))
+        .insert_header((VARY, "Origin"))
+        .finish()
+}
+
 /// Adds what lets the page read the answer. Only called for requests with an `Origin`.
 pub fn decorate(req: &HttpRequest, origins: &Origins, headers: &mut HeaderMap) {
     let open = match reach(req.path()) {
-        Reach::Client(_) => true,
+        Reach::Client(_) | Reach::FeatureHub => true,
         Reach::Shared => {
             let token = match bearer(req) {
                 Some(secret) => secret.starts_with(TOKEN_PREFIX),
@@ -101,7 +119,7 @@ pub fn decorate(req: &HttpRequest, origins: &Origins, headers: &mut HeaderMap) {
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static(
-            "etag, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, x-cache, x-evaluated-at, \
+            "etag, cache-control, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, x-cache, x-evaluated-at, \
              x-decision-id",
         ),
     );

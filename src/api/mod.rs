@@ -1,10 +1,12 @@
 //! The doors for programs. A door translates and nothing else.
 
 pub mod cors;
+pub mod featurehub;
 pub mod packed;
 pub mod plain;
 pub mod request;
 pub mod rest;
+pub mod streams;
 
 use std::collections::BTreeMap;
 

@@ -107,6 +107,16 @@ impl Path {
     }
 }
 
+/// How a request names the stored Context that it is for.
+#[derive(Clone, Debug, Default)]
+pub enum Own<'a> {
+    /// `contextKey`, else the targeting key; `contextPrototypes` adds more (featuresd.md §5.3).
+    #[default]
+    Attributes,
+    /// The user and nothing else, in protocols that keep user, session and attributes apart.
+    User(Option<Cow<'a, str>>),
+}
+
 /// Who asks, as a door understood it.
 #[derive(Clone, Debug, Default)]
 pub struct Context<'a> {
@@ -114,6 +124,7 @@ pub struct Context<'a> {
     index: HashMap<Cow<'a, str>, usize>,
     /// What rollouts stick to where a rule names nothing else. `None`: no key was given.
     targeting_key: Option<Cow<'a, str>>,
+    own: Own<'a>,
     /// The door's wire has only text, so `true` and `false` also compare as booleans.
     pub text_only: bool,
 }
@@ -138,12 +149,23 @@ impl<'a> Context<'a> {
         {
             members.insert("userId", Attribute::Text(key.clone()));
         }
+        Self::build(members, key, Own::Attributes)
+    }
+
+    /// A context of a protocol that keeps user, session and attributes apart: the user alone names a stored
+    /// Context, and the targeting key becomes no attribute. Empty keys are none.
+    pub fn of_user(members: Members<'a>, key: Option<Cow<'a, str>>, user: Option<Cow<'a, str>>) -> Self {
+        let given = |key: Option<Cow<'a, str>>| key.filter(|key| !key.is_empty());
+        Self::build(members, given(key), Own::User(given(user)))
+    }
+
+    fn build(members: Members<'a>, targeting_key: Option<Cow<'a, str>>, own: Own<'a>) -> Self {
         let index = if members.len() > SCAN_LIMIT {
             members.0.iter().enumerate().map(|(at, (name, _))| (name.text.clone(), at)).collect()
         } else {
             HashMap::new()
         };
-        Self { members, index, targeting_key: key, text_only: false }
+        Self { members, index, targeting_key, own, text_only: false }
     }
 
     /// Parses a JSON object, nested at most 127 deep.
@@ -154,6 +176,11 @@ impl<'a> Context<'a> {
 
     pub fn targeting_key(&self) -> Option<&str> {
         self.targeting_key.as_deref()
+    }
+
+    /// How the request names its stored Context.
+    pub fn own(&self) -> &Own<'a> {
+        &self.own
     }
 
     pub fn members(&self) -> &Members<'a> {

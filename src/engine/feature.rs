@@ -527,13 +527,13 @@ pub fn read_properties(node: &Node<'_>, problems: &mut Problems) -> Option<BTree
         .into_iter()
         .map(|(name, node)| {
             let text = node.string(problems)?;
-            let bad = |text: &str| text.contains(|c: char| c.is_control() && c != '\n' && c != '\t');
-            let problem = if !(1..=100).contains(&name.chars().count()) || name.trim() != name || bad(&name) {
-                "must have a name of 1 to 100 characters without outer spaces"
+            let bad = |text: &str| text.trim() != text || text.contains(char::is_control);
+            let problem = if !(1..=100).contains(&name.chars().count()) || bad(&name) || name.contains('=') {
+                "must have a name of 1 to 100 characters without = and outer spaces"
             } else if text.chars().count() > 1000 {
                 "must be at most 1000 characters"
             } else if bad(&text) {
-                "must have no control characters"
+                "must have no line breaks and outer spaces"
             } else {
                 return Some((name, text));
             };

@@ -402,7 +402,7 @@ pub fn parse_time(text: &str) -> Option<Nanos> {
 
 /// A network in CIDR form, host bits masked, or a plain address as a network of one. One of IPv4 addresses
 /// written as IPv6 (`::ffff:10.0.0.0/104`) is that of the IPv4 addresses.
-fn parse_network(text: &str) -> Option<IpNet> {
+pub fn parse_network(text: &str) -> Option<IpNet> {
     let network: IpNet = match text.parse() {
         Ok(network) => network,
         Err(_) => text.parse::<IpAddr>().ok()?.into(),

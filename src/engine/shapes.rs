@@ -98,7 +98,7 @@ pub struct NewFeature {
     /// Distinct texts of 1 to 50 characters without commas.
     #[schema(max_items = 50)]
     pub tags: Option<Vec<String>>,
-    /// At most 50 names of 1 to 100 characters with texts of at most 1000: what FeatureHub's clients with
+    /// At most 50 names of 1 to 100 characters with lines of at most 1000: what FeatureHub's clients with
     /// EXTENDED_DATA are told about the feature.
     pub properties: Option<BTreeMap<String, String>>,
     /// `sha256` when left out.

@@ -1,6 +1,7 @@
 //! Everything one environment needs to answer, immutable. A new one shares what did not change with the
 //! one before, so a toggle among 100 000 features costs about one feature (design §3).
 
+use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +9,7 @@ use imbl::{HashMap as SharedMap, OrdMap};
 use uuid::Uuid;
 
 use super::compile::{self, Feature, Segments, StoredFeature};
-use super::context::{Attribute, Context};
+use super::context::{Attribute, Context, Own};
 use super::feature::Segment;
 use super::value::Json;
 
@@ -73,6 +74,25 @@ pub struct Source {
     pub contexts: Vec<StoredContext>,
 }
 
+/// Something that a door makes from a snapshot on first use, such as its ready-made body. One slot holds one
+/// type.
+#[derive(Clone, Default)]
+pub struct Made(Arc<OnceLock<Arc<dyn Any + Send + Sync>>>);
+
+impl Made {
+    /// What is held, made now if need be.
+    pub fn get_or_make<T: Any + Send + Sync>(&self, make: impl Fn() -> T) -> Arc<T> {
+        let held = self.0.get_or_init(|| Arc::new(make())).clone();
+        held.downcast().unwrap_or_else(|_| Arc::new(make()))
+    }
+}
+
+impl std::fmt::Debug for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(if self.0.get().is_some() { "Made(…)" } else { "Made" })
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -87,6 +107,10 @@ pub struct Snapshot {
     clock_readers: usize,
     /// The ruleset body, made on first use.
     pub ruleset: Arc<OnceLock<Arc<[u8]>>>,
+    /// What the FeatureHub door makes of it.
+    pub featurehub: Made,
+    /// What follows from the stored Contexts alone: kept over changes that leave them as they are.
+    pub from_contexts: Made,
 }
 
 /// The key of the stored Context that comes before everything.
@@ -118,6 +142,8 @@ impl Snapshot {
             contexts,
             overrides,
             ruleset: Arc::default(),
+            featurehub: Made::default(),
+            from_contexts: Made::default(),
         }
     }
 
@@ -126,6 +152,7 @@ impl Snapshot {
         let mut next = self.clone();
         next.revision = revision;
         next.ruleset = Arc::default();
+        next.featurehub = Made::default();
         for (key, stored) in changed {
             let before = match stored {
                 Some(stored) => {
@@ -179,12 +206,19 @@ impl Snapshot {
     /// The stored Contexts this request looks at, in visiting order: its own, then its prototypes depth
     /// first, then those it brings along (featuresd.md §3).
     pub fn chain<'s>(&'s self, context: &Context<'_>) -> Result<Vec<&'s StoredContext>, ChainTooLarge> {
+        let mut walk = Walk { snapshot: self, visited: HashSet::new(), order: Vec::new() };
+        let by_user = self.info.user_id_is_context;
+        if let Own::User(user) = context.own() {
+            if let Some(own) = user.as_deref().filter(|_| by_user).and_then(|key| self.contexts.get(key)) {
+                walk.visit(own, 0)?;
+            }
+            return Ok(walk.order);
+        }
         let own = match context.get("contextKey").and_then(Attribute::as_key) {
             Some(key) => self.contexts.get(key.as_ref()),
-            None if self.contexts.is_empty() || !self.info.user_id_is_context => None,
+            None if self.contexts.is_empty() || !by_user => None,
             None => context.targeting_key().and_then(|key| self.contexts.get(key)),
         };
-        let mut walk = Walk { snapshot: self, visited: HashSet::new(), order: Vec::new() };
         if let Some(own) = own {
             walk.visit(own, 0)?;
         }
@@ -196,6 +230,17 @@ impl Snapshot {
                     walk.visit(stored, 1)?;
                 }
             }
+        }
+        Ok(walk.order)
+    }
+}
+
+impl Snapshot {
+    /// What a stored Context resolves to: itself and those it inherits from, in visiting order.
+    pub fn inherited(&self, context: &StoredContext) -> Result<Vec<&StoredContext>, ChainTooLarge> {
+        let mut walk = Walk { snapshot: self, visited: HashSet::new(), order: Vec::new() };
+        if let Some(own) = self.contexts.get(&context.key) {
+            walk.visit(own, 0)?;
         }
         Ok(walk.order)
     }

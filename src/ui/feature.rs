@@ -1,11 +1,13 @@
 //! `…/features/{key}`: one feature as the ladder that is asked, its settings, variants and history.
 
+use std::collections::BTreeMap;
+
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use serde_json::json;
 
-use super::components::form::{Text, Typed, area, summary};
+use super::components::form::{Text, Typed, area, select, summary};
 use super::components::ruler::{in_words, ruler, shares, short_value, swatch, variant_class};
 use super::components::state::State;
 use super::components::{ago, count, empty, icon, sentence};
@@ -18,12 +20,13 @@ use super::features::{
 use super::layout::{Page, Toast, done};
 use super::rule_form::{self, NEW, RuleForm, value_field};
 use crate::admin::features::{self as admin, HistoryEntry};
+use crate::api::featurehub::strategies::express;
 use crate::api::request::Query;
 use crate::app::App;
 use crate::auth::browser::Signed;
 use crate::engine::compile::Feature;
 use crate::engine::condition::Condition;
-use crate::engine::decode::{Node, Problems};
+use crate::engine::decode::{FieldError, Node, Problems};
 use crate::engine::diff::Difference;
 use crate::engine::feature::{Definition, Rule, StickTo};
 use crate::engine::permission::Permission;
@@ -321,6 +324,14 @@ fn facts(here: &Here, feature: &Feature, now: i64) -> Markup {
                 dt { "Type" } dd { span.type { (definition.kind) } }
                 dt { "Variants" } dd { a href={ (here.feature(&definition.key)) "/variants" } { (definition.variants.len()) } }
                 dt { "Bucketing" } dd { (definition.bucketing.as_str()) }
+                @if !definition.properties.is_empty() {
+                    dt { "Properties" }
+                    dd { @for (name, text) in &definition.properties { div { span.m3 { (name) " " } (text) } } }
+                }
+                @if let Err(why) = express(&here.snapshot, feature) {
+                    dt { "FeatureHub" }
+                    dd { "Left out for client-evaluated keys. " span.m2 { (why) } " " a href="/help/featurehub" { "More" } }
+                }
                 dt { "Version" } dd { span.num { (stored.version) } }
                 dt { "Changed" } dd { (ago(stored.updated_at, now)) " by " (stored.updated_by) }
                 dt { "Made" } dd { (ago(stored.created_at, now)) }
@@ -354,6 +365,8 @@ pub async fn page(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
                 ("description", &definition.description),
                 ("tags", &definition.tags.join(", ")),
                 ("defaultValue", &value.unwrap_or_default()),
+                ("properties", &properties_text(&definition.properties)),
+                ("bucketing", definition.bucketing.as_str()),
                 (if definition.default_value.is_none() { "noDefault" } else { "" }, "on"),
             ]));
         }
@@ -368,13 +381,18 @@ fn settings_form(page: &Page<'_>, here: &Here, feature: &Feature, typed: &Typed)
             (page.csrf())
             input type="hidden" name="version" value=(typed.get("version"));
             h2 { "Settings" }
-            (summary(typed, &["description", "tags", "defaultValue"]))
+            (summary(typed, &["description", "tags", "defaultValue", "properties", "bucketing"]))
             (Text::new("description", "Description").draw(typed))
             (Text::new("tags", "Tags").hint("By commas.").draw(typed))
             div.stack.t {
                 span.lab { "Default value" }
                 (value_field("defaultValue", "defaultValue", "Default value", definition.kind, typed))
                 label.check { input type="checkbox" name="noDefault" value="on" checked[typed.is_on("noDefault")]; "None: clients use their own" }
+            }
+            (area("properties", "Properties", "One a line, such as owner = web. FeatureHub’s clients with EXTENDED_DATA read them.", 2, typed))
+            (select("bucketing", "Bucketing", &[("sha256", "sha256: this server’s own"), ("murmur3", "murmur3: as FeatureHub’s clients compute it"), ("crc32", "crc32: as Flagr computes it")], typed))
+            @if typed.get("bucketing") != definition.bucketing.as_str() || !definition.rules.is_empty() {
+                p.hint { "Another bucketing puts users into other buckets of rollouts and splits." }
             }
             div.row {
                 button.btn.main[!here.place.is_production()].prod[here.place.is_production()] { "Save to " (here.environment_name()) }
@@ -399,8 +417,15 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
         let view = View { settings: Some(typed.clone().wrong(&[problem])), refused: true, ..View::default() };
         return Ok(show(&app, &req, &edit.signed, &here, &feature, view));
     }
+    let mut more = String::new();
+    if typed.is_on("properties") {
+        more += &format!(",\"properties\":{}", json!(properties_of(typed.get("properties"))));
+    }
+    if typed.is_on("bucketing") {
+        more += &format!(",\"bucketing\":{}", json!(typed.get("bucketing")));
+    }
     let body = format!(
-        "{{\"description\":{},\"tags\":{},\"defaultValue\":{default}}}",
+        "{{\"description\":{},\"tags\":{},\"defaultValue\":{default}{more}}}",
         json!(typed.get("description").trim()),
         json!(tags_of(typed.get("tags"))),
     );
@@ -416,7 +441,7 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
         }
         Err(error) => {
             let stale = matches!(error, Error::VersionConflict(_));
-            let mut shown = typed.clone().wrong(&gather_tags(problems(error)?));
+            let mut shown = typed.clone().wrong(&gather(gather_tags(problems(error)?), "properties"));
             if stale {
                 let here = Here::of(&app, &req, &edit.signed)?;
                 let current = here.find(&req)?;
@@ -428,6 +453,31 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
     }
 }
 
+/// Properties as they are typed: one a line.
+fn properties_text(properties: &BTreeMap<String, String>) -> String {
+    let line = |(name, text): (&String, &String)| format!("{name} = {}", text);
+    properties.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What was typed as properties; a line without `=` is a name without a text.
+fn properties_of(typed: &str) -> BTreeMap<String, String> {
+    let lines = typed.lines().map(str::trim).filter(|line| !line.is_empty());
+    let pair = |line: &str| {
+        let (name, text) = line.split_once('=').unwrap_or((line, ""));
+        (name.trim().to_owned(), text.trim().to_owned())
+    };
+    lines.map(pair).collect()
+}
+
+/// The messages of the parts of a field as messages of the field.
+fn gather(mut errors: Vec<FieldError>, field: &str) -> Vec<FieldError> {
+    for error in errors.iter_mut().filter(|error| error.field.starts_with(&format!("{field}."))) {
+        error.message = format!("{}: {}", &error.field[field.len() + 1..], error.message);
+        error.field = field.to_owned();
+    }
+    errors
+}
+
 /// What was typed, with what others saved meanwhile beside each field; sending it again saves it.
 fn stale_settings(feature: &Feature, typed: &Typed, kind: FeatureType) -> Typed {
     let (stored, definition) = (&feature.stored, feature.definition());
@@ -436,6 +486,8 @@ fn stale_settings(feature: &Feature, typed: &Typed, kind: FeatureType) -> Typed 
         ("description", definition.description.clone()),
         ("tags", definition.tags.join(", ")),
         ("defaultValue", default),
+        ("properties", properties_text(&definition.properties)),
+        ("bucketing", definition.bucketing.as_str().to_owned()),
     ];
     let mut fields = vec![("version".to_owned(), stored.version.to_string())];
     let mut notes = vec![crate::engine::decode::FieldError {

@@ -19,6 +19,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("evaluation", "How a value is found", "The five steps, and what each reason means."),
     ("rules", "Rules and conditions", "Operators, groups, segments, rollouts and splits."),
     ("integrate", "Connect a program", "JavaScript, React, Node, Python and curl, ready to copy."),
+    ("featurehub", "FeatureHub", "Its SDKs work here as they are: keys, set-up, differences."),
     ("git", "Flags in git", "Export, import, dry run."),
     ("running", "Running the server", "Options, health, what happens when the disk is full."),
 ];
@@ -35,6 +36,18 @@ pub async fn index(app: Data<App>, req: HttpRequest, signed: Signed) -> HttpResp
     })
 }
 
+/// How the reader reaches this server.
+pub fn base(app: &App, req: &HttpRequest) -> String {
+    match &app.config.base_url {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => {
+            let host =
+                req.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8080");
+            format!("http://{host}")
+        }
+    }
+}
+
 /// Where the reader's programs ask.
 struct Reader {
     base: String,
@@ -46,14 +59,7 @@ struct Reader {
 impl Reader {
     fn of(app: &App, req: &HttpRequest) -> crate::error::Result<Self> {
         let query = Query::of(req);
-        let base = match &app.config.base_url {
-            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => {
-                let host =
-                    req.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8080");
-                format!("http://{host}")
-            }
-        };
+        let base = base(app, req);
         let found = app.read_consistent(|conn| {
             let sites = store::sites::all(conn)?;
             let site =
@@ -97,6 +103,7 @@ pub async fn show(
         "evaluation" => evaluation(),
         "rules" => rules(),
         "integrate" => integrate(&reader),
+        "featurehub" => featurehub(&reader),
         "git" => git(&reader),
         _ => running(),
     };
@@ -110,7 +117,7 @@ pub async fn show(
 }
 
 /// Code with a button that copies it.
-fn code(id: &str, text: &str) -> Markup {
+pub fn code(id: &str, text: &str) -> Markup {
     html! {
         div.code {
             pre id=(id) tabindex="0" { (text) }
@@ -206,6 +213,46 @@ fn integrate(reader: &Reader) -> Markup {
         section { h2 { "Node" } (code("c-node", &node)) }
         section { h2 { "Python" } (code("c-python", &python)) }
         section { h2 { "curl" } (code("c-curl", &curl)) }
+    }
+}
+
+fn featurehub(reader: &Reader) -> Markup {
+    let Reader { base, site, environment, .. } = reader;
+    html! {
+        p { "Programs that use FeatureHub’s SDKs need no change: give them this server’s address, " code { (base) } ", and a key. Keys are made on the "
+            a href={ "/sites/" (site) "/environments/" (environment) "/featurehub" } { "FeatureHub page of " (environment) } ", with set-up to paste." }
+        section { h2 { "Words" }
+            dl.stack {
+                (term("Service account, API key", "A token. Its FeatureHub spelling is the environment’s id, a slash and a secret. With a * in the secret, clients get the rules and evaluate by themselves (a server token); without, they send the user and get values (a client token)."))
+                (term("Rollout strategies", "The rules of a feature, in their order. Application strategies and feature groups are segments here."))
+                (term("Attributes", "userkey is userId, and names the stored Context. Percentages stick to the session where one is sent, else to userkey, or to the attributes that the rule names."))
+                (term("Feature value", "The default value. The test client changes that, and the lock."))
+                (term("Locked", "Refuses every change until it is unlocked, also by interceptors in clients."))
+                (term("Feature properties", "Names and texts of a feature, set with its description; keys with EXTENDED_DATA read them."))
+                (term("Permissions", "READ is everyone’s. CHANGE_VALUE, LOCK and UNLOCK are for tests, EXTENDED_DATA for properties."))
+            }
+        }
+        section { h2 { "Percentages" }
+            p { "Clients that evaluate by themselves put users into buckets by murmur3. A feature with a rollout or split must have that bucketing too (in its settings), or it is left out of what they get." }
+        }
+        section { h2 { "What is left out" }
+            p { "A feature whose rules these clients would not evaluate exactly as this server does is not sent to them at all. The FeatureHub page lists each with the reason. The most common ones, and what to do:" }
+            dl.stack {
+                (term("A negative condition that also holds without the attribute", "Make it strict: then a missing attribute fails it, here and there."))
+                (term("A rollout under sha256", "Set the feature’s bucketing to murmur3. Users are then in other buckets than before."))
+                (term("exists, letter case ignored, versions of four parts, \\d in a pattern", "They have no counterpart. Server-evaluated keys get such features."))
+            }
+        }
+        section { h2 { "Known of the SDKs" }
+            dl.stack {
+                (term("JavaScript 1.4.0", "Of several percentages in one feature only the first is exact. A whole number is compared without the decimals of the rule’s. IPv6 networks raise an error."))
+                (term("Python 1.1.0", "Of several percentages with one key only the first applies. Only the first value of a list is sent."))
+                (term("All", "A list of values under a negative condition: clients say any of them, this server all."))
+            }
+        }
+        section { h2 { "For operators" }
+            p { code { "--featurehub-cache-control" } " sets how often clients poll (max-age), " code { "--featurehub-heartbeat" } " and " code { "--featurehub-drop-after" } " how streams behave, " code { "--featurehub-fastly" } " puts surrogate keys on answers. Maintenance and rate limits are 503, since clients give up for good on anything else." }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod door;
 pub mod edit;
 pub mod failure;
 pub mod feature;
+pub mod featurehub;
 pub mod features;
 pub mod find;
 pub mod help;
@@ -74,6 +75,8 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route(&at("/delete"), post().to(sites::delete_environment))
         .route(&at("/test"), get().to(test::show))
         .route(&at("/audit"), get().to(audit::of_environment))
+        .route(&at("/featurehub"), get().to(featurehub::page))
+        .route(&at("/featurehub"), post().to(featurehub::create))
         .route(&at("/tokens"), get().to(tokens::list))
         .route(&at("/tokens"), post().to(tokens::create))
         .route(&at("/tokens/{token}/rotate"), post().to(tokens::rotate))

@@ -46,7 +46,10 @@ fn show(
     let main = html! {
         div.head {
             div { h1 { "Tokens" } p.lede { "Programs show a token to read this environment. A client token is safe in a browser; a server token may also read the rules." } }
-            @if may_change { div.acts { a.btn.main href="#new" { (icon("plus")) "New token" } } }
+            div.acts {
+                a.btn href=(url::section(&place.site, environment, "featurehub")) { "FeatureHub" }
+                @if may_change { a.btn.main href="#new" { (icon("plus")) "New token" } }
+            }
         }
         @if let Some(created) = created {
             section.banner.good role="status" {

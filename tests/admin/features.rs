@@ -13,7 +13,7 @@ fn features() -> String {
 fn full() -> Value {
     json!({
         "key": "checkout", "type": "STRING", "enabled": false, "locked": false, "defaultValue": "old",
-        "description": "One page", "tags": ["shop", "beta"], "properties": {"owner": "web", "Jira": "A-1\nB-2"}, "bucketing": "sha256", "bucketingId": null,
+        "description": "One page", "tags": ["shop", "beta"], "properties": {"owner": "web", "Jira": "A-1 = B-2"}, "bucketing": "sha256", "bucketingId": null,
         "variants": [{"key": "blue", "value": "b", "attachment": {"colour": "#00f"}},
                      {"key": "red", "value": "r", "attachment": null}],
         "rules": [

@@ -38,6 +38,7 @@ fn routes() -> Vec<Route> {
     route("rules::get", "GET", format!("{feature}/rules/{{rule}}"), json!(null), 200);
     route("variants::list", "GET", format!("{feature}/variants"), json!(null), 200);
     route("variants::get", "GET", format!("{feature}/variants/v"), json!(null), 200);
+    route("compatibility::get", "GET", format!("{PROD}/compatibility"), json!(null), 200);
     route("tokens::list", "GET", format!("{PROD}/tokens"), json!(null), 200);
     route("tokens::get", "GET", format!("{PROD}/tokens/{{token}}"), json!(null), 200);
     route("documents::export", "GET", format!("{shop}/export"), json!(null), 200);

@@ -59,7 +59,7 @@ fn leaf(attribute: &Value) -> Option<Value> {
 }
 
 /// A strategy as a rule of its own name. `None` where an attribute has no leaf.
-fn rule(strategy: &Value) -> Option<Value> {
+pub fn rule(strategy: &Value) -> Option<Value> {
     let attributes = rows(&strategy["attributes"]);
     let leaves: Vec<_> = attributes.iter().map(leaf).collect::<Option<_>>()?;
     let percentage = strategy["percentage"].as_u64().unwrap_or(0);

@@ -129,6 +129,8 @@ async fn every_operation_takes_its_example_and_answers_as_described() {
     for id in ["getSegment", "updateSegment", "deleteSegment"] {
         tour.visit(id, None).await;
     }
+    let compatibility = tour.visit("getCompatibility", None).await.body;
+    assert!(!compatibility["items"].as_array().expect("items").is_empty());
     for id in ["exportSite", "importSite", "listEnvironments", "createEnvironment"] {
         tour.visit(id, None).await;
     }

@@ -105,6 +105,17 @@ impl TestApp {
         self.token_of("shop", "prod", body)
     }
 
+    /// The FeatureHub spelling of a token of shop/prod with these permissions: of one whose clients evaluate by
+    /// themselves, or not.
+    pub fn featurehub_key(&self, evaluates: bool, permissions: &[&str]) -> String {
+        let kind = if evaluates { "server" } else { "client" };
+        let body = json!({"description": "hub", "kind": kind, "permissions": permissions, "rateLimit": 0});
+        let author = Author::system("test");
+        admin::tokens::create(&self.app, &author, "shop", "prod", &body.to_string())
+            .expect("a token")
+            .featurehub_key
+    }
+
     /// An environment token.
     pub fn token_of(&self, site: &str, environment: &str, body: Value) -> String {
         let author = Author::system("test");

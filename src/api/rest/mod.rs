@@ -128,6 +128,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
                 .route(get().to(admin::environments::list))
                 .route(post().to(admin::environments::create)),
         )
+        .service(resource(&format!("{environment}/compatibility")).route(get().to(admin::compatibility::get)))
         .service(
             resource(environment)
                 .route(get().to(admin::environments::get))

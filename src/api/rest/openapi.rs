@@ -62,6 +62,7 @@ use crate::error::{Error, Result};
     admin::environments::get,
     admin::environments::update,
     admin::environments::delete,
+    admin::compatibility::get,
     admin::tokens::list,
     admin::tokens::create,
     admin::tokens::get,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
-use prometheus::IntGauge;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -16,6 +15,7 @@ use super::client::{nanos, read_context, require_path};
 use super::params::{ContextQuery, EnvironmentPath, LastEventId};
 use super::wire;
 use crate::api::request::Query;
+use crate::api::streams::Counted;
 use crate::app::App;
 use crate::auth::extract::StreamKey;
 use crate::clock::Millis;
@@ -47,22 +47,6 @@ id: 415\n\
 data: {\"status\":\"maintenance\"}\n\
 \n\
 : heartbeat\n";
-
-/// Counts an open stream for as long as it lives.
-struct Counted(IntGauge);
-
-impl Counted {
-    fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
 
 struct Connection {
     app: Data<App>,
