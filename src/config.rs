@@ -82,6 +82,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// How long counts and events are kept.
     pub retention: Duration,
+    /// The share of evaluations that is counted, from 0 (none) to 1.
+    pub sampling: f64,
     /// What secrets in the database are sealed with; `None`: a key file beside it.
     pub secret_key: Option<SecretKey>,
     /// Where mail goes out; `None`: it stays for admins to see.
@@ -134,6 +136,7 @@ impl Config {
             allowed_origins: Origins::Any,
             trusted_proxies: Vec::new(),
             retention: Duration::from_secs(90 * 24 * 3600),
+            sampling: 1.0,
             secret_key: None,
             smtp_url: None,
             mail_from: None,

@@ -72,6 +72,9 @@ pub struct Options {
     /// Days that counts and events are kept [default: 90]
     #[arg(long, env = "FEATURED_RETENTION_DAYS", value_name = "N")]
     retention_days: Option<u64>,
+    /// The share of evaluations that is counted for analytics, from 0 (none) to 1 [default: 1]
+    #[arg(long, env = "FEATURED_SAMPLING", value_name = "SHARE")]
+    sampling: Option<f64>,
 }
 
 impl Options {
@@ -113,6 +116,7 @@ impl Options {
             allowed_origin: self.allowed_origin.or(other.allowed_origin),
             trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
             retention_days: self.retention_days.or(other.retention_days),
+            sampling: self.sampling.or(other.sampling),
             secret_key_file: self.secret_key_file.or(other.secret_key_file),
             smtp_url: self.smtp_url.or(other.smtp_url),
             mail_from: self.mail_from.or(other.mail_from),
@@ -175,6 +179,12 @@ impl Options {
                 return Err(Failure::Usage("--retention-days: must be from 1 to 36500".into()));
             }
             config.retention = Duration::from_secs(days * 24 * 3600);
+        }
+        if let Some(share) = self.sampling {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(Failure::Usage("--sampling: must be from 0 to 1".into()));
+            }
+            config.sampling = share;
         }
         config.secret_key = match self.secret_key_file {
             Some(file) => Some(SecretKey(
