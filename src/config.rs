@@ -90,6 +90,10 @@ pub struct Config {
     pub smtp_url: Option<Url>,
     /// Whom mail comes from; `None`: made from the host of the base URL.
     pub mail_from: Option<String>,
+    /// Networks that webhooks may reach though they are not public.
+    pub webhook_allow_private: Vec<IpNet>,
+    /// Threads that deliver webhooks.
+    pub workers: usize,
     /// The first admin, made in an empty database.
     pub first_admin: Option<FirstAdmin>,
 }
@@ -140,6 +144,8 @@ impl Config {
             secret_key: None,
             smtp_url: None,
             mail_from: None,
+            webhook_allow_private: Vec::new(),
+            workers: 4,
             first_admin: None,
         }
     }
