@@ -14,6 +14,7 @@ use super::views::{self, Sight};
 use crate::api::request::none_match;
 use crate::app::App;
 use crate::auth::extract::{ClientKey, admit};
+use crate::engine::snapshot::Snapshot;
 use crate::error::Error;
 
 const JSON_TYPE: HeaderValue = HeaderValue::from_static("application/json");
@@ -114,8 +115,10 @@ fn several(
     let context = sent.context();
     let snapshots = found.iter().map(|(_, client)| client.as_ref().map(ClientKey::snapshot).transpose());
     let snapshots: Vec<_> = snapshots.collect::<Result<_, _>>()?;
-    let evaluate = |snapshot: &crate::engine::snapshot::Snapshot, extended| {
-        views::evaluated(snapshot, extended, &context, now, |_| {}).map_err(Error::from)
+    let evaluate = |client: &ClientKey, snapshot: &Snapshot, extended| {
+        let mut counting = app.live.counters.begin(client.token.environment.id, snapshot, &context);
+        let features = views::evaluated(snapshot, extended, &context, now, |one| counting.add(one))?;
+        Ok::<_, Error>((features, counting.finish()))
     };
     let mut tags = Vec::with_capacity(found.len());
     for ((_, client), snapshot) in found.iter().zip(&snapshots) {
@@ -123,8 +126,10 @@ fn several(
             (Some(client), Some(snapshot)) => match Sight::of(&client.token) {
                 Sight { strategies: true, extended } => views::expressed(snapshot, extended).tag.to_string(),
                 Sight { extended, .. } => {
-                    let body = snapshot.reads_clock().then(|| evaluate(snapshot, extended)).transpose()?;
-                    views::evaluated_tag(snapshot, extended, &sent, body.as_deref())
+                    let body =
+                        snapshot.reads_clock().then(|| evaluate(client, snapshot, extended)).transpose()?;
+                    let body = body.as_ref().map(|(body, _)| body.as_slice());
+                    views::evaluated_tag(snapshot, extended, &sent, body)
                 }
             },
             _ => "-".to_owned(),
@@ -151,7 +156,8 @@ fn several(
                     );
                 }
                 Sight { extended, .. } => {
-                    let features = evaluate(snapshot, extended)?;
+                    let (features, tally) = evaluate(client, snapshot, extended)?;
+                    app.live.counters.count(&tally, now);
                     app.metrics.evaluations.inc_by(snapshot.len() as u64);
                     views::push_environment(&mut body, key.environment, &features);
                 }

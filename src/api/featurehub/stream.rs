@@ -25,6 +25,7 @@ use crate::clock::Millis;
 use crate::engine::snapshot::{Snapshot, Status};
 use crate::error::Error;
 use crate::live::Notice;
+use crate::live::counters::Tally;
 use crate::live::credentials::Token;
 
 /// How long a stream that failed stays open: a client that comes back at once shall not do so all the time.
@@ -293,16 +294,16 @@ impl Connection {
     fn begin(&mut self, snapshot: Arc<Snapshot>) {
         let now = self.app.now();
         let extended = self.sight.extended;
+        let mut counted = None;
         let (features, tag) = if self.sight.strategies {
             let list = views::expressed(&snapshot, extended);
             (list.features, list.tag.to_string())
         } else {
-            let features = views::evaluated(&snapshot, extended, &self.sent.context(), now, |_| {});
-            let Ok(features) = features else {
+            let Some((features, tally)) = self.evaluate(&snapshot, now) else {
                 // Stored Contexts that cannot be followed: until that is mended there is nothing to send.
                 return;
             };
-            self.app.metrics.evaluations.inc_by(snapshot.len() as u64);
+            counted = Some(tally);
             let body = snapshot.reads_clock().then_some(features.as_slice());
             let tag = views::evaluated_tag(&snapshot, extended, &self.sent, body);
             (features.into(), tag)
@@ -311,6 +312,10 @@ impl Connection {
         if resumes {
             self.queue.push_back(Bytes::from_static(b": resumed\n\n"));
         } else {
+            if let Some(tally) = counted {
+                self.app.metrics.evaluations.inc_by(snapshot.len() as u64);
+                self.app.live.counters.count(&tally, now);
+            }
             self.acknowledge();
             let mut out = Vec::with_capacity(features.len() + 64);
             push_event(&mut out, "features", Some(&tag), |out| out.extend_from_slice(&features));
@@ -318,6 +323,16 @@ impl Connection {
         }
         self.state = State::Served;
         self.last = Some((snapshot, now));
+    }
+
+    /// Every value for the client's context, and what is counted of them.
+    fn evaluate(&self, snapshot: &Snapshot, now: Millis) -> Option<(Vec<u8>, Tally)> {
+        let environment = self.token.as_ref()?.environment.id;
+        let context = self.sent.context();
+        let mut counting = self.app.live.counters.begin(environment, snapshot, &context);
+        let extended = self.sight.extended;
+        let features = views::evaluated(snapshot, extended, &context, now, |one| counting.add(one));
+        Some((features.ok()?, counting.finish()))
     }
 
     /// Sends what differs from what the client was told last.
@@ -350,12 +365,16 @@ impl Connection {
         if self.sight.strategies {
             return Some(views::expressed_frames(last, snapshot, changed, extended));
         }
+        let token = self.token.as_ref()?;
         let (context, mut count) = (self.sent.context(), 0);
+        let mut counting = self.app.live.counters.begin(token.environment.id, snapshot, &context);
         let frames =
-            views::evaluated_frames((last, *then), (snapshot, now), changed, &context, extended, |_| {
-                count += 1
+            views::evaluated_frames((last, *then), (snapshot, now), changed, &context, extended, |one| {
+                count += 1;
+                counting.add(one);
             });
         self.app.metrics.evaluations.inc_by(count);
+        self.app.live.counters.count(&counting.finish(), now);
         frames.ok().map(Into::into)
     }
 
