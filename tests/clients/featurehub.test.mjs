@@ -94,22 +94,22 @@ for (const [name, key, how] of kinds) {
     assert.deepEqual(context.getJson('LIMITS'), { max: 5 });
     assert.equal(context.isSet('UNSET'), false);
     assert.equal(context.getString('UNSET', 'mine'), 'mine');
-    assert.equal(context.feature('TEXT').exists, true);
+    assert.equal(config.repository().feature('TEXT').exists, true);
     assert.equal(context.feature('TEXT').locked, false);
 
-    // Buckets of fred 218878, mary 551984, acme$nz of several attributes; the company alone is hashed.
+    // Buckets of fred 218878, mary 551984; where there is no company, that of <none>.
     context.clear().userKey('fred').attributeValue('company', 'mary');
     await becomes({ FLAG: false, HALF: 'in', BY_COMPANY: 'out' });
     context.clear().userKey('mary').attributeValue('company', 'fred').attributeValue('plan', 'free');
     await becomes({ FLAG: false, HALF: 'out', BY_COMPANY: 'in' });
     context.clear().userKey('mary').sessionKey('fred').country(Country.Turkey);
-    await becomes({ FLAG: true, HALF: 'in', BY_COMPANY: 'out' });
+    await becomes({ FLAG: true, HALF: 'in', BY_COMPANY: 'in' });
     context.clear().userKey('ana').attributeValue('plan', 'staff');
-    await becomes({ FLAG: true, HALF: 'staff', BY_COMPANY: 'out' });
+    await becomes({ FLAG: true, HALF: 'staff', BY_COMPANY: 'in' });
     context.clear().userKey('mary').version('2.0.9');
-    await becomes({ FLAG: false, HALF: 'out', BY_COMPANY: 'out' });
+    await becomes({ FLAG: false, HALF: 'out', BY_COMPANY: 'in' });
     context.clear().userKey('mary').version('2.10.0');
-    await becomes({ FLAG: true, HALF: 'out', BY_COMPANY: 'out' });
+    await becomes({ FLAG: true, HALF: 'out', BY_COMPANY: 'in' });
 
     const feature = `LIVE_${Math.random().toString(36).slice(2)}`;
     await hub.make({ key: feature, type: 'STRING', defaultValue: '1' });
