@@ -33,7 +33,7 @@ if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
     npm ci --no-audit --no-fund
 fi
 
-tests="packaging feature-config stream restart node-service featurehub"
+tests="packaging feature-config stream restart node-service featurehub featurehub-evaluation"
 if [ -x "$CHROMIUM" ]; then
     tests="$tests browser react pages"
 else
