@@ -52,7 +52,7 @@ else
         .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
         cp requirements.txt .venv/requirements.txt # last: the mark of a finished installation
     fi
-    set -- "$@" ".venv/bin/python -B -m unittest -v test_feature_config.py"
+    set -- "$@" ".venv/bin/python -B -m unittest -v test_feature_config.py test_featurehub.py"
 fi
 
 exec node run.mjs "$@"
