@@ -35,7 +35,7 @@ fi
 
 tests="packaging feature-config stream restart node-service featurehub featurehub-evaluation"
 if [ -x "$CHROMIUM" ]; then
-    tests="$tests browser react pages"
+    tests="$tests browser react pages featurehub-browser"
 else
     missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React and admin UI suites"
 fi
