@@ -23,6 +23,7 @@ const SHUTDOWN_SECONDS: u64 = 10;
 pub fn serve(config: Config) -> Result<(), Failure> {
     let listener = listen(&config.listen)?;
     let app = App::open(config).map_err(|error| error.to_string())?;
+    raise_open_files();
     prepare(&app)?;
     let jobs = Jobs::start(&app).map_err(|error| format!("cannot start a thread: {error}"))?;
     let served = actix_web::rt::System::new().block_on(run(&app, listener));
@@ -30,6 +31,28 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     tracing::info!("ended");
     Ok(served.map_err(|error| error.to_string())?)
 }
+
+/// Fewer open files than this are told of at start.
+#[cfg(unix)]
+const MIN_OPEN_FILES: u64 = 4096;
+
+/// Each connection is an open file: as many may be open as the system allows.
+#[cfg(unix)]
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+    if let Some(limit) = getrlimit(Resource::Nofile).current
+        && limit < MIN_OPEN_FILES
+    {
+        tracing::warn!(limit, "few files may be open; each connection needs one (ulimit -n)");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_open_files() {}
 
 fn listen(address: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).map_err(|error| match error.kind() {

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use crate::Outcome;
 
-/// `load bare SIZE…`: `POST /fixed/N` answers the Nth size, `GET /304` answers 304.
+/// `load bare SIZE…`: `POST` and `GET /fixed/N` answer the Nth size, `GET /304` answers 304.
 pub fn serve(sizes: &[usize]) -> Outcome<()> {
     let bodies: Vec<Bytes> = sizes.iter().map(|size| Bytes::from(vec![b'x'; *size])).collect();
     let server = HttpServer::new(move || {
@@ -23,7 +23,8 @@ pub fn serve(sizes: &[usize]) -> Outcome<()> {
                 let body = body.clone();
                 async move { HttpResponse::Ok().content_type(ContentType::json()).body(body) }
             };
-            app = app.route(&format!("/fixed/{at}"), web::post().to(answer));
+            let path = format!("/fixed/{at}");
+            app = app.route(&path, web::post().to(answer.clone())).route(&path, web::get().to(answer));
         }
         app
     })

@@ -12,6 +12,9 @@ pub struct Database {
     pub file: PathBuf,
     /// Of each environment asked for.
     pub tokens: Vec<String>,
+    /// FeatureHub's spelling of tokens of the first environment: one whose clients evaluate by themselves, and one
+    /// that is told values.
+    pub featurehub: [String; 2],
     /// A personal access token of an admin.
     pub person: String,
 }
@@ -32,15 +35,22 @@ impl Database {
         )?;
         let person = run("user pat load --description load", "")?;
         let person = person.split_whitespace().last().ok_or("no personal access token")?.to_owned();
+        let token = |size: usize, kind: &str| -> Outcome<serde_json::Value> {
+            let words = format!(
+                "token add --json --site load --env {size} --kind {kind} --rate-limit 0 --description load"
+            );
+            Ok(serde_json::from_str(&run(&words, "")?)?)
+        };
         let mut tokens = Vec::new();
         for size in sizes {
-            let words = format!(
-                "token add --json --site load --env {size} --kind client --rate-limit 0 --description load"
-            );
-            let made: serde_json::Value = serde_json::from_str(&run(&words, "")?)?;
-            tokens.push(made["token"].as_str().ok_or("no token")?.to_owned());
+            tokens.push(token(*size, "client")?["token"].as_str().ok_or("no token")?.to_owned());
         }
-        Ok(Self { file, tokens, person })
+        let first = *sizes.first().ok_or("no environment")?;
+        let key = |kind: &str| -> Outcome<String> {
+            Ok(token(first, kind)?["featurehubKey"].as_str().ok_or("no key")?.to_owned())
+        };
+        let featurehub = [key("server")?, key("client")?];
+        Ok(Self { file, tokens, featurehub, person })
     }
 }
 

@@ -7,6 +7,7 @@ mod bare;
 mod client;
 mod flags;
 mod server;
+mod streams;
 mod table;
 
 use std::cell::{Cell, RefCell};
@@ -33,6 +34,8 @@ struct Options {
     slice: Duration,
     only: String,
     large: bool,
+    /// Streams open at the same time; 0: none are measured.
+    streams: usize,
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
             .map_err(Into::into)
             .and_then(|sizes| bare::serve(&sizes))
             .map(|()| true),
+        ["broadcast"] => streams::broadcast().map(|()| true),
         ["sqlite", file, millis] => millis
             .parse()
             .map_err(Into::into)
@@ -70,6 +74,7 @@ fn options(words: &[&str]) -> Outcome<Options> {
         slice: Duration::from_millis(700),
         only: String::new(),
         large: false,
+        streams: 10_000,
     };
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -78,6 +83,7 @@ fn options(words: &[&str]) -> Outcome<Options> {
             "--server" => options.featured = PathBuf::from(value()?),
             "--rounds" => options.rounds = value()?.parse::<usize>()?.clamp(1, 100),
             "--only" => options.only = (*value()?).to_owned(),
+            "--streams" => options.streams = value()?.parse::<usize>()?.min(20_000),
             "--large" => options.large = true,
             other => return Err(format!("{other} is not known; see benches/load/run.sh").into()),
         }
@@ -93,6 +99,9 @@ fn measure(options: &Options) -> Outcome<bool> {
     start_and_memory(options, &database, &mut rows)?;
     requests(options, &database, &mut rows)?;
     writes(options, &database, &folder.0, &mut rows)?;
+    if options.streams > 0 {
+        follow(options, &database, &mut rows)?;
+    }
     if options.large {
         for size in [10_000, 100_000] {
             large(options, &folder.0, size, &mut rows)?;
@@ -196,8 +205,14 @@ fn requests(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outc
         if status == 200 { Ok(length) } else { Err(head.into()) }
     };
     let (small, big) = (body(token_20, 20)?, body(token_1000, 1000)?);
+    let polled =
+        format!("GET /features?apiKey={} HTTP/1.1\r\nHost: localhost\r\n\r\n", database.featurehub[0]);
+    let (status, polled_head, polled_size) = client::ask(uncached.address, polled.as_bytes())?;
+    if status != 200 {
+        return Err(polled_head.into());
+    }
     let mut command = pinned(&std::env::current_exe()?);
-    command.args(["bare", &small.to_string(), &big.to_string()]);
+    command.args(["bare", &small.to_string(), &big.to_string(), &polled_size.to_string()]);
     let bare = Server::start(command)?;
 
     let get = |path: &str, etag: &str| -> Requests {
@@ -257,13 +272,32 @@ fn requests(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outc
             bar: Some(0.75),
         },
     ];
+    let polled_etag = polled_head.lines().find_map(|line| line.strip_prefix("etag: ")).ok_or("no etag")?;
+    let always =
+        |request: String| -> Requests { Rc::new(move |_, _, out| out.extend_from_slice(request.as_bytes())) };
+    let again_polled = polled.replacen("\r\n\r\n", &format!("\r\nIf-None-Match: {polled_etag}\r\n\r\n"), 1);
+    let bare_polled = "GET /fixed/2 HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned();
+    let featurehub = [
+        Pair {
+            what: "GET /features, FeatureHub, client-evaluated",
+            featured: (&uncached, load(always(polled), 200, "etag: ")),
+            bare: (&bare, load(always(bare_polled), 200, "")),
+            bar: Some(0.8),
+        },
+        Pair {
+            what: "GET /features, FeatureHub, 304",
+            featured: (&uncached, load(always(again_polled), 304, "etag: ")),
+            bare: (&bare, load(get("/304", "\"1\""), 304, "")),
+            bar: Some(0.75),
+        },
+    ];
     // Every visitor's first answer, so that only repeated ones are measured.
     let first = Load { connections: 1, ..load(evaluations(path, token_20, 20, again), 200, "") };
     let mut sent = 0;
     while sent < 2 * VISITORS {
         sent += client::run(cached.address, &first, Duration::from_millis(200))?.answered;
     }
-    for pair in pairs.iter().filter(|pair| pair.what.contains(&options.only)) {
+    for pair in pairs.iter().chain(&featurehub).filter(|pair| pair.what.contains(&options.only)) {
         compare(options, pair, rows)?;
     }
     rows.push(Row::at_most("memory after the load, cache off", &[uncached.memory()?], "MB", None));
@@ -289,6 +323,51 @@ fn compare(options: &Options, pair: &Pair<'_>, rows: &mut Vec<Row>) -> Outcome<(
     }
     let row = Row::ratio(pair.what, &rates[0], &rates[1], pair.bar);
     rows.push(Row { cpu: table::ratios(&costs[0], &costs[1]), ..row });
+    Ok(())
+}
+
+/// FeatureHub's streams: memory for each, and the time until the last hears of a change.
+fn follow(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outcome<()> {
+    let count = options.streams;
+    let limit = streams::raise_open_files()?;
+    if limit < count as u64 + 100 {
+        return Err(
+            format!("{count} streams need more open files than the {limit} allowed (ulimit -Hn)").into()
+        );
+    }
+    let bare = streams::bare(&std::env::current_exe()?, count, options.rounds)?;
+    rows.push(Row::at_most(
+        &format!("{count} bare actix streams, memory of one"),
+        &[bare.kilobytes],
+        "KB",
+        None,
+    ));
+    rows.push(Row::at_most("the same, last of them hears", &bare.last_heard, "ms", None));
+    let [expressed, evaluated] = &database.featurehub;
+    for (what, key, bar) in [
+        ("client-evaluated FeatureHub streams", expressed, 150.0),
+        ("server-evaluated FeatureHub streams, each for its own user", evaluated, 400.0),
+    ] {
+        let server = serve(options, &database.file, &[])?;
+        let path = format!("/features/{key}");
+        let request = move |number: usize| {
+            format!(
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\nx-featurehub: userkey=user-{number},country=sweden\r\n\r\n"
+            )
+        };
+        let changes: Vec<String> = (0..options.rounds)
+            .map(|round| {
+                let body = format!("{{\"defaultValue\":{}}}", round % 2 == 0);
+                let path = format!("/api/v1/sites/load/environments/20/features/{}", flags::key(0));
+                post(&path, &database.person, &body).replacen("POST", "PATCH", 1)
+            })
+            .collect();
+        let measured =
+            streams::run(&server, count, request, ("event: features\n", "event: feature\n"), &changes)?;
+        let memory = format!("{count} {what}, memory of one");
+        rows.push(Row::at_most(&memory, &[measured.kilobytes], "KB", Some(20.0)));
+        rows.push(Row::at_most("the same, last of them hears", &measured.last_heard, "ms", Some(bar)));
+    }
     Ok(())
 }
 

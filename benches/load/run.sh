@@ -4,6 +4,7 @@
 #
 #   benches/load/run.sh               every bar
 #   benches/load/run.sh --large       also 10 000 and 100 000 flags: start, memory, one write
+#   benches/load/run.sh --streams 500 that many streams instead of 10 000; 0 leaves them out
 #   benches/load/run.sh --rounds 3    quicker and rougher; --only TEXT for the rows with TEXT in their name
 #
 # FEATURED_BIN names another binary than target/release/featured, TMPDIR another place for the databases.

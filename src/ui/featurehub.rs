@@ -95,23 +95,9 @@ fn show(
         }
         section.sect aria-labelledby="keys-h" {
             header { h2 id="keys-h" { "Two kinds of key" } }
-            table.tbl.stackable {
-                caption.vh { "Kinds of key" }
-                thead { tr { th scope="col" { "Kind" } th scope="col" { "For" } th scope="col" { "How to tell" } th scope="col" .r { "Tokens" } } }
-                tbody {
-                    tr {
-                        th scope="row" { "Client-evaluated" }
-                        td { "Services: they get the rules and evaluate by themselves, for any user at any time. Keep it secret." }
-                        td { "has a " code { "*" } ", belongs to a server token" }
-                        td.r.num { (count(Kind::Server)) }
-                    }
-                    tr {
-                        th scope="row" { "Server-evaluated" }
-                        td { "Browsers and phones: they send who the user is and get values alone. May be public." }
-                        td { "has none, belongs to a client token" }
-                        td.r.num { (count(Kind::Client)) }
-                    }
-                }
+            dl.stack {
+                (kind("Client-evaluated", count(Kind::Server), "For services: they get the rules and evaluate by themselves, for any user at any time. Such a key has a * and belongs to a server token; keep it secret."))
+                (kind("Server-evaluated", count(Kind::Client), "For browsers and phones: they send who the user is and get values alone. Such a key has no * and belongs to a client token; it may be public."))
             }
             p.m2.s { "Every token has a FeatureHub spelling, " code { (environment.uuid) "/…" } ", shown when it is made or rotated. Expiry, revocation and limits are those of the token." }
         }
@@ -139,6 +125,10 @@ fn show(
     Ok(if typed.has_errors() { page.refuse(main) } else { page.show(main) })
 }
 
+fn kind(name: &str, tokens: usize, text: &str) -> Markup {
+    html! { div.stack.t { dt { b { (name) } " " span.m3.s { (super::components::count(tokens, "token", "tokens")) } } dd.m2 { (text) } } }
+}
+
 /// Code to paste, one piece for each SDK.
 pub fn set_up(base: &str, key: &str) -> Markup {
     let node = format!(
@@ -153,9 +143,6 @@ pub fn set_up(base: &str, key: &str) -> Markup {
     let java = format!(
         "FeatureHubConfig hub = new EdgeFeatureHubConfig(\"{base}\", \"{key}\");\nhub.init();\nClientContext user = hub.newContext().userKey(\"123\").build().get();\nif (user.feature(\"new_checkout\").isEnabled()) {{ /* … */ }}"
     );
-    let go = format!(
-        "hub, err := client.New(\"{base}\", \"{key}\").Connect()\nif err != nil {{\n\tlog.Fatal(err)\n}}\nuser := hub.NewContext().UserKey(\"123\").Build()"
-    );
     let curl = format!("curl '{base}/features?apiKey={key}' -H 'x-featurehub: userkey=123,country=sweden'");
     html! {
         section.sect aria-labelledby="setup-h" {
@@ -163,7 +150,7 @@ pub fn set_up(base: &str, key: &str) -> Markup {
             div.stack {
                 @for (name, id, text) in [
                     ("Node", "s-node", &node), ("Browser", "s-browser", &browser), ("Python", "s-python", &python),
-                    ("Java", "s-java", &java), ("Go", "s-go", &go), ("curl", "s-curl", &curl),
+                    ("Java", "s-java", &java), ("curl", "s-curl", &curl),
                 ] { div.stack.t { h3 { (name) } (code(id, text)) } }
             }
         }
@@ -179,14 +166,10 @@ fn left_out(place: &Place, left_out: Vec<(&str, String)>) -> Result<Markup, Erro
                 p.m2 { "Nothing: every feature can be evaluated by FeatureHub’s clients exactly as it is here." }
             } @else {
                 p.m2 { "What FeatureHub’s clients would not evaluate exactly as this server does is not sent to them; their code’s default applies. Server-evaluated keys get every value." }
-                table.tbl.stackable {
-                    caption.vh { "Features that are left out" }
-                    thead { tr { th scope="col" { "Feature" } th scope="col" { "Why" } } }
-                    tbody { @for (feature, why) in &left_out { tr {
-                        th scope="row" .k1 { a.in href=(url::feature(&place.site, environment, feature)) { (feature) } }
-                        td { (why) }
-                    } } }
-                }
+                dl.stack { @for (feature, why) in &left_out { div.stack.t {
+                    dt { a.in href=(url::feature(&place.site, environment, feature)) { code { (feature) } } }
+                    dd.m2 { (why) }
+                } } }
             }
         }
     })

@@ -64,7 +64,7 @@ impl Sent {
     }
 
     /// Adds what tells this context from any other.
-    pub fn hash(&self, hasher: &mut Sha256) {
+    pub fn add_to(&self, hasher: &mut Sha256) {
         for (name, values) in &self.0 {
             for text in std::iter::once(name).chain(values) {
                 hasher.update((text.len() as u64).to_le_bytes());
@@ -143,7 +143,7 @@ mod tests {
     fn different_contexts_have_different_hashes() {
         let hash = |header: &str| {
             let mut hasher = Sha256::new();
-            Sent::parse([header]).hash(&mut hasher);
+            Sent::parse([header]).add_to(&mut hasher);
             hasher.finalize().to_vec()
         };
         let all = ["", "a=1", "a=1,b=2", "a=1%2C2", "a=12", "a=1&b=2%2C3", "ab=1", "a=b1"];

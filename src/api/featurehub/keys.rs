@@ -58,23 +58,23 @@ pub struct Named {
 }
 
 /// Reads a path below `/features/`, in any of the forms that clients write. A feature's key may have slashes.
-/// `Err` when it is malformed.
-pub fn named(path: &str) -> Result<Named, ()> {
-    let segments: Vec<String> = path.split('/').map(decode).collect::<Option<_>>().ok_or(())?;
+/// `None` when it is malformed.
+pub fn named(path: &str) -> Option<Named> {
+    let segments: Vec<String> = path.split('/').map(decode).collect::<Option<_>>()?;
     let is_environment = |text: &String| Uuid::try_parse(text).is_ok();
     // In one segment, joined by a plus or an encoded slash.
     if let Some((first, rest)) = segments.split_first()
         && let Some(key) = Key::parse(&first.replacen('+', "/", 1))
     {
-        return Ok(Named { key, feature: rest.join("/") });
+        return Some(Named { key, feature: rest.join("/") });
     }
     let (environment, token, rest) = match segments.as_slice() {
         [environment, token, rest @ ..] if is_environment(environment) => (environment, token, rest),
         [_, environment, token, rest @ ..] => (environment, token, rest),
-        _ => return Err(()),
+        _ => return None,
     };
-    let key = Key::of(environment, token).ok_or(())?;
-    Ok(Named { key, feature: rest.join("/") })
+    let key = Key::of(environment, token)?;
+    Some(Named { key, feature: rest.join("/") })
 }
 
 /// Decodes a segment. A colon may arrive encoded twice, see `routes`.
@@ -96,7 +96,7 @@ mod tests {
         for same in [format!("default/{ENVIRONMENT}/ab*c"), format!("{}/ab*c", ENVIRONMENT.to_uppercase())] {
             assert_eq!(Key::parse(&same), expected, "{same}");
         }
-        for bad in ["", "x", "x/y", "a/x/y", &format!("{ENVIRONMENT}"), &format!("a/b/{ENVIRONMENT}/c")] {
+        for bad in ["", "x", "x/y", "a/x/y", ENVIRONMENT, &format!("a/b/{ENVIRONMENT}/c")] {
             assert_eq!(Key::parse(bad), None, "{bad}");
         }
     }
@@ -119,10 +119,10 @@ mod tests {
             (format!("{ENVIRONMENT}/ab*c/manage/plugins"), "manage/plugins"),
             (format!("{ENVIRONMENT}/ab*c/a%253Ab"), "a:b"),
         ] {
-            assert_eq!(named(&path), Ok(Named { key: key.clone(), feature: feature.into() }), "{path}");
+            assert_eq!(named(&path), Some(Named { key: key.clone(), feature: feature.into() }), "{path}");
         }
         for bad in ["", "x", "x/y", "x/y/z", ENVIRONMENT, "a/b/c/d", "%ff/x/y"] {
-            assert_eq!(named(bad), Err(()), "{bad}");
+            assert_eq!(named(bad), None, "{bad}");
         }
     }
 }

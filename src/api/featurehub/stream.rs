@@ -72,7 +72,7 @@ struct Connection {
 pub async fn stream(app: Data<App>, req: HttpRequest) -> Result<HttpResponse, Failure> {
     let path = req.uri().path().strip_prefix("/features/").unwrap_or_default();
     let key = match named(path) {
-        Ok(named) if named.feature.is_empty() => named.key,
+        Some(named) if named.feature.is_empty() => named.key,
         _ => return Err(Failure::not_found("this key is malformed")),
     };
     let settings = &app.config.featurehub;

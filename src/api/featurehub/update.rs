@@ -19,10 +19,10 @@ use crate::store;
 pub async fn update(app: Data<App>, req: HttpRequest, body: AnyBody) -> Result<HttpResponse, Failure> {
     let path = req.uri().path().strip_prefix("/features/").unwrap_or_default();
     let named = match named(path) {
-        Ok(named) => named,
+        Some(named) => named,
         // Malformed in the form of one segment it is 400, in the others 404.
-        Err(()) if path.matches('/').count() == 1 => return Err(Failure::bad("this key is malformed")),
-        Err(()) => return Err(Failure::not_found("this key is malformed")),
+        None if path.matches('/').count() == 1 => return Err(Failure::bad("this key is malformed")),
+        None => return Err(Failure::not_found("this key is malformed")),
     };
     let token = named.key.find(&app).ok_or_else(|| Failure::not_found("this key is not known"))?;
     let client = admit(&req, &app, token)?;

@@ -103,7 +103,7 @@ pub fn evaluated_tag(snapshot: &Snapshot, extended: bool, sent: &Sent, features:
     hasher.update(snapshot.info.id.as_bytes());
     hasher.update(snapshot.revision.to_le_bytes());
     hasher.update([u8::from(extended)]);
-    sent.hash(&mut hasher);
+    sent.add_to(&mut hasher);
     hasher.update(features.unwrap_or_default());
     hex(&hasher.finalize())
 }
@@ -131,12 +131,15 @@ pub fn evaluated(
     Ok(out)
 }
 
+/// A feature before and after.
+type Sides<'s> = (Option<&'s Arc<Feature>>, Option<&'s Arc<Feature>>);
+
 /// The features that may differ between two snapshots: those named, or all of both.
 fn candidates<'s>(
     before: &'s Snapshot,
     after: &'s Snapshot,
     changed: Option<&'s [String]>,
-) -> Vec<(Option<&'s Arc<Feature>>, Option<&'s Arc<Feature>>)> {
+) -> Vec<Sides<'s>> {
     match changed {
         Some(keys) => keys.iter().map(|key| (before.feature(key), after.feature(key))).collect(),
         None => {
