@@ -78,6 +78,8 @@ pub struct Config {
     /// Requests a minute per environment token; 0: unlimited.
     pub rate_limit: u32,
     pub max_environments: usize,
+    /// Stored Contexts an environment may have.
+    pub max_contexts: u64,
     pub allowed_origins: Origins,
     pub trusted_proxies: Vec<IpNet>,
     /// How long counts and events are kept.
@@ -88,6 +90,14 @@ pub struct Config {
     pub smtp_url: Option<Url>,
     /// Whom mail comes from; `None`: made from the host of the base URL.
     pub mail_from: Option<String>,
+    /// A Unix socket to serve on as well.
+    pub socket: Option<PathBuf>,
+    /// Where counters and timers go over UDP, as statsd takes them.
+    pub statsd: Option<String>,
+    /// Serve featuresd's paths also without their prefix.
+    pub featuresd_root: bool,
+    /// Serve featuresd's paths without a token, on a loopback address.
+    pub insecure: bool,
     /// The first admin, made in an empty database.
     pub first_admin: Option<FirstAdmin>,
 }
@@ -131,12 +141,17 @@ impl Config {
             heartbeat: Duration::from_secs(15),
             rate_limit: 100,
             max_environments: 10,
+            max_contexts: 100_000,
             allowed_origins: Origins::Any,
             trusted_proxies: Vec::new(),
             retention: Duration::from_secs(90 * 24 * 3600),
             secret_key: None,
             smtp_url: None,
             mail_from: None,
+            socket: None,
+            statsd: None,
+            featuresd_root: false,
+            insecure: false,
             first_admin: None,
         }
     }

@@ -33,6 +33,8 @@ pub mod options;
 pub mod routes;
 /// Listening, and ending well.
 pub mod server;
+/// Numbers over UDP.
+pub mod statsd;
 /// The database.
 pub mod store;
 /// The doors for people.
