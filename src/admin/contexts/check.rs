@@ -239,7 +239,8 @@ pub fn values(
     Ok(checked)
 }
 
-fn unknown_feature(field: &str, key: &str, faults: &mut Faults) {
+/// Notes that a feature is named which there is not.
+pub fn unknown_feature(field: &str, key: &str, faults: &mut Faults) {
     faults.with(
         "unknown_feature",
         field,

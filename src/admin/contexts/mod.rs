@@ -1,8 +1,9 @@
 //! Stored Contexts: made, changed, deleted. Whatever the route, it ends in [`save`] or, for `default`, whose values are
 //! the features' own, in [`save_default`] (featuresd.md §2, §5.1, §6.2).
 
-mod check;
+pub mod check;
 pub mod document;
+pub mod list;
 pub mod person;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
