@@ -35,6 +35,8 @@ pub mod options;
 pub mod routes;
 /// Listening, and ending well.
 pub mod server;
+/// Serving on a Unix socket.
+pub mod socket;
 /// Numbers over UDP.
 pub mod statsd;
 /// The database.

@@ -109,7 +109,7 @@ impl<'s: 'a, 'q: 'a, 'a> Lookup<'s, 'q> {
         };
         let first = usize::from(self.own);
         let inherited = self.lineage.order.iter().enumerate().skip(first).filter_map(move |(at, context)| {
-            context.values.get(key).map(|value| Entry { key: &*context.key, value, at: Some(at) })
+            context.values.get(key).map(|value| Entry { key: &context.key, value, at: Some(at) })
         });
         let default = feature.definition().default_value.as_ref();
         let default = default.map(|value| Entry { key: DEFAULT, value, at: None });

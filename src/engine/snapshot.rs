@@ -111,6 +111,9 @@ pub struct Source {
     pub contexts: Vec<StoredContext>,
 }
 
+/// Stored Contexts by key.
+type Contexts = SharedMap<Arc<str>, Arc<StoredContext>>;
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -119,7 +122,7 @@ pub struct Snapshot {
     features: OrdMap<Arc<str>, Arc<Feature>>,
     segments: Arc<[Segment]>,
     compiled_segments: Arc<Segments>,
-    contexts: SharedMap<Arc<str>, Arc<StoredContext>>,
+    contexts: Contexts,
     overrides: Option<Arc<StoredContext>>,
     /// How many features may change their answer with time alone.
     clock_readers: usize,
@@ -298,10 +301,8 @@ impl Snapshot {
 }
 
 /// Contexts by key, and apart from them `override` when it holds something. `default` is the features' own values.
-fn collect(
-    contexts: Vec<StoredContext>,
-) -> (SharedMap<Arc<str>, Arc<StoredContext>>, Option<Arc<StoredContext>>) {
-    let mut contexts: SharedMap<Arc<str>, Arc<StoredContext>> =
+fn collect(contexts: Vec<StoredContext>) -> (Contexts, Option<Arc<StoredContext>>) {
+    let mut contexts: Contexts =
         contexts.into_iter().map(|context| (context.key.clone(), Arc::new(context))).collect();
     let overrides = contexts.remove(OVERRIDE).filter(|context| !context.values.is_empty());
     contexts.remove(DEFAULT);
