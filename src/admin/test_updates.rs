@@ -86,6 +86,9 @@ pub fn apply(
                 }
                 None => None,
             };
+            if definition.default_value.as_ref().is_some_and(|value| !definition.takes(value)) {
+                return Err(Error::BadRequest("invalid_value", "the value must be a whole number".into()));
+            }
         }
         // What an unlocked feature is given goes in before a lock of the same request closes it.
         let (_, change) = features::save(tx, &site, &environment, &before, definition, locked)?;

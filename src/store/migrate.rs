@@ -123,7 +123,9 @@ const STEPS: &[&str] = &[
         user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
         step    INTEGER NOT NULL
     ) STRICT;",
-    // 4: properties of features.
+    // 4: NUMBER features that take whole numbers alone.
+    "ALTER TABLE features ADD COLUMN is_integer INTEGER NOT NULL DEFAULT 0;",
+    // 5: properties of features.
     "ALTER TABLE features ADD COLUMN properties TEXT NOT NULL DEFAULT '{}';",
 ];
 

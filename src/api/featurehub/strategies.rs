@@ -193,7 +193,7 @@ fn resolve(snapshot: &Snapshot) -> Resolved {
             .map_err(|_| format!("the Context {} inherits from more than can be followed", context.key))?;
         let mut seen: HashMap<&str, &Json> = HashMap::new();
         for one in chain {
-            for (feature, value) in &one.values {
+            for (feature, value) in one.values.iter() {
                 seen.entry(feature).or_insert(value);
             }
         }
