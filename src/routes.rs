@@ -4,30 +4,36 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_TYPE, ORIGIN};
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::http::{StatusCode, Uri};
-use actix_web::middleware::Next;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
+use crate::api::direct::conclude;
 use crate::api::request::{MAX_BODY, path};
 use crate::api::{cors, plain, rest};
 use crate::app::App;
 use crate::error::Error;
 use crate::ui;
 
-/// Every route of the server.
+/// Every route of the server. Those that programs ask all the time come first and go around the layers that the
+/// others need, see `api::direct`.
 pub fn configure(cfg: &mut ServiceConfig) {
-    cfg.app_data(PayloadConfig::new(MAX_BODY))
-        .service(web::scope("/api/v1").configure(rest::routes))
-        .configure(ui::routes)
-        .route("/healthz", web::get().to(plain::healthz))
-        .route("/readyz", web::get().to(plain::readyz))
-        .route("/metrics", web::get().to(plain::metrics))
-        .route("/feature-config.js", web::get().to(plain::client))
-        .route("/feature-config.min.js", web::get().to(plain::client_min))
-        .route("/feature-config.d.ts", web::get().to(plain::client_types))
-        .default_service(web::to(not_found));
+    cfg.app_data(PayloadConfig::new(MAX_BODY)).configure(rest::direct_routes).service(
+        web::scope("")
+            .wrap(from_fn(around))
+            .configure(|cfg| {
+                cfg.service(web::scope("/api/v1").configure(rest::routes)).configure(ui::routes);
+            })
+            .route("/healthz", web::get().to(plain::healthz))
+            .route("/readyz", web::get().to(plain::readyz))
+            .route("/metrics", web::get().to(plain::metrics))
+            .route("/feature-config.js", web::get().to(plain::client))
+            .route("/feature-config.min.js", web::get().to(plain::client_min))
+            .route("/feature-config.d.ts", web::get().to(plain::client_types))
+            .default_service(web::to(not_found)),
+    );
 }
 
 async fn not_found(req: HttpRequest) -> Result<HttpResponse, Error> {
@@ -35,7 +41,7 @@ async fn not_found(req: HttpRequest) -> Result<HttpResponse, Error> {
 }
 
 /// Around every request: preflights, metrics, a log line, CORS, and JSON for errors that the framework made.
-pub async fn around<B: MessageBody + 'static>(
+async fn around<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
@@ -51,30 +57,16 @@ pub async fn around<B: MessageBody + 'static>(
         Ok(response) => response.map_into_boxed_body(),
         Err(error) => return Err(error),
     };
-    let mut response = dress_error(response);
-    if response.request().headers().contains_key(ORIGIN) {
-        let request = response.request().clone();
-        cors::decorate(&request, &app.config.allowed_origins, response.headers_mut());
-    }
-    let status = response.status().as_u16();
-    let elapsed = started.elapsed();
-    app.metrics.answered(status, elapsed.as_secs_f64());
-    tracing::debug!(
-        method = %response.request().method(),
-        // Without the query: tokens and people's attributes stand there.
-        path = response.request().path(),
-        status,
-        micros = elapsed.as_micros() as u64,
-        "answered"
-    );
-    Ok(response)
+    let (request, mut response) = dress_error(response).into_parts();
+    conclude(&app, &request, &mut response, started);
+    Ok(ServiceResponse::new(request, response))
 }
 
 /// An encoded colon is part of a name, a bare one starts an action (native-api "Feature"). The router decodes
 /// before it matches, so the encoded one is encoded once more; `request::segment` undoes it.
 fn protect_colons(req: &mut ServiceRequest) {
     let path = req.uri().path();
-    if !path.contains("%3A") && !path.contains("%3a") {
+    if !path.contains('%') || !(path.contains("%3A") || path.contains("%3a")) {
         return;
     }
     let path = path.replace("%3A", "%253A").replace("%3a", "%253A");
