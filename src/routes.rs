@@ -12,7 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use crate::api::direct::conclude;
 use crate::api::request::{MAX_BODY, path};
-use crate::api::{cors, plain, rest};
+use crate::api::{cors, featuresd, plain, rest};
 use crate::app::App;
 use crate::error::Error;
 use crate::ui;
@@ -20,20 +20,22 @@ use crate::ui;
 /// Every route of the server. Those that programs ask all the time come first and go around the layers that the
 /// others need, see `api::direct`.
 pub fn configure(cfg: &mut ServiceConfig) {
-    cfg.app_data(PayloadConfig::new(MAX_BODY)).configure(rest::direct_routes).service(
-        web::scope("")
-            .wrap(from_fn(around))
-            .configure(|cfg| {
-                cfg.service(web::scope("/api/v1").configure(rest::routes)).configure(ui::routes);
-            })
-            .route("/healthz", web::get().to(plain::healthz))
-            .route("/readyz", web::get().to(plain::readyz))
-            .route("/metrics", web::get().to(plain::metrics))
-            .route("/feature-config.js", web::get().to(plain::client))
-            .route("/feature-config.min.js", web::get().to(plain::client_min))
-            .route("/feature-config.d.ts", web::get().to(plain::client_types))
-            .default_service(web::to(not_found)),
-    );
+    cfg.app_data(PayloadConfig::new(MAX_BODY))
+        .configure(rest::direct_routes)
+        .service(web::scope("").wrap(from_fn(around)).configure(layered));
+}
+
+fn layered(cfg: &mut ServiceConfig) {
+    cfg.service(web::scope("/api/v1").configure(rest::routes))
+        .configure(featuresd::routes)
+        .configure(ui::routes)
+        .route("/healthz", web::get().to(plain::healthz))
+        .route("/readyz", web::get().to(plain::readyz))
+        .route("/metrics", web::get().to(plain::metrics))
+        .route("/feature-config.js", web::get().to(plain::client))
+        .route("/feature-config.min.js", web::get().to(plain::client_min))
+        .route("/feature-config.d.ts", web::get().to(plain::client_types))
+        .default_service(web::to(not_found));
 }
 
 async fn not_found(req: HttpRequest) -> Result<HttpResponse, Error> {

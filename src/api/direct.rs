@@ -1,5 +1,6 @@
 //! Routes that programs ask all the time, without the layers that stand around the others.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use actix_web::http::header::ORIGIN;
@@ -8,6 +9,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, ResponseError};
 
 use super::cors;
 use crate::app::App;
+use crate::auth::secret::TOKEN_PREFIX;
 use crate::error::Error;
 
 /// What an answer owes before it goes out: CORS, metrics, a log line.
@@ -21,11 +23,20 @@ pub fn conclude(app: &App, req: &HttpRequest, response: &mut HttpResponse, start
     tracing::debug!(
         method = %req.method(),
         // Without the query: tokens and people's attributes stand there.
-        path = req.path(),
+        path = %loggable(req.path()),
         status,
         micros = elapsed.as_micros() as u64,
         "answered"
     );
+}
+
+/// A path as the log may hold it: without tokens, which stand in some.
+fn loggable(path: &str) -> Cow<'_, str> {
+    if !path.contains(TOKEN_PREFIX) {
+        return path.into();
+    }
+    let hide = |part: &str| if part.starts_with(TOKEN_PREFIX) { "…" } else { part }.to_owned();
+    path.split('/').map(hide).collect::<Vec<_>>().join("/").into()
 }
 
 /// A handler that nothing stands around: a path of its own (no scope), one method (a guard), and what `routes::around`

@@ -2,6 +2,7 @@
 
 pub mod cors;
 pub mod direct;
+pub mod featuresd;
 pub mod packed;
 pub mod plain;
 pub mod request;
