@@ -11,7 +11,7 @@ use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use crate::api::request::{MAX_BODY, path};
-use crate::api::{cors, plain, rest};
+use crate::api::{cors, ofrep, plain, rest};
 use crate::app::App;
 use crate::error::Error;
 use crate::ui;
@@ -20,6 +20,7 @@ use crate::ui;
 pub fn configure(cfg: &mut ServiceConfig) {
     cfg.app_data(PayloadConfig::new(MAX_BODY))
         .service(web::scope("/api/v1").configure(rest::routes))
+        .service(web::scope("/ofrep/v1").configure(ofrep::routes))
         .configure(ui::routes)
         .route("/healthz", web::get().to(plain::healthz))
         .route("/readyz", web::get().to(plain::readyz))

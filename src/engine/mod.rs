@@ -18,7 +18,7 @@ pub mod permission;
 pub mod shapes;
 pub mod snapshot;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod time;
 pub mod value;
 pub mod version;

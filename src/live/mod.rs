@@ -4,6 +4,7 @@
 pub mod counters;
 pub mod credentials;
 pub mod limits;
+pub mod tickets;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::store::{self, counters as stored};
 use counters::Counters;
 use credentials::Credentials;
 use limits::Limits;
+use tickets::Tickets;
 
 /// Changes a slow stream may lag behind before it looks at everything again.
 const NOTICES: usize = 64;
@@ -95,6 +97,7 @@ pub struct Live {
     pub credentials: Credentials,
     pub limits: Limits,
     pub counters: Counters,
+    pub tickets: Tickets,
     /// Keyed by environment, revision and request: equal bytes, not equal hashes.
     pub answers: Option<Cache<Box<[u8]>, Arc<Answer>>>,
     /// Something committed could not be read; the watcher looks at everything again.
@@ -167,6 +170,7 @@ impl Live {
             credentials: Credentials::default(),
             limits: Limits::new(config.rate_limit),
             counters: Counters::default(),
+            tickets: Tickets::default(),
             answers,
             stale: AtomicBool::new(false),
             seen: Mutex::default(),

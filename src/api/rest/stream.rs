@@ -49,10 +49,10 @@ data: {\"status\":\"maintenance\"}\n\
 : heartbeat\n";
 
 /// Counts an open stream for as long as it lives.
-struct Counted(IntGauge);
+pub struct Counted(IntGauge);
 
 impl Counted {
-    fn new(gauge: &IntGauge) -> Self {
+    pub fn new(gauge: &IntGauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
