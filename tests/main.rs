@@ -11,6 +11,7 @@ mod crash;
 mod engine;
 mod mail;
 mod migrate;
+mod net;
 mod ofrep;
 mod openapi;
 mod people;

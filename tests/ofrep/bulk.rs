@@ -129,3 +129,27 @@ async fn a_304_never_leaves_a_client_with_a_ticket_that_is_no_longer_good() {
     let other = app.server_sdk().ask("POST", FLAGS).header("if-none-match", &tag(&second));
     other.json(&json!({})).send().await.expect(200);
 }
+
+#[actix_web::test]
+async fn every_answered_flag_is_counted_and_a_304_is_not() {
+    let app = with_vectors().await;
+    app.app.live.counters.take();
+    let etag = tag(&app.sdk().post(FLAGS, json!({})).await.expect(200));
+    app.sdk().ask("POST", FLAGS).header("if-none-match", &etag).json(&json!({})).send().await.expect(304);
+    app.sdk().post(&format!("{FLAGS}/num-int"), json!({})).await.expect(200);
+    app.sdk().post(&format!("{FLAGS}/gone"), json!({})).await.expect(404);
+    let pending = app.app.live.counters.take();
+    let mut counts: Vec<(&str, u64)> =
+        pending.counts.iter().map(|(count, times)| (count.feature.as_str(), *times)).collect();
+    counts.sort_unstable();
+    let expected = [
+        ("bool-off", 1),
+        ("bool-static", 1),
+        ("json-obj", 1),
+        ("num-float", 1),
+        ("num-int", 2),
+        ("str-split", 1),
+        ("str-target", 1),
+    ];
+    assert_eq!(counts, expected);
+}

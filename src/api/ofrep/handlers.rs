@@ -91,10 +91,13 @@ fn evaluate_one(app: &App, req: &HttpRequest, key: &Key, body: &[u8]) -> Result<
     let context = wire::read_context(body)?;
     let flag = flag(req).unwrap_or_default();
     let feature = snapshot.feature(&flag).ok_or_else(|| Error::NotFound(format!("flag {flag}")))?;
-    let evaluator = Evaluator::new(&snapshot, &context, nanos(app.now()))?;
-    let evaluation = evaluator.evaluate(feature);
+    let now = app.now();
+    let evaluation = Evaluator::new(&snapshot, &context, nanos(now))?.evaluate(feature);
     let mut out = Vec::with_capacity(wire::capacity(0) + evaluation.value.len());
     wire::push_answer(&mut out, &evaluation)?;
+    let mut counting = app.live.counters.begin(key.0.token.environment.id, &snapshot, &context);
+    counting.add(&evaluation);
+    app.live.counters.count(&counting.finish(), now);
     app.metrics.evaluations.inc();
     Ok(ok(out, key))
 }
@@ -117,7 +120,9 @@ fn evaluate_all(app: &App, req: &HttpRequest, key: &Key, body: &[u8]) -> Result<
     let evaluator = Evaluator::new(&snapshot, &context, nanos(now))?;
     let mut out = Vec::with_capacity(wire::capacity(snapshot.len()));
     out.extend_from_slice(b"{\"flags\":");
-    wire::push_answers(&mut out, snapshot.features().map(|feature| evaluator.evaluate(feature)));
+    let mut counting = app.live.counters.begin(key.0.token.environment.id, &snapshot, &context);
+    let evaluations = snapshot.features().map(|feature| evaluator.evaluate(feature));
+    wire::push_answers(&mut out, evaluations, |evaluation| counting.add(evaluation));
     let ticket = app.live.tickets.issue(&key.0.token, now);
     let mut hasher = DefaultHasher::new();
     (&out, &ticket).hash(&mut hasher);
@@ -128,6 +133,7 @@ fn evaluate_all(app: &App, req: &HttpRequest, key: &Key, body: &[u8]) -> Result<
         response
     } else {
         wire::push_rest(&mut out, &snapshot, &ticket);
+        app.live.counters.count(&counting.finish(), now);
         app.metrics.evaluations.inc_by(snapshot.len() as u64);
         ok(out, key)
     };

@@ -70,18 +70,12 @@ fn misfit(evaluation: &Evaluation<'_>) -> bool {
     }
 }
 
-fn misfit_details(evaluation: &Evaluation<'_>) -> String {
-    format!(
-        "the value stored for {} is not a {}",
-        evaluation.feature.key,
-        evaluation.feature.definition().kind
-    )
-}
-
 /// Appends the answer for one flag; `BadJson` when the stored value does not fit the type.
 pub fn push_answer(out: &mut Vec<u8>, evaluation: &Evaluation<'_>) -> Result<()> {
     if misfit(evaluation) {
-        return Err(Error::BadJson(misfit_details(evaluation)));
+        let feature = evaluation.feature;
+        let kind = feature.definition().kind;
+        return Err(Error::BadJson(format!("the value stored for {} is not a {kind}", feature.key)));
     }
     out.extend_from_slice(b"{\"key\":");
     push_string(out, &evaluation.feature.key);
@@ -117,15 +111,22 @@ pub fn push_answer(out: &mut Vec<u8>, evaluation: &Evaluation<'_>) -> Result<()>
     Ok(())
 }
 
-/// Appends `[…]` with an answer or an error for each flag.
-pub fn push_answers<'s>(out: &mut Vec<u8>, evaluations: impl Iterator<Item = Evaluation<'s>>) {
+/// Appends `[…]` with an answer or an error for each flag; `answered` hears of the answers.
+pub fn push_answers<'s>(
+    out: &mut Vec<u8>,
+    evaluations: impl Iterator<Item = Evaluation<'s>>,
+    mut answered: impl FnMut(&Evaluation<'s>),
+) {
     out.push(b'[');
     for (at, evaluation) in evaluations.enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        if push_answer(out, &evaluation).is_err() {
-            push_failure(out, Some(&evaluation.feature.key), "PARSE_ERROR", &misfit_details(&evaluation));
+        match push_answer(out, &evaluation) {
+            Ok(()) => answered(&evaluation),
+            Err(error) => {
+                push_failure(out, Some(&evaluation.feature.key), "PARSE_ERROR", &error.to_string());
+            }
         }
     }
     out.push(b']');
@@ -279,7 +280,7 @@ mod tests {
         let context = read_context(br#"{"context":{"targetingKey":"u1"}}"#).expect("a context");
         let evaluator = Evaluator::new(&snapshot, &context, 0).expect("a chain");
         let mut out = Vec::new();
-        push_answers(&mut out, snapshot.features().map(|feature| evaluator.evaluate(feature)));
+        push_answers(&mut out, snapshot.features().map(|feature| evaluator.evaluate(feature)), |_| ());
         let mut answers: Value = serde_json::from_slice(&out).expect("JSON");
         answers[0].take()
     }
@@ -323,17 +324,11 @@ mod tests {
         ] {
             let snapshot = environment(json!([{"key": "f", "type": kind.as_str()}]), json!([]), json!([]));
             let feature = snapshot.feature("f").expect("the feature");
-            let evaluation = Evaluation {
-                feature,
-                value,
-                reason: Reason::Static,
-                rule: None,
-                rule_id: None,
-                variant: None,
-                context: None,
-            };
+            let context = Context::default();
+            let evaluator = Evaluator::new(&snapshot, &context, 0).expect("a chain");
+            let evaluation = Evaluation { value, ..evaluator.evaluate(feature) };
             let mut out = Vec::new();
-            push_answers(&mut out, std::iter::once(evaluation));
+            push_answers(&mut out, std::iter::once(evaluation), |_| ());
             let answers: Value = serde_json::from_slice(&out).expect("JSON");
             let code = if fits { Value::Null } else { "PARSE_ERROR".into() };
             assert_eq!(answers[0]["errorCode"], code, "{kind} {value}");
