@@ -138,13 +138,15 @@ async fn a_stored_value_that_cannot_be_read_fails_its_flag_alone() {
     for key in ["good", "torn", "wrong"] {
         app.feature(json!({"key": key, "type": "NUMBER", "defaultValue": 5})).await;
     }
-    let writer = app.app.store.writer();
-    for (key, value) in [("torn", "{"), ("wrong", "\"five\"")] {
-        let changed = writer.execute("UPDATE features SET default_value = ?2 WHERE key = ?1", [key, value]);
-        assert_eq!(changed.expect("a change"), 1);
+    {
+        let writer = app.app.store.writer();
+        for (key, value) in [("torn", "{"), ("wrong", "\"five\"")] {
+            let changed =
+                writer.execute("UPDATE features SET default_value = ?2 WHERE key = ?1", [key, value]);
+            assert_eq!(changed.expect("a change"), 1);
+        }
+        app.app.live.load_all(&writer).expect("everything read again");
     }
-    app.app.live.load_all(&writer).expect("everything read again");
-    drop(writer);
     for key in ["torn", "wrong"] {
         let reply = app.sdk().post(&format!("{FLAGS}/{key}"), json!({})).await;
         failed(&reply, 400, "PARSE_ERROR");
