@@ -19,6 +19,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("evaluation", "How a value is found", "The five steps, and what each reason means."),
     ("rules", "Rules and conditions", "Operators, groups, segments, rollouts and splits."),
     ("integrate", "Connect a program", "JavaScript, React, Node, Python and curl, ready to copy."),
+    ("openfeature", "OpenFeature", "The standard SDKs in ten languages, ready to copy."),
     ("git", "Flags in git", "Export, import, dry run."),
     ("running", "Running the server", "Options, health, what happens when the disk is full."),
 ];
@@ -97,6 +98,7 @@ pub async fn show(
         "evaluation" => evaluation(),
         "rules" => rules(),
         "integrate" => integrate(&reader),
+        "openfeature" => super::openfeature::page(&reader.base, &reader.feature),
         "git" => git(&reader),
         _ => running(),
     };
@@ -110,7 +112,7 @@ pub async fn show(
 }
 
 /// Code with a button that copies it.
-fn code(id: &str, text: &str) -> Markup {
+pub fn code(id: &str, text: &str) -> Markup {
     html! {
         div.code {
             pre id=(id) tabindex="0" { (text) }
