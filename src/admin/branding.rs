@@ -113,7 +113,8 @@ pub fn image_path(site: &Site, kind: Kind, version: &str) -> String {
 /// The stylesheet of a site and where it is served; `None` when it has none.
 pub fn stylesheet(site: &Site, branding: &Branding) -> Option<(String, String)> {
     let sheet = sheet::write(branding, ":root", false);
-    (!sheet.is_empty()).then(|| (format!("/branding/{}/{}/style.css", site.uuid, version(sheet.as_bytes())), sheet))
+    (!sheet.is_empty())
+        .then(|| (format!("/branding/{}/{}/style.css", site.uuid, version(sheet.as_bytes())), sheet))
 }
 
 /// The beginning of the SHA-256, in hexadecimal.
@@ -216,11 +217,14 @@ fn read_source(object: &mut Object<'_>, name: &str, problems: &mut Problems) -> 
 
 /// Fetches an image once, under the rules that hold for webhooks.
 pub fn fetch(app: &App, field: &str, url: &str) -> Result<Image> {
-    let answer = client(app).get(url, image::MAX_BYTES as u64).map_err(|failure| {
-        Error::invalid(field, format!("could not be fetched: {failure}"))
-    })?;
+    let answer = client(app)
+        .get(url, image::MAX_BYTES as u64)
+        .map_err(|failure| Error::invalid(field, format!("could not be fetched: {failure}")))?;
     if answer.status != 200 {
-        return Err(Error::invalid(field, format!("could not be fetched: that server answered {}", answer.status)));
+        return Err(Error::invalid(
+            field,
+            format!("could not be fetched: that server answered {}", answer.status),
+        ));
     }
     Image::read(field, answer.body)
 }

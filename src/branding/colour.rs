@@ -67,9 +67,21 @@ impl Colour {
             })
         };
         match (steps(Self::BLACK), steps(Self::WHITE)) {
-            (Some((dark, darker)), Some((light, lighter))) => if dark <= light { darker } else { lighter },
+            (Some((dark, darker)), Some((light, lighter))) => {
+                if dark <= light {
+                    darker
+                } else {
+                    lighter
+                }
+            }
             (Some((_, only)), None) | (None, Some((_, only))) => only,
-            (None, None) => if worst(Self::BLACK) >= worst(Self::WHITE) { Self::BLACK } else { Self::WHITE },
+            (None, None) => {
+                if worst(Self::BLACK) >= worst(Self::WHITE) {
+                    Self::BLACK
+                } else {
+                    Self::WHITE
+                }
+            }
         }
     }
 
@@ -106,7 +118,8 @@ mod tests {
     fn only_six_digits_behind_a_hash_are_a_colour() {
         assert_eq!(colour("#0b6E52"), Colour([0x0b, 0x6e, 0x52]));
         assert_eq!(colour("#0b6E52").to_string(), "#0b6e52");
-        for wrong in ["", "#", "#fff", "0b6e52", "#0b6e5", "#0b6e522", "#0b6e5g", "#+1+1+1", "#ööö", "red"] {
+        for wrong in ["", "#", "#fff", "0b6e52", "#0b6e5", "#0b6e522", "#0b6e5g", "#+1+1+1", "#ööö", "red"]
+        {
             assert_eq!(Colour::parse(wrong), None, "{wrong}");
         }
     }

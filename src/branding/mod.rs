@@ -100,8 +100,8 @@ impl Branding {
     /// Every text that does not stand out enough from where it stands.
     pub fn warnings(&self) -> Vec<Warning> {
         use Slot::{
-            BackgroundPrimary, BackgroundSecondary, BackgroundTertiary, Error, ErrorText, Info, InfoText, Success,
-            SuccessText, TextMuted, TextPrimary, TextSecondary, Warning as Warn, WarningText,
+            BackgroundPrimary, BackgroundSecondary, BackgroundTertiary, Error, ErrorText, Info, InfoText,
+            Success, SuccessText, TextMuted, TextPrimary, TextSecondary, Warning as Warn, WarningText,
         };
         let pages = [BackgroundPrimary, BackgroundSecondary, BackgroundTertiary];
         let texts = [TextPrimary, TextSecondary, TextMuted].into_iter();
@@ -260,13 +260,16 @@ mod tests {
         assert!(!text.contains("textPrimary"), "as everywhere, so not set: {text}");
         assert_eq!(Branding::from_json(&text), branding);
         assert_eq!(Branding::from_json("{"), Branding::default());
-        let damaged = r#"{"bodyFont":"}","colours":{"accent":"red","other":"#000000","error":"#000000"}}"#;
+        let damaged = r##"{"bodyFont":"}","colours":{"accent":"red","other":"#000000","error":"#000000"}}"##;
         assert_eq!(Branding::from_json(damaged), with(&[(Slot::Error, "#000000")]));
     }
 
     #[test]
     fn fonts_are_names_and_nothing_that_could_leave_its_place() {
-        assert_eq!(fonts("Georgia, 'Times New Roman',serif").as_deref(), Some("\"Georgia\", \"Times New Roman\", serif"));
+        assert_eq!(
+            fonts("Georgia, 'Times New Roman',serif").as_deref(),
+            Some("\"Georgia\", \"Times New Roman\", serif")
+        );
         assert_eq!(fonts(&fonts("A-B 2, system-ui").expect("fonts")), fonts("A-B 2, system-ui"));
         for wrong in ["", ",", "a,,b", "a;b", "a}b{", "url(x)", "a\"b", "a\\b", "a/*", "a\nb", "@import"] {
             assert_eq!(fonts(wrong), None, "{wrong:?}");

@@ -7,7 +7,8 @@ use super::colour::Colour;
 use super::{Branding, Slot};
 
 /// Dark pages where a site says nothing (`theme.css`): page, panels, sunken.
-const DARK: [Colour; 3] = [Colour([0x0f, 0x12, 0x10]), Colour([0x16, 0x1a, 0x17]), Colour([0x1d, 0x22, 0x1e])];
+const DARK: [Colour; 3] =
+    [Colour([0x0f, 0x12, 0x10]), Colour([0x16, 0x1a, 0x17]), Colour([0x1d, 0x22, 0x1e])];
 
 /// A stylesheet for everything beneath a selector; empty when nothing is set. `all`: also of what is not set, so that
 /// it takes back what another sheet says.
@@ -92,7 +93,10 @@ impl Sheet<'_> {
             let (light, dark) = both(Slot::Primary, self.branding);
             self.variable("ink", light, dark);
             self.variable("on-ink", light.ink(), dark.ink());
-            self.rule(".btn.main:hover", "background: var(--ink); border-color: var(--ink); filter: brightness(1.1)");
+            self.rule(
+                ".btn.main:hover",
+                "background: var(--ink); border-color: var(--ink); filter: brightness(1.1)",
+            );
         }
         if self.wanted(Slot::Secondary) {
             let (light, dark) = both(Slot::Secondary, self.branding);
@@ -104,8 +108,10 @@ impl Sheet<'_> {
             self.variable("accent", light, dark);
             self.variable("on-accent", light.ink(), dark.ink());
             self.variable("v1", light, dark);
-            self.variables.push_str("  --accent-soft: color-mix(in srgb, var(--accent) 10%, var(--surface));\n");
-            self.variables.push_str("  --accent-edge: color-mix(in srgb, var(--accent) 40%, var(--surface));\n");
+            self.variables
+                .push_str("  --accent-soft: color-mix(in srgb, var(--accent) 10%, var(--surface));\n");
+            self.variables
+                .push_str("  --accent-edge: color-mix(in srgb, var(--accent) 40%, var(--surface));\n");
         }
     }
 
@@ -161,18 +167,23 @@ mod tests {
     fn nothing_set_is_no_sheet_and_a_preview_says_everything() {
         assert_eq!(write(&Branding::default(), ":root", false), "");
         let all = write(&Branding::default(), ".preview", true);
-        for name in ["--bg", "--surface", "--sunken", "--text", "--text-2", "--text-3", "--ink", "--accent", "--v2"] {
+        for name in
+            ["--bg", "--surface", "--sunken", "--text", "--text-2", "--text-3", "--ink", "--accent", "--v2"]
+        {
             assert!(all.contains(&format!("  {name}: light-dark(#")), "{name}: {all}");
         }
     }
 
     #[test]
     fn chosen_colours_stand_in_the_light_and_readable_ones_in_the_dark() {
-        let sheet = write(&with(&[(Slot::Accent, "#7a1fa2"), (Slot::BackgroundPrimary, "#fff4e0")]), ":root", false);
+        let sheet =
+            write(&with(&[(Slot::Accent, "#7a1fa2"), (Slot::BackgroundPrimary, "#fff4e0")]), ":root", false);
         assert!(sheet.starts_with(":root {\n"));
         let value = |name: &str| {
-            let line = sheet.lines().find_map(|line| line.trim().strip_prefix(&format!("--{name}: light-dark(")));
-            let (light, dark) = line.and_then(|line| line.trim_end_matches(");").split_once(", ")).expect("a value");
+            let line =
+                sheet.lines().find_map(|line| line.trim().strip_prefix(&format!("--{name}: light-dark(")));
+            let (light, dark) =
+                line.and_then(|line| line.trim_end_matches(");").split_once(", ")).expect("a value");
             (Colour::parse(light).expect("a colour"), Colour::parse(dark).expect("a colour"))
         };
         let (page, dark_page) = value("bg");
@@ -186,7 +197,8 @@ mod tests {
 
     #[test]
     fn braces_match_whatever_is_set() {
-        let mut branding = with(&[(Slot::Warning, "#ffb020"), (Slot::ErrorText, "#000000"), (Slot::Primary, "#123456")]);
+        let mut branding =
+            with(&[(Slot::Warning, "#ffb020"), (Slot::ErrorText, "#000000"), (Slot::Primary, "#123456")]);
         branding.heading_font = super::super::fonts("Georgia, serif");
         branding.body_font = super::super::fonts("Verdana");
         let sheet = write(&branding, ":root", false);

@@ -46,7 +46,8 @@ pub fn find(conn: &Connection, site: SiteId) -> Result<Stored> {
         branding: settings.map(|text| Branding::from_json(&text)).unwrap_or_default(),
         ..Stored::default()
     };
-    let mut statement = conn.prepare_cached("SELECT kind, version FROM branding_images WHERE site_id = ?1")?;
+    let mut statement =
+        conn.prepare_cached("SELECT kind, version FROM branding_images WHERE site_id = ?1")?;
     let rows = statement.query_map([site], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
     for row in rows {
         let (kind, version) = row?;
@@ -93,7 +94,12 @@ pub fn delete_image(conn: &Connection, site: SiteId, kind: Kind) -> Result<()> {
 }
 
 /// Content type and bytes of an image in this version.
-pub fn image(conn: &Connection, site: SiteId, kind: Kind, version: &str) -> Result<Option<(String, Vec<u8>)>> {
+pub fn image(
+    conn: &Connection,
+    site: SiteId,
+    kind: Kind,
+    version: &str,
+) -> Result<Option<(String, Vec<u8>)>> {
     Ok(conn
         .prepare_cached(
             "SELECT content_type, data FROM branding_images WHERE site_id = ?1 AND kind = ?2 AND version = ?3",

@@ -72,7 +72,8 @@ fn served(content_type: String, body: Vec<u8>, cache: &'static str) -> HttpRespo
 
 /// `GET /branding/preview.css?accent=…`: the stylesheet of a preview, made of nothing but its address.
 pub async fn preview_sheet(req: HttpRequest) -> HttpResponse {
-    let typed = Typed::posted(::url::form_urlencoded::parse(req.query_string().as_bytes()).into_owned().collect());
+    let typed =
+        Typed::posted(::url::form_urlencoded::parse(req.query_string().as_bytes()).into_owned().collect());
     let branding = read(&typed).unwrap_or_default();
     let sheet = sheet::write(&branding, ".brand-preview", true);
     served("text/css; charset=utf-8".into(), sheet.into_bytes(), "private, max-age=300")
@@ -127,7 +128,9 @@ pub async fn post(app: Data<App>, req: HttpRequest, edit: Edit, site: Path<Strin
     let (server, actor, name) = (app.clone(), edit.signed.actor(), site.clone());
     match block(move || admin::branding::set(&server, &actor, &name, &body)).await {
         Ok((site, _)) => Ok(done(&address(&site), Toast::say("Saved."))),
-        Err(Error::Invalid(errors)) => draw(&app, &req, &edit.signed, &place, &edit.form.clone().wrong(&errors)),
+        Err(Error::Invalid(errors)) => {
+            draw(&app, &req, &edit.signed, &place, &edit.form.clone().wrong(&errors))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -144,7 +147,8 @@ pub async fn images(
     site: Path<String>,
     body: Bytes,
 ) -> Answer {
-    let content_type = req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let parts = multipart::parts(content_type, &body)
         .ok_or_else(|| Error::BadRequest("bad_request", "the form cannot be read".into()))?;
     let part = |name: &str| parts.iter().find(|part| part.name == name).map_or(&b""[..], |part| part.bytes);
@@ -287,7 +291,8 @@ fn preview(typed: &Typed) -> Markup {
 }
 
 fn warnings(warnings: &[Warning]) -> Markup {
-    let label = |name: &str| SLOTS.iter().find(|(_, have, ..)| *have == name).map_or("", |(_, _, label, _)| *label);
+    let label =
+        |name: &str| SLOTS.iter().find(|(_, have, ..)| *have == name).map_or("", |(_, _, label, _)| *label);
     html! {
         @if warnings.is_empty() {
             p.m2 role="status" { "Every text stands out enough: 4.5 to 1 or more (WCAG 2.2)." }

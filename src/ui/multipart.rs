@@ -60,7 +60,8 @@ mod tests {
                      ------abc\r\nContent-Disposition: form-data; name=\"logo\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n\
                      \x89PNG\r\n\r\n--\0\r\n------abc\r\nContent-Disposition: form-data; name=\"none\"; filename=\"\"\r\n\r\n\r\n------abc--\r\n";
         let found = parts(TYPE, body).expect("parts");
-        let expected: [(&str, &[u8]); 3] = [("csrf", b"xyz"), ("logo", b"\x89PNG\r\n\r\n--\0"), ("none", b"")];
+        let expected: [(&str, &[u8]); 3] =
+            [("csrf", b"xyz"), ("logo", b"\x89PNG\r\n\r\n--\0"), ("none", b"")];
         assert_eq!(found.len(), 3);
         for (part, (name, bytes)) in found.iter().zip(expected) {
             assert_eq!((part.name.as_str(), part.bytes), (name, bytes));
