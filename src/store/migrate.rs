@@ -123,7 +123,9 @@ const STEPS: &[&str] = &[
         user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
         step    INTEGER NOT NULL
     ) STRICT;",
-    // branding: how the pages of a site look.
+    // 4: NUMBER features that take whole numbers alone.
+    "ALTER TABLE features ADD COLUMN is_integer INTEGER NOT NULL DEFAULT 0;",
+    // 5: branding: how the pages of a site look.
     "-- How the pages of a site look: what differs from how they look everywhere.
     CREATE TABLE branding (
         site_id    INTEGER PRIMARY KEY REFERENCES sites (id) ON DELETE CASCADE,
