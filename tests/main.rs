@@ -4,6 +4,7 @@ mod account;
 mod admin;
 mod bad_input;
 mod binary;
+mod branding;
 mod browser;
 mod cli;
 mod client;

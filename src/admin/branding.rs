@@ -14,7 +14,6 @@ use crate::engine::decode::{Node, Object, Problems};
 use crate::engine::permission::Permission;
 use crate::engine::value::Json;
 use crate::error::{Error, Result};
-use crate::net;
 use crate::store;
 use crate::store::branding::{Kind, Stored};
 use crate::store::sites::Site;
@@ -217,7 +216,8 @@ fn read_source(object: &mut Object<'_>, name: &str, problems: &mut Problems) -> 
 
 /// Fetches an image once, under the rules that hold for webhooks.
 pub fn fetch(app: &App, field: &str, url: &str) -> Result<Image> {
-    let answer = client(app)
+    let answer = app
+        .net
         .get(url, image::MAX_BYTES as u64)
         .map_err(|failure| Error::invalid(field, format!("could not be fetched: {failure}")))?;
     if answer.status != 200 {
@@ -227,10 +227,6 @@ pub fn fetch(app: &App, field: &str, url: &str) -> Result<Image> {
         ));
     }
     Image::read(field, answer.body)
-}
-
-fn client(_app: &App) -> net::Client {
-    net::Client::new(net::Policy::default())
 }
 
 /// Replaces the branding of a site. Body: [`NewBranding`].

@@ -35,7 +35,7 @@ fi
 
 tests="packaging feature-config stream restart node-service openfeature-server"
 if [ -x "$CHROMIUM" ]; then
-    tests="$tests browser react pages openfeature-browser"
+    tests="$tests browser react pages branding openfeature-browser"
 else
     missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React and admin UI suites"
 fi
