@@ -138,6 +138,9 @@ async fn a_stored_value_that_cannot_be_read_fails_its_flag_alone() {
     for key in ["good", "torn", "wrong"] {
         app.feature(json!({"key": key, "type": "NUMBER", "defaultValue": 5})).await;
     }
+    for (key, kind) in [("wrong-b", "BOOLEAN"), ("wrong-s", "STRING")] {
+        app.feature(json!({"key": key, "type": kind})).await;
+    }
     {
         let writer = app.app.store.writer();
         for (key, value) in [("torn", "{"), ("wrong", "\"five\"")] {

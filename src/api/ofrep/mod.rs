@@ -13,18 +13,35 @@ mod events;
 mod handlers;
 mod wire;
 
+use actix_web::guard;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
+
+use crate::api::direct::direct;
 
 /// The largest body of a request, in bytes.
 pub const MAX_BODY: usize = 256 << 10;
 
-/// Every route, beneath `/ofrep/v1`.
+/// What programs ask all the time: evaluation.
+pub fn direct_routes(cfg: &mut ServiceConfig) {
+    let resource =
+        |path: &str| web::resource(path).guard(guard::Post()).app_data(PayloadConfig::new(MAX_BODY));
+    cfg.service(
+        resource("/ofrep/v1/evaluate/flags")
+            .to(direct(async |app, (req, key, body)| handlers::evaluate_flags(app, req, key, body).await)),
+    )
+    // Not one segment: some providers send a `/` in a key as it is.
+    .service(
+        resource("/ofrep/v1/evaluate/flags/{key:.+}")
+            .to(direct(async |app, (req, key, body)| handlers::evaluate_flag(app, req, key, body).await)),
+    );
+}
+
+/// Every other route, and what is no route, beneath `/ofrep/v1`.
 pub fn routes(cfg: &mut ServiceConfig) {
     let resource = |path: &str| web::resource(path).default_service(web::to(handlers::wrong_method));
     cfg.app_data(PayloadConfig::new(MAX_BODY))
-        .service(resource("/evaluate/flags").route(web::post().to(handlers::evaluate_flags)))
-        // Not one segment: some providers send a `/` in a key as it is.
-        .service(resource("/evaluate/flags/{key:.+}").route(web::post().to(handlers::evaluate_flag)))
+        .service(resource("/evaluate/flags"))
+        .service(resource("/evaluate/flags/{key:.+}"))
         .service(resource("/events").route(web::get().to(events::events)))
         .default_service(web::to(handlers::unknown_path));
 }

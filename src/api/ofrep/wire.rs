@@ -217,11 +217,7 @@ impl ResponseError for Failure {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
-    use crate::engine::evaluate::Evaluator;
-    use crate::engine::testing::environment;
 
     fn code_of(body: &str) -> &'static str {
         match read_context(body.as_bytes()) {
@@ -272,67 +268,5 @@ mod tests {
         assert_eq!(key(r#"{"context":{"targetingKey":"u1","userId":"x"}}"#), (some("u1"), some("x")));
         assert_eq!(key(r#"{"context":{"targetingKey":"","userId":"x"}}"#), (None, some("x")));
         assert_eq!(key(r#"{"context":{"userId":"x"}}"#), (None, some("x")));
-    }
-
-    /// The answer for a feature, as JSON.
-    fn answer(feature: Value, contexts: Value) -> Value {
-        let snapshot = environment(json!([feature]), json!([]), contexts);
-        let context = read_context(br#"{"context":{"targetingKey":"u1"}}"#).expect("a context");
-        let evaluator = Evaluator::new(&snapshot, &context, 0).expect("a chain");
-        let mut out = Vec::new();
-        push_answers(&mut out, snapshot.features().map(|feature| evaluator.evaluate(feature)), |_| ());
-        let mut answers: Value = serde_json::from_slice(&out).expect("JSON");
-        answers[0].take()
-    }
-
-    #[test]
-    fn stored_contexts_answer_with_reasons_that_openfeature_knows() {
-        let feature = json!({"key": "f", "type": "STRING", "defaultValue": "grey"});
-        let context = json!([{"key": "u1", "features": {"f": "teal"}}]);
-        assert_eq!(
-            answer(feature.clone(), context),
-            json!({"key": "f", "value": "teal", "reason": "TARGETING_MATCH", "variant": "context",
-                "metadata": {"source": "CONTEXT"}})
-        );
-        let context = json!([{"key": "override", "features": {"f": "red"}}]);
-        assert_eq!(
-            answer(feature, context),
-            json!({"key": "f", "value": "red", "reason": "STATIC", "variant": "override",
-                "metadata": {"source": "OVERRIDE"}})
-        );
-    }
-
-    #[test]
-    fn what_has_no_value_says_so_by_leaving_it_out() {
-        let none = json!({"key": "f", "type": "NUMBER"});
-        assert_eq!(answer(none, json!([])), json!({"key": "f", "reason": "STATIC", "variant": "default"}));
-        let off = json!({"key": "f", "type": "STRING", "defaultValue": "x", "enabled": false});
-        assert_eq!(answer(off, json!([])), json!({"key": "f", "reason": "DISABLED", "variant": "disabled"}));
-    }
-
-    #[test]
-    fn a_stored_value_of_another_type_is_an_error_of_its_flag_alone() {
-        for (kind, value, fits) in [
-            (FeatureType::String, "\"x\"", true),
-            (FeatureType::String, "5", false),
-            (FeatureType::Number, "-5", true),
-            (FeatureType::Number, "\"5\"", false),
-            (FeatureType::Boolean, "true", true),
-            (FeatureType::Boolean, "1", false),
-            (FeatureType::Json, "5", true),
-            (FeatureType::Json, "[1]", true),
-        ] {
-            let snapshot = environment(json!([{"key": "f", "type": kind.as_str()}]), json!([]), json!([]));
-            let feature = snapshot.feature("f").expect("the feature");
-            let context = Context::default();
-            let evaluator = Evaluator::new(&snapshot, &context, 0).expect("a chain");
-            let evaluation = Evaluation { value, ..evaluator.evaluate(feature) };
-            let mut out = Vec::new();
-            push_answers(&mut out, std::iter::once(evaluation), |_| ());
-            let answers: Value = serde_json::from_slice(&out).expect("JSON");
-            let code = if fits { Value::Null } else { "PARSE_ERROR".into() };
-            assert_eq!(answers[0]["errorCode"], code, "{kind} {value}");
-            assert_eq!(answers[0]["key"], "f");
-        }
     }
 }
