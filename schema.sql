@@ -362,3 +362,20 @@ CREATE TABLE totp_steps (
     user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
     step    INTEGER NOT NULL
 ) STRICT;
+
+-- How the pages of a site look: what differs from how they look everywhere.
+CREATE TABLE branding (
+    site_id    INTEGER PRIMARY KEY REFERENCES sites (id) ON DELETE CASCADE,
+    settings   TEXT    NOT NULL, -- JSON
+    updated_at INTEGER NOT NULL
+) STRICT;
+
+-- The logo and the icon of a site. `version` is the beginning of the SHA-256 of `data`.
+CREATE TABLE branding_images (
+    site_id      INTEGER NOT NULL REFERENCES sites (id) ON DELETE CASCADE,
+    kind         TEXT    NOT NULL CHECK (kind IN ('logo', 'favicon')),
+    version      TEXT    NOT NULL,
+    content_type TEXT    NOT NULL,
+    data         BLOB    NOT NULL,
+    PRIMARY KEY (site_id, kind)
+) STRICT;

@@ -9,6 +9,8 @@ pub mod api;
 pub mod app;
 /// Who is asking.
 pub mod auth;
+/// How the pages of a site look.
+pub mod branding;
 /// The command line.
 pub mod cli;
 /// What time it is.

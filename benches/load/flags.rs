@@ -103,3 +103,8 @@ pub fn evaluation(out: &mut String, size: usize, visitor: u64) {
         r#"{{"siteId":"load","environmentId":"{size}","context":{{"userId":"user-{visitor:09}","plan":"premium","country":"SE","email":"user-{visitor:09}@shop.example","appVersion":"2.5.1","platform":"ios","locale":"sv-SE","age":34}}}}"#,
     );
 }
+
+/// The body of a single OFREP evaluation for visitor 0, with the same attributes.
+pub fn remote_evaluation() -> &'static str {
+    r#"{"context":{"targetingKey":"user-000000000","plan":"premium","country":"SE","email":"user-000000000@shop.example","appVersion":"2.5.1","platform":"ios","locale":"sv-SE","age":34}}"#
+}

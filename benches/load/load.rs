@@ -162,10 +162,15 @@ fn evaluations(
     size: usize,
     visitor: impl Fn(usize, u64) -> u64 + 'static,
 ) -> Requests {
-    // All bodies of a size are equally long, so one is made here and its number replaced there.
     let mut body = String::new();
     flags::evaluation(&mut body, size, 0);
-    let template = post(path, token, &body).into_bytes();
+    visits(path, token, &body, visitor)
+}
+
+/// The same body for every visitor but for the number of the visitor in it.
+fn visits(path: &str, token: &str, body: &str, visitor: impl Fn(usize, u64) -> u64 + 'static) -> Requests {
+    // All bodies are equally long, so one is made here and its number replaced there.
+    let template = post(path, token, body).into_bytes();
     let zero = b"user-000000000";
     let places: Vec<usize> =
         (0..template.len()).filter(|at| template[*at..].starts_with(zero)).map(|at| at + 5).collect();
@@ -211,8 +216,14 @@ fn requests(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outc
     if status != 200 {
         return Err(polled_head.into());
     }
+    let single = format!("/ofrep/v1/evaluate/flags/{}", flags::key(3));
+    let remote = flags::remote_evaluation();
+    let (status, head, one) = client::ask(uncached.address, post(&single, token_20, remote).as_bytes())?;
+    if status != 200 {
+        return Err(head.into());
+    }
     let mut command = pinned(&std::env::current_exe()?);
-    command.args(["bare", &small.to_string(), &big.to_string(), &polled_size.to_string()]);
+    command.args(["bare", &small.to_string(), &big.to_string(), &polled_size.to_string(), &one.to_string()]);
     let bare = Server::start(command)?;
 
     let get = |path: &str, etag: &str| -> Requests {
@@ -264,6 +275,12 @@ fn requests(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outc
             featured: (&uncached, load(evaluations(path, token_1000, 1000, again), 200, "x-cache: MISS")),
             bare: (&bare, fixed(0)),
             bar: None,
+        },
+        Pair {
+            what: "OFREP, one flag",
+            featured: (&uncached, load(visits(&single, token_20, remote, again), 200, "")),
+            bare: (&bare, load(visits("/fixed/3", token_20, remote, again), 200, "")),
+            bar: Some(0.65),
         },
         Pair {
             what: "GET …/features, 304",

@@ -36,6 +36,8 @@ fn reach(path: &str) -> Reach {
         "/feature-config.js" | "/feature-config.min.js" | "/feature-config.mjs" | "/feature-config.d.ts" => {
             Reach::Client("GET")
         }
+        "/ofrep/v1/events" => Reach::Client("GET, OPTIONS"),
+        _ if path.starts_with("/ofrep/v1/evaluate/flags") => Reach::Client("POST, OPTIONS"),
         _ => {
             let parts: Vec<&str> =
                 path.strip_prefix("/api/v1/sites/").unwrap_or_default().split('/').collect();
@@ -76,7 +78,7 @@ pub fn preflight(req: &HttpRequest, origins: &Origins) -> Option<HttpResponse> {
         .insert_header((ACCESS_CONTROL_ALLOW_METHODS, methods))
         .insert_header((
             ACCESS_CONTROL_ALLOW_HEADERS,
-            "authorization, content-type, if-none-match, last-event-id, cache-control",
+            "authorization, x-api-key, content-type, if-none-match, last-event-id, cache-control",
         ))
         .insert_header((ACCESS_CONTROL_MAX_AGE, "86400"))
         .insert_header((VARY, "Origin"));

@@ -10,7 +10,6 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, ResponseError};
 use super::cors;
 use crate::app::App;
 use crate::auth::secret::TOKEN_PREFIX;
-use crate::error::Error;
 
 /// What an answer owes before it goes out: CORS, metrics, a log line.
 pub fn conclude(app: &App, req: &HttpRequest, response: &mut HttpResponse, started: Instant) {
@@ -45,10 +44,11 @@ fn loggable(path: &str) -> Cow<'_, str> {
 
 /// A handler that nothing stands around: a path of its own (no scope), one method (a guard), and what `routes::around`
 /// does for the others is done here. A layer costs such a request more than its work does.
-pub fn direct<A, F>(handler: F) -> impl Handler<(Data<App>, HttpRequest, Payload), Output = HttpResponse>
+pub fn direct<A, E, F>(handler: F) -> impl Handler<(Data<App>, HttpRequest, Payload), Output = HttpResponse>
 where
     A: FromRequest<Error: Into<actix_web::Error>> + 'static,
-    F: AsyncFn(Data<App>, A) -> Result<HttpResponse, Error> + Clone + 'static,
+    E: ResponseError + 'static,
+    F: AsyncFn(Data<App>, A) -> Result<HttpResponse, E> + Clone + 'static,
 {
     move |app: Data<App>, req: HttpRequest, payload: Payload| {
         let handler = handler.clone();

@@ -203,21 +203,32 @@ fn browser_caller(req: &HttpRequest) -> Result<Caller> {
     Ok(Caller(signed.actor()))
 }
 
+fn environment_key(req: &HttpRequest, secret: &str) -> Result<ClientKey> {
+    if secret.starts_with(PERSONAL_PREFIX) {
+        // As below: only one that is known learns that it is of the wrong kind.
+        return caller(req, secret)
+            .and(Err(Error::Forbidden("this needs an environment token, not a personal one")));
+    }
+    client_key(req, secret)
+}
+
 impl FromRequest for ClientKey {
     type Error = Error;
     type Future = Ready<Result<Self>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match bearer(req) {
-            Some(secret) if secret.starts_with(PERSONAL_PREFIX) => {
-                // As below: only one that is known learns that it is of the wrong kind.
-                caller(req, secret)
-                    .and(Err(Error::Forbidden("this needs an environment token, not a personal one")))
-            }
-            Some(secret) => client_key(req, secret),
-            None => Err(Error::Unauthenticated(NO_CREDENTIAL)),
-        })
+        let secret = bearer(req).ok_or(Error::Unauthenticated(NO_CREDENTIAL));
+        ready(secret.and_then(|secret| environment_key(req, secret)))
     }
+}
+
+/// The environment token in `Authorization: Bearer`, else in `X-API-Key`.
+pub fn key_in_header(req: &HttpRequest) -> Result<ClientKey> {
+    let plain = || req.headers().get("x-api-key").and_then(|value| value.to_str().ok()).map(str::trim);
+    let secret = bearer(req)
+        .or_else(plain)
+        .ok_or(Error::Unauthenticated("send Authorization: Bearer or X-API-Key with a token"))?;
+    environment_key(req, secret)
 }
 
 impl FromRequest for Caller {

@@ -163,7 +163,21 @@ fn find(tokens: &HashMap<u128, Arc<Token>>, secret: &str, now: Millis) -> Option
     (bool::from(token.hash.ct_eq(&hash)) && fresh).then(|| token.clone())
 }
 
+impl Token {
+    /// SHA-256 of its native spelling, or of the FeatureHub one where it was presented in that.
+    pub(super) fn digest(&self) -> &Hash {
+        &self.hash
+    }
+}
+
 impl Credentials {
+    /// The token with this UUID by its native spelling, and the one before it for as long as that is good.
+    pub(super) fn with_uuid(&self, uuid: &str, now: Millis) -> Vec<Arc<Token>> {
+        let fresh = |token: &Token| token.expires_at.is_none_or(|at| now < at);
+        let tokens = self.native.load();
+        tokens.values().filter(|token| token.uuid == uuid && fresh(token)).cloned().collect()
+    }
+
     /// Whether a token that was let in earlier would still be: not revoked, rotated away or expired.
     pub fn is_current(&self, token: &Token, now: Millis) -> bool {
         let current = |tokens: &HashMap<u128, Arc<Token>>| {

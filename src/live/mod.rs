@@ -4,6 +4,7 @@
 pub mod counters;
 pub mod credentials;
 pub mod limits;
+pub mod tickets;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::store::{self, counters as stored};
 use counters::{Counters, Tally};
 use credentials::Credentials;
 use limits::Limits;
+use tickets::Tickets;
 
 /// More changed stored Contexts than this are not read one by one.
 const MAX_FOUND: usize = 1000;
@@ -100,6 +102,7 @@ pub struct Live {
     pub credentials: Credentials,
     pub limits: Limits,
     pub counters: Counters,
+    pub tickets: Tickets,
     /// Keyed by environment, revision and request: equal bytes, not equal hashes.
     pub answers: Option<Cache<Box<[u8]>, Arc<Answer>>>,
     /// Something committed could not be read; the watcher looks at everything again.
@@ -188,6 +191,7 @@ impl Live {
             credentials: Credentials::default(),
             limits: Limits::new(config.rate_limit),
             counters: Counters::new(config.sampling),
+            tickets: Tickets::default(),
             answers,
             stale: AtomicBool::new(false),
             seen: Mutex::default(),

@@ -127,6 +127,23 @@ const STEPS: &[&str] = &[
     "ALTER TABLE features ADD COLUMN is_integer INTEGER NOT NULL DEFAULT 0;",
     // 5: properties of features.
     "ALTER TABLE features ADD COLUMN properties TEXT NOT NULL DEFAULT '{}';",
+    // 6: branding: how the pages of a site look.
+    "-- How the pages of a site look: what differs from how they look everywhere.
+    CREATE TABLE branding (
+        site_id    INTEGER PRIMARY KEY REFERENCES sites (id) ON DELETE CASCADE,
+        settings   TEXT    NOT NULL, -- JSON
+        updated_at INTEGER NOT NULL
+    ) STRICT;
+    
+    -- The logo and the icon of a site. `version` is the beginning of the SHA-256 of `data`.
+    CREATE TABLE branding_images (
+        site_id      INTEGER NOT NULL REFERENCES sites (id) ON DELETE CASCADE,
+        kind         TEXT    NOT NULL CHECK (kind IN ('logo', 'favicon')),
+        version      TEXT    NOT NULL,
+        content_type TEXT    NOT NULL,
+        data         BLOB    NOT NULL,
+        PRIMARY KEY (site_id, kind)
+    ) STRICT;",
 ];
 
 /// The version that this program writes.

@@ -27,7 +27,7 @@ pub struct PendingEdit {
 pub struct OpenForm(pub Typed);
 
 /// Whether the browser says that another site sent this.
-fn is_foreign(req: &HttpRequest) -> bool {
+pub fn is_foreign(req: &HttpRequest) -> bool {
     if let Some(site) = req.headers().get("sec-fetch-site").and_then(|value| value.to_str().ok()) {
         return !matches!(site, "same-origin" | "none");
     }

@@ -20,6 +20,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("rules", "Rules and conditions", "Operators, groups, segments, rollouts and splits."),
     ("integrate", "Connect a program", "JavaScript, React, Node, Python and curl, ready to copy."),
     ("featurehub", "FeatureHub", "Its SDKs work here as they are: keys, set-up, differences."),
+    ("openfeature", "OpenFeature", "The standard SDKs in ten languages, ready to copy."),
     ("git", "Flags in git", "Export, import, dry run."),
     ("running", "Running the server", "Options, health, what happens when the disk is full."),
 ];
@@ -104,6 +105,7 @@ pub async fn show(
         "rules" => rules(),
         "integrate" => integrate(&reader),
         "featurehub" => featurehub(&reader),
+        "openfeature" => super::openfeature::page(&reader.base, &reader.feature),
         "git" => git(&reader),
         _ => running(),
     };

@@ -85,7 +85,32 @@ pub struct Place {
     pub environment: Option<Environment>,
     pub sites: Vec<Site>,
     pub environments: Vec<Environment>,
+    brand: Brand,
     counts: Counts,
+}
+
+/// How the pages of a site differ from others.
+#[derive(Default)]
+struct Brand {
+    name: Option<String>,
+    stylesheet: Option<String>,
+    logo: Option<String>,
+    icon: Option<String>,
+}
+
+impl Brand {
+    fn of(site: &Site, stored: store::branding::Stored) -> Self {
+        use store::branding::Kind;
+        let image = |kind, version: Option<String>| {
+            version.map(|version| admin::branding::image_path(site, kind, &version))
+        };
+        Self {
+            stylesheet: admin::branding::stylesheet(site, &stored.branding).map(|(path, _)| path),
+            logo: image(Kind::Logo, stored.logo),
+            icon: image(Kind::Favicon, stored.favicon),
+            name: stored.branding.company_name,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -120,6 +145,7 @@ impl Place {
             Ok(Self {
                 environments: store::environments::list(conn, site.id)?,
                 sites: store::sites::all(conn)?,
+                brand: Brand::of(&site, store::branding::find(conn, site.id)?),
                 site,
                 environment,
                 counts,
@@ -201,7 +227,7 @@ impl<'a> Page<'a> {
         let markup = html! {
             (DOCTYPE)
             html lang="en" data-theme=[(session.theme != "system").then_some(&session.theme)] {
-                (head(&title))
+                (head(&title, self.place.map(|place| &place.brand)))
                 body.is-prod[is_production].dense[session.dense] data-keys=(if session.single_keys { "on" } else { "off" }) {
                     a.skip href="#main" { "Skip to content" }
                     (self.masthead())
@@ -277,7 +303,7 @@ impl<'a> Page<'a> {
         html! {
             header.mast {
                 div.where {
-                    a.logo href="/" aria-label="featured, dashboard" { (icon("mark")) span { "featured" } }
+                    (self.logo())
                     @if let Some(place) = self.place { (self.switchers(place)) }
                     span.grow {}
                     button type="button" .finder popovertarget="palette" aria-keyshortcuts="Control+K" {
@@ -302,6 +328,20 @@ impl<'a> Page<'a> {
                     }
                 }
                 @if let Some(place) = self.place { (self.tabs(place)) }
+            }
+        }
+    }
+
+    fn logo(&self) -> Markup {
+        let brand = self.place.map(|place| &place.brand);
+        let name = brand.and_then(|brand| brand.name.as_deref()).unwrap_or("featured");
+        html! {
+            a.logo href="/" aria-label={ (name) ", dashboard" } {
+                @match brand.and_then(|brand| brand.logo.as_deref()) {
+                    Some(logo) => img src=(logo) alt="";,
+                    None => (icon("mark")),
+                }
+                span { (name) }
             }
         }
     }
@@ -417,16 +457,19 @@ pub fn role_name(role: Role) -> &'static str {
     }
 }
 
-fn head(title: &str) -> Markup {
+fn head(title: &str, brand: Option<&Brand>) -> Markup {
+    let name = brand.and_then(|brand| brand.name.as_deref()).unwrap_or("featured");
+    let icon = brand.and_then(|brand| brand.icon.as_deref()).unwrap_or_else(|| assets::path("favicon.svg"));
     html! {
         head {
             meta charset="utf-8";
             meta name="viewport" content="width=device-width, initial-scale=1";
-            title { (title) " · featured" }
+            title { (title) " · " (name) }
             meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"inlineStyleNonce":"","historyCacheSize":0,"scrollBehavior":"instant","responseHandling":[{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},{"code":"[45]..","swap":false,"error":true}]}"#;
-            link rel="icon" href=(assets::path("favicon.svg"));
+            link rel="icon" href=(icon);
             link rel="stylesheet" href=(assets::path("theme.css"));
             link rel="stylesheet" href=(assets::path("app.css"));
+            @if let Some(sheet) = brand.and_then(|brand| brand.stylesheet.as_deref()) { link rel="stylesheet" href=(sheet); }
             script src=(assets::path("htmx.js")) defer {}
             script src=(assets::path("app.js")) defer {}
         }
@@ -451,7 +494,7 @@ pub fn bare_response(status: StatusCode, title: &str, main: Markup) -> HttpRespo
         html! {
             (DOCTYPE)
             html lang="en" {
-                (head(title))
+                (head(title, None))
                 body {
                     a.skip href="#main" { "Skip to content" }
                     main #main { (main) }
@@ -470,7 +513,7 @@ pub fn door_response(status: StatusCode, title: &str, form: Markup) -> HttpRespo
         html! {
             (DOCTYPE)
             html lang="en" {
-                (head(title))
+                (head(title, None))
                 body {
                     a.skip href="#main" { "Skip to content" }
                     main #main .door { div.door { (form) } }

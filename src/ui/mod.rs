@@ -5,6 +5,7 @@ pub mod account;
 pub mod administration;
 pub mod assets;
 pub mod audit;
+pub mod branding;
 pub mod components;
 pub mod condition_form;
 pub mod dashboard;
@@ -18,6 +19,8 @@ pub mod features;
 pub mod find;
 pub mod help;
 pub mod layout;
+pub mod multipart;
+pub mod openfeature;
 pub mod qr;
 pub mod reset;
 pub mod rule_form;
@@ -67,6 +70,11 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route("/sites/{site}", post().to(sites::update))
         .route("/sites/{site}/owner", post().to(sites::transfer))
         .route("/sites/{site}/delete", post().to(sites::delete))
+        .route("/sites/{site}/branding", get().to(branding::show))
+        .route("/sites/{site}/branding", post().to(branding::post))
+        .route("/sites/{site}/branding/images", post().to(branding::images))
+        .route("/branding/preview.css", get().to(branding::preview_sheet))
+        .route("/branding/{site}/{version}/{file}", get().to(branding::serve))
         .route("/sites/{site}/document", get().to(sites::document))
         .route("/sites/{site}/environments", post().to(sites::create_environment))
         .route(env, get().to(sites::environment))

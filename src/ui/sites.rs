@@ -175,6 +175,7 @@ fn show_site(
         div.head {
             div { h1 { (site.name) } @if !site.description.is_empty() { p.lede { (site.description) } } }
             div.acts {
+                a.btn.quiet href={ (here) "/branding" } { "Branding" }
                 a.btn.quiet href={ (here) "/document" } { (icon("download")) "Export" }
                 @if may_change(signed) { a.btn.main href="#new" { (icon("plus")) "New environment" } }
             }

@@ -27,6 +27,7 @@ fn routes() -> Vec<Route> {
     };
     route("sites::list", "GET", "/api/v1/sites".into(), json!(null), 200);
     route("sites::get", "GET", shop.into(), json!(null), 200);
+    route("branding::get", "GET", format!("{shop}/branding"), json!(null), 200);
     route("environments::list", "GET", format!("{shop}/environments"), json!(null), 200);
     route("environments::get", "GET", PROD.into(), json!(null), 200);
     route("segments::list", "GET", format!("{shop}/segments"), json!(null), 200);
@@ -45,6 +46,7 @@ fn routes() -> Vec<Route> {
 
     route("sites::create", "POST", "/api/v1/sites".into(), json!({"name": "New"}), 201);
     route("sites::update", "PATCH", shop.into(), json!({"description": "x"}), 200);
+    route("branding::put", "PUT", format!("{shop}/branding"), json!({"accent": "#7a1fa2"}), 200);
     route("sites::transfer", "PUT", format!("{shop}/owner"), json!({"userId": "vera"}), 200);
     route("environments::create", "POST", format!("{shop}/environments"), json!({"name": "dev"}), 201);
     route("environments::update", "PATCH", PROD.into(), json!({"description": "x"}), 200);

@@ -13,6 +13,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 const database = await makeDatabase(binary);
 try {
   await database.importDocument('manual.yaml');
+  await database.importDocument('openfeature.yaml');
   const environment = {
     FEATURED_BIN: binary,
     FEATURED_DB_FILE: database.db,
@@ -20,6 +21,7 @@ try {
     FEATURED_SERVER_TOKEN: await database.token('shop', 'server'),
     FEATURED_MANUAL_CLIENT_TOKEN: await database.token('your-site-id', 'client'),
     FEATURED_MANUAL_SERVER_TOKEN: await database.token('your-site-id', 'server'),
+    FEATURED_OPENFEATURE_TOKEN: await database.token('openfeature', 'client'),
     FEATURED_PAT: await database.personalToken(),
   };
   const server = await serve(binary, database.db);

@@ -33,9 +33,9 @@ if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
     npm ci --no-audit --no-fund
 fi
 
-tests="packaging feature-config stream restart node-service featurehub featurehub-evaluation"
+tests="packaging feature-config stream restart node-service featurehub featurehub-evaluation openfeature-server"
 if [ -x "$CHROMIUM" ]; then
-    tests="$tests browser react pages featurehub-browser"
+    tests="$tests browser react pages featurehub-browser branding openfeature-browser"
 else
     missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React and admin UI suites"
 fi
@@ -52,7 +52,24 @@ else
         .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
         cp requirements.txt .venv/requirements.txt # last: the mark of a finished installation
     fi
-    set -- "$@" ".venv/bin/python -B -m unittest -v test_feature_config.py test_featurehub.py"
+    set -- "$@" ".venv/bin/python -B -m unittest -v test_feature_config.py test_featurehub.py test_openfeature.py"
+fi
+
+# OpenFeature's SDKs in the languages that are compiled.
+if command -v go >/dev/null; then
+    set -- "$@" "go -C openfeature-go test -count=1 ./..."
+else
+    missing "Go" "OpenFeature's Go SDK"
+fi
+if command -v mvn >/dev/null && command -v javac >/dev/null; then
+    set -- "$@" "mvn -q -B -f openfeature-java/pom.xml test"
+else
+    missing "Java (maven and openjdk-17-jdk-headless)" "OpenFeature's Java SDK"
+fi
+if command -v cargo >/dev/null; then
+    set -- "$@" "cargo test --quiet --locked --manifest-path openfeature-rust/Cargo.toml"
+else
+    missing "Cargo" "OpenFeature's Rust SDK"
 fi
 
 exec node run.mjs "$@"

@@ -163,7 +163,16 @@ async fn every_operation_takes_its_example_and_answers_as_described() {
     for id in ["getEnvironment", "updateEnvironment", "deleteEnvironment"] {
         tour.visit(id, None).await;
     }
-    for id in ["listSites", "createSite", "getSite", "updateSite", "transferSite", "deleteSite"] {
+    for id in [
+        "listSites",
+        "createSite",
+        "getSite",
+        "updateSite",
+        "transferSite",
+        "getBranding",
+        "putBranding",
+        "deleteSite",
+    ] {
         tour.visit(id, None).await;
     }
     for id in ["healthz", "readyz", "metrics", "getDescription"] {
@@ -185,6 +194,7 @@ async fn what_was_read_can_be_sent_back() {
     let mut tour = Tour::new(&document).await;
     for (read, change) in [
         ("getSite", "updateSite"),
+        ("getBranding", "putBranding"),
         ("getEnvironment", "updateEnvironment"),
         ("getSegment", "updateSegment"),
         ("getFeature", "updateFeature"),

@@ -157,6 +157,11 @@ pub fn routes(cfg: &mut ServiceConfig) {
                 .route(patch().to(admin::sites::update))
                 .route(delete().to(admin::sites::delete)),
         )
+        .service(
+            resource(&format!("{site}/branding"))
+                .route(get().to(admin::branding::get))
+                .route(put().to(admin::branding::put)),
+        )
         .service(resource(&format!("{site}/owner")).route(put().to(admin::sites::transfer)))
         .service(resource(&format!("{site}/export")).route(get().to(admin::documents::export)))
         .service(

@@ -89,6 +89,8 @@ use crate::error::{Error, Result};
     admin::sites::update,
     admin::sites::delete,
     admin::sites::transfer,
+    admin::branding::get,
+    admin::branding::put,
     admin::documents::export,
     admin::documents::import,
     serve,

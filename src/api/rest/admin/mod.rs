@@ -2,6 +2,7 @@
 //! finds out who calls, calls one function of [`crate::admin`], and shows the result.
 
 pub mod compatibility;
+pub mod branding;
 pub mod documents;
 pub mod environments;
 pub mod features;

@@ -1,0 +1,237 @@
+//! How the pages of a site look: set, checked, served, and kept to that site.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use actix_web::test::TestRequest;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use featured::admin;
+use featured::app::Actor as Author;
+use featured::engine::permission::Role;
+use serde_json::{Value, json};
+
+use crate::browser::{Browser, Server, between};
+use crate::support::TestApp;
+
+const PATH: &str = "/api/v1/sites/shop/branding";
+const GIF: &[u8] = b"GIF89a\x01\0\x01\0\0\0\0;";
+const SVG: &[u8] = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>";
+
+fn data_url(content_type: &str, bytes: &[u8]) -> String {
+    format!("data:{content_type};base64,{}", STANDARD.encode(bytes))
+}
+
+#[actix_web::test]
+async fn a_site_without_branding_has_the_usual_values_and_nothing_to_warn_of() {
+    let app = TestApp::new().await;
+    let branding = app.viewer().get(PATH).await.expect(200).body;
+    assert_eq!((&branding["accent"], &branding["logoUrl"]), (&json!("#0b6e52"), &Value::Null));
+    assert_eq!(branding["contrastWarnings"], json!([]));
+}
+
+#[actix_web::test]
+async fn what_is_put_is_in_effect_and_what_is_left_out_is_usual_again() {
+    let app = TestApp::new().await;
+    let body = json!({"companyName": " Blå Butik ", "bodyFont": "Georgia, serif", "accent": "#7A1FA2", "textMuted": "#aaaaaa"});
+    let put = app.editor().put(PATH, body).await.expect(200).body;
+    assert_eq!(put["companyName"], "Blå Butik");
+    assert_eq!((&put["accent"], &put["bodyFont"]), (&json!("#7a1fa2"), &json!("\"Georgia\", serif")));
+    let warning = &put["contrastWarnings"][1];
+    assert_eq!(
+        (&warning["text"], &warning["background"]),
+        (&json!("textMuted"), &json!("backgroundSecondary"))
+    );
+    assert_eq!(warning["ratio"], 2.32);
+    assert_eq!(app.viewer().get(PATH).await.expect(200).body, put);
+    assert_eq!(app.changes().last().map(|change| change.what()), Some("branding updated".to_owned()));
+    let again = app.editor().put(PATH, put.clone()).await.expect(200).body;
+    assert_eq!(again, put, "what was read can be sent back");
+    let better = json!({"textMuted": warning["suggested"]});
+    let better = app.editor().put(PATH, better).await.expect(200).body;
+    assert_eq!((&better["contrastWarnings"], &better["accent"]), (&json!([]), &json!("#0b6e52")));
+}
+
+#[actix_web::test]
+async fn every_problem_is_named() {
+    let app = TestApp::new().await;
+    let body = json!({
+        "companyName": "x".repeat(61), "headingFont": "a;b", "accent": "red", "error": 5,
+        "logoUrl": data_url("image/gif", SVG), "faviconUrl": "data:nothing",
+    });
+    let reply = app.editor().put(PATH, body).await;
+    reply.refused(422, "invalid");
+    let mut fields = reply.fields();
+    fields.sort_unstable();
+    assert_eq!(fields, ["accent", "companyName", "error", "faviconUrl", "headingFont", "logoUrl"]);
+    app.editor().put(PATH, json!({"colour": 1})).await.refused(400, "unknown_field");
+    app.viewer().put(PATH, json!({})).await.refused(403, "forbidden");
+    app.editor().put("/api/v1/sites/gone/branding", json!({})).await.refused(404, "not_found");
+}
+
+#[actix_web::test]
+async fn an_image_is_told_by_its_content_kept_here_and_served_inert() {
+    let app = TestApp::new().await;
+    let put = async |body: Value| app.editor().put(PATH, body).await;
+    let made = put(json!({"logoUrl": data_url("text/html", GIF)})).await.expect(200).body;
+    let logo = made["logoUrl"].as_str().expect("a path").to_owned();
+    let reply = app.anonymous().get(&logo).await;
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some("image/gif")));
+    assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    assert!(reply.header("content-security-policy").is_some_and(|policy| policy.contains("sandbox")));
+    assert!(reply.header("cache-control").is_some_and(|cache| cache.contains("immutable")));
+    assert_eq!(put(json!({"logoUrl": logo})).await.expect(200).body["logoUrl"], made["logoUrl"], "kept");
+    put(json!({"logoUrl": "/branding/x/y/logo"})).await.refused(422, "invalid");
+    put(json!({"logoUrl": "https://localhost/logo.png"})).await.refused(422, "invalid");
+    let mut large = GIF.to_vec();
+    large.resize((256 << 10) + 1, 0);
+    put(json!({"logoUrl": data_url("image/gif", &large)})).await.refused(422, "invalid");
+    assert_eq!(app.anonymous().get(&logo).await.status, 200, "a refusal changes nothing");
+    put(json!({})).await.expect(200);
+    assert_eq!(app.anonymous().get(&logo).await.status, 404);
+}
+
+/// Answers one request on loopback; gives its address.
+fn answer_once(status: &'static str, body: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut request = [0; 2048];
+        let read = stream.read(&mut request).expect("a request");
+        assert!(request[..read].starts_with(b"GET /logo"));
+        let head =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        stream.write_all(&[head.as_bytes(), body].concat()).expect("an answer");
+    });
+    format!("http://{address}/logo")
+}
+
+#[actix_web::test]
+async fn an_address_is_fetched_once_under_the_rules_of_webhooks() {
+    let app = TestApp::with(|config| {
+        config.dev = true;
+        config.webhook_allow_private = vec!["127.0.0.0/8".parse().expect("a network")];
+    })
+    .await;
+    let put = async |url: String| app.editor().put(PATH, json!({"logoUrl": url})).await;
+    let logo = put(answer_once("200 OK", GIF)).await.expect(200).body["logoUrl"].clone();
+    assert!(logo.as_str().expect("a path").starts_with("/branding/"));
+    for (status, body) in [("404 Not Found", GIF), ("200 OK", SVG), ("302 Found", GIF)] {
+        put(answer_once(status, body)).await.refused(422, "invalid");
+    }
+    let strict = TestApp::with(|config| config.dev = true).await;
+    let refused = strict.editor().put(PATH, json!({"logoUrl": "http://127.0.0.1:1/logo"})).await;
+    refused.refused(422, "invalid");
+    assert_eq!(refused.fields(), ["logoUrl"]);
+}
+
+/// A server with two sites, and an editor before it.
+async fn two_sites() -> (Server, Browser) {
+    let server = Server::new();
+    server.user("ed", Role::Editor);
+    for name in ["Shop", "Blog"] {
+        let body = json!({ "name": name }).to_string();
+        admin::sites::create(&server.app, &Author::system("test"), &body).expect("a site");
+    }
+    let browser = server.signed_in("ed").await;
+    (server, browser)
+}
+
+#[actix_web::test]
+async fn every_page_of_the_site_has_its_stylesheet_and_no_other_page_has() {
+    let (_server, mut ed) = two_sites().await;
+    ed.get("/sites/shop/branding").await;
+    let saved = ed
+        .post("/sites/shop/branding", &[("act", "save"), ("companyName", "Blå Butik"), ("accent", "#7a1fa2")])
+        .await;
+    assert_eq!((saved.status.as_u16(), saved.location.as_str()), (303, "/sites/shop/branding"));
+    let shop = ed.get("/sites/shop").await.body;
+    let sheet = format!("/branding/{}", between(&shop, "href=\"/branding/", "\""));
+    for path in [
+        "/sites/shop",
+        "/sites/shop/branding",
+        "/sites/shop/environments/prod/features",
+        "/sites/shop/environments/prod/tokens",
+    ] {
+        let page = ed.get(path).await.body;
+        assert!(page.contains(&sheet) && page.contains("Blå Butik"), "{path}");
+    }
+    for path in ["/", "/sites", "/sites/blog", "/sites/blog/environments/prod/features", "/account", "/help"]
+    {
+        let page = ed.get(path).await.body;
+        assert!(!page.contains("href=\"/branding/") && !page.contains("Blå Butik"), "{path}");
+    }
+    let css = ed.get(&sheet).await;
+    assert!(css.status == 200 && css.body.contains("--accent: light-dark(#7a1fa2, #"), "{}", css.body);
+    ed.get("/sites/shop/branding").await;
+    ed.post("/sites/shop/branding", &[("act", "save"), ("accent", "#102030")]).await;
+    assert_eq!(ed.get(&sheet).await.status, 404, "another version has another address");
+    ed.get("/sites/shop/branding").await;
+    ed.post("/sites/shop/branding", &[("act", "reset")]).await;
+    assert!(!ed.get("/sites/shop").await.body.contains("href=\"/branding/"));
+}
+
+#[actix_web::test]
+async fn a_preview_shows_what_was_typed_and_saves_nothing() {
+    let (_server, mut ed) = two_sites().await;
+    ed.get("/sites/shop/branding").await;
+    let page = ed.post("/sites/shop/branding", &[("act", "preview"), ("textMuted", "#bbbbbb")]).await.body;
+    assert!(page.contains("Hard to read") && page.contains("textMuted=%23bbbbbb"));
+    let preview = between(&page, "href=\"/branding/preview.css", "\"").replace("&amp;", "&");
+    let css = ed.get(&format!("/branding/preview.css{preview}")).await.body;
+    assert!(css.starts_with(".brand-preview {") && css.contains("--text-3: light-dark(#bbbbbb, #"), "{css}");
+    assert!(!ed.get("/sites/shop/branding").await.body.contains("Hard to read"));
+    let wrong = ed.post("/sites/shop/branding", &[("act", "save"), ("bodyFont", "a{b")]).await;
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.body.contains("must be names of fonts"));
+}
+
+/// Posts the form of the images as a browser does.
+async fn upload(browser: &mut Browser, csrf: &str, fields: &[(&str, &[u8])]) -> u16 {
+    let mut body = Vec::new();
+    for (name, bytes) in [&[("csrf", csrf.as_bytes())], fields].concat() {
+        body.extend_from_slice(
+            format!("--b0und\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n")
+                .as_bytes(),
+        );
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--b0und--\r\n");
+    let request = TestRequest::post()
+        .uri("/sites/shop/branding/images")
+        .insert_header(("content-type", "multipart/form-data; boundary=b0und"))
+        .set_payload(body);
+    browser.send(request).await.status.as_u16()
+}
+
+#[actix_web::test]
+async fn images_are_uploaded_replaced_and_removed_with_the_form() {
+    let (server, mut ed) = two_sites().await;
+    ed.get("/sites/shop/branding").await;
+    let csrf = ed.csrf.clone();
+    let images = || server.number("SELECT count(*) FROM branding_images");
+    assert_eq!(upload(&mut ed, "wrong", &[("logo", GIF)]).await, 303, "back to the page");
+    assert_eq!(images(), 0);
+    assert_eq!(
+        upload(&mut ed, &csrf, &[("logo", GIF), ("favicon", b"GIF87a\x02\0\x02\0\0\0\0;")]).await,
+        303
+    );
+    assert_eq!(images(), 2);
+    let page = ed.get("/sites/shop").await.body;
+    assert!(
+        page.contains("/logo\" alt=\"\"")
+            && between(&page, "rel=\"icon\" href=\"", "\"").ends_with("/favicon")
+    );
+    assert_eq!(upload(&mut ed, &csrf, &[("logo", SVG), ("favicon", b"")]).await, 422);
+    assert_eq!(upload(&mut ed, &csrf, &[("logo", b""), ("logoRemove", b"on"), ("favicon", b"")]).await, 303);
+    assert_eq!(images(), 1, "the other one stays");
+    server.user("vi", Role::Viewer);
+    let mut vi = server.signed_in("vi").await;
+    vi.get("/account").await;
+    let csrf = vi.csrf.clone();
+    assert_eq!(upload(&mut vi, &csrf, &[("logo", GIF)]).await, 403);
+    admin::sites::delete(&server.app, &Author::system("test"), "shop").expect("gone");
+    assert_eq!(images(), 0);
+}

@@ -1,0 +1,115 @@
+// A site's colours in Chromium: on its own pages and on no other's, in light and in dark, and in the live preview.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { makeDatabase, serve } from './support/server.mjs';
+
+const password = 'a quiet harbour';
+let database, server, browser, state;
+
+before(async () => {
+  database = await makeDatabase(process.env.FEATURED_BIN);
+  await database.importDocument('manual.yaml');
+  await database.featured(['user', 'add', 'ed', '--email', 'ed@shop.example', '--role', 'editor', '--password-stdin'], password);
+  server = await serve(process.env.FEATURED_BIN, database.db);
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
+  });
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(`${server.url}/signin`);
+  await page.fill('#username', 'ed');
+  await page.fill('#password', password);
+  await page.click('button.main');
+  await page.waitForURL(`${server.url}/`);
+  state = await context.storageState();
+  await context.close();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await database?.remove();
+});
+
+async function open(t, colorScheme) {
+  const context = await browser.newContext({ storageState: state, colorScheme });
+  t.after(() => context.close());
+  const page = await context.newPage();
+  page.complaints = [];
+  page.on('pageerror', (error) => page.complaints.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && page.complaints.push(message.text()));
+  return page;
+}
+
+/** What a page is painted in: paper, ink, the main button. */
+const colours = (page) =>
+  page.evaluate(() => {
+    const style = (selector) => getComputedStyle(document.querySelector(selector));
+    return { paper: style('html').backgroundColor, ink: style('html').color, button: style('.btn.main').backgroundColor };
+  });
+
+const choose = (page, name, value) =>
+  page.$eval(`#${name}`, (input, chosen) => {
+    input.value = chosen;
+    input.dispatchEvent(new Event('input', { bubbles: true }));
+  }, value);
+
+const luminance = (rgb) => {
+  const [r, g, b] = rgb.match(/\d+/g).map((part) => part / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const contrast = (a, b) => {
+  const [light, dark] = [luminance(a), luminance(b)].sort((x, y) => y - x);
+  return (light + 0.05) / (dark + 0.05);
+};
+
+test('colours are seen on the pages of their site and on no other, light and dark', async (t) => {
+  const before = {};
+  for (const theme of ['light', 'dark']) {
+    const page = await open(t, theme);
+    await page.goto(`${server.url}/sites/your-site-id/branding`);
+    before[theme] = await colours(page);
+  }
+  const page = await open(t, 'light');
+  await page.goto(`${server.url}/sites/shop/branding`);
+  await page.fill('#companyName', 'Blå Butik');
+  await choose(page, 'primary', '#7a1fa2');
+  await choose(page, 'backgroundPrimary', '#fff4e0');
+  await page.click('button[value=save]');
+  await page.waitForSelector('.toast');
+  assert.equal(await page.textContent('.logo span'), 'Blå Butik');
+  assert.deepEqual(await colours(page), { ...before.light, paper: 'rgb(255, 244, 224)', button: 'rgb(122, 31, 162)' });
+  assert.deepEqual(page.complaints, []);
+
+  for (const theme of ['light', 'dark']) {
+    const other = await open(t, theme);
+    await other.goto(`${server.url}/sites/your-site-id/branding`);
+    assert.deepEqual(await colours(other), before[theme], `another site, ${theme}`);
+    await other.goto(`${server.url}/sites/shop/environments/prod/features`);
+    const { paper, ink } = await colours(other);
+    assert.notEqual(paper, before[theme].paper, `this site, ${theme}`);
+    assert.ok(contrast(paper, ink) >= 4.5, `${theme}: ${ink} on ${paper}`);
+    if (theme === 'dark') assert.ok(luminance(paper) < 0.05, `dark paper is dark: ${paper}`);
+    await other.goto(server.url);
+    assert.equal(await other.evaluate(() => getComputedStyle(document.documentElement).backgroundColor), before[theme].paper);
+    assert.deepEqual(other.complaints, []);
+  }
+});
+
+test('the preview follows what is typed, warns and suggests, before anything is saved', async (t) => {
+  const page = await open(t, 'light');
+  await page.goto(`${server.url}/sites/your-site-id/branding`);
+  const muted = (theme) =>
+    page.$eval(`.brand-preview[data-theme=${theme}] p .m3`, (element) => getComputedStyle(element).color);
+  const was = await muted('light');
+  await choose(page, 'textMuted', '#bbbbbb');
+  await page.waitForSelector('#preview .banner.warn li');
+  assert.match(await page.textContent('#preview'), /Muted text on Page: 1\.\d\d to 1\. Try #[0-9a-f]{6}\./);
+  await page.waitForFunction(
+    () => getComputedStyle(document.querySelector('.brand-preview[data-theme=light] p .m3')).color === 'rgb(187, 187, 187)');
+  assert.notEqual(was, 'rgb(187, 187, 187)');
+  await page.reload();
+  assert.equal(await muted('light'), was);
+  assert.deepEqual(page.complaints, []);
+});
