@@ -35,6 +35,8 @@ pub mod options;
 pub mod routes;
 /// Listening, and ending well.
 pub mod server;
+/// What can be said of samples, pure.
+pub mod statistics;
 /// The database.
 pub mod store;
 /// The doors for people.

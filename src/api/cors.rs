@@ -26,7 +26,8 @@ enum Reach {
 
 fn reach(path: &str) -> Reach {
     match path {
-        "/api/v1/evaluate" | "/api/v1/evaluate/batch" | "/api/v1/analytics/evaluations" => {
+        "/api/v1/evaluate" | "/api/v1/evaluate/batch" | "/api/v1/analytics/evaluations"
+        | "/api/v1/analytics/events" => {
             Reach::Client("POST")
         }
         "/api/v1/openapi.json" => Reach::Client("GET"),

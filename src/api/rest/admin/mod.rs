@@ -1,6 +1,7 @@
 //! The admin routes: sites, environments, features with rules and variants, segments, tokens, documents. Each
 //! finds out who calls, calls one function of [`crate::admin`], and shows the result.
 
+pub mod analytics;
 pub mod documents;
 pub mod environments;
 pub mod features;
