@@ -68,7 +68,10 @@ async fn a_range_has_its_evaluations_and_different_users() {
     assert_eq!(of(&one), (json!(3), json!(2)), "times stand for their days");
     let usual = ask(&app, &format!("daily?{SHOP}")).await;
     let usual = usual["items"].as_array().expect("days");
-    assert_eq!((usual.len(), &usual[0]["day"], &usual[29]["evaluations"]), (30, &json!("2026-02-02"), &json!(3)));
+    assert_eq!(
+        (usual.len(), &usual[0]["day"], &usual[29]["evaluations"]),
+        (30, &json!("2026-02-02"), &json!(3))
+    );
 }
 
 #[actix_web::test]
@@ -140,7 +143,8 @@ async fn figures_come_as_files_too() {
     }
     app.run_jobs();
     let get = async |what: &str| {
-        let reply = app.viewer().get(&format!("/api/v1/analytics/{what}&{SHOP}&from=2026-03-01")).await.expect(200);
+        let reply =
+            app.viewer().get(&format!("/api/v1/analytics/{what}&{SHOP}&from=2026-03-01")).await.expect(200);
         assert_eq!(reply.header("content-type"), Some("text/csv; charset=utf-8"));
         assert!(reply.header("content-disposition").expect("a name").ends_with(".csv\""));
         reply.text
@@ -150,7 +154,11 @@ async fn figures_come_as_files_too() {
         get("contexts?format=csv").await,
         "field,value,count\r\ncountry,\"'=HYPERLINK(\"\"x\"\")\",1\r\ncountry,SE,1\r\n"
     );
-    assert!(get("rules?format=csv").await.starts_with("feature,ruleId,rule,priority,variant,value,evaluations\r\na,"));
+    assert!(
+        get("rules?format=csv")
+            .await
+            .starts_with("feature,ruleId,rule,priority,variant,value,evaluations\r\na,")
+    );
     assert!(get("variants?feature=a&format=csv").await.starts_with("variant,people,"));
 }
 
@@ -216,7 +224,8 @@ async fn no_user_and_no_excluded_field_is_kept() {
         assert!(!stands_in_files(&app, secret), "{secret} stands in a file");
     }
     let contexts = ask(&app, &format!("contexts?{SHOP}")).await;
-    let fields: Vec<_> = contexts["items"].as_array().expect("fields").iter().map(|it| &it["field"]).collect();
+    let fields: Vec<_> =
+        contexts["items"].as_array().expect("fields").iter().map(|it| &it["field"]).collect();
     assert_eq!(fields, ["country", "tags"]);
 
     // Excluded later: what was counted of it goes.
@@ -224,7 +233,8 @@ async fn no_user_and_no_excluded_field_is_kept() {
     let other = json!({"userId": "u", "country": "zz-third", "nick": "zz-nick"});
     app.sdk().post(EVALUATE, json!({"context": other})).await.expect(200);
     let contexts = ask(&app, &format!("contexts?{SHOP}")).await;
-    let fields: Vec<_> = contexts["items"].as_array().expect("fields").iter().map(|it| &it["field"]).collect();
+    let fields: Vec<_> =
+        contexts["items"].as_array().expect("fields").iter().map(|it| &it["field"]).collect();
     assert_eq!(fields, ["nick", "tags"]);
     assert!(!stands_in_files(&app, "zz-third"));
 }
@@ -246,7 +256,8 @@ async fn settings_are_checked_and_a_change_is_in_the_audit_trail() {
     assert_eq!(app.viewer().get(SETTINGS).await.expect(200).body, after);
     let summaries: Vec<String> = {
         let conn = app.app.store.read().expect("a connection");
-        let mut statement = conn.prepare("SELECT summary FROM changes ORDER BY number DESC LIMIT 1").expect("SQL");
+        let mut statement =
+            conn.prepare("SELECT summary FROM changes ORDER BY number DESC LIMIT 1").expect("SQL");
         statement.query_map([], |row| row.get(0)).expect("rows").map(|row| row.expect("a row")).collect()
     };
     assert_eq!(summaries, ["analytics settings of shop updated"]);
@@ -263,7 +274,8 @@ async fn variants_are_compared_by_what_people_did_afterwards() {
     app.pass(Duration::from_secs(1));
     let mut given = [0_u64; 2];
     let mut bought = [0_u64; 2];
-    let events = TestApp::bearer(&app, &app.token(json!({"description": "e", "kind": "server", "rateLimit": 0})));
+    let events =
+        TestApp::bearer(&app, &app.token(json!({"description": "e", "kind": "server", "rateLimit": 0})));
     for (at, result) in answers["results"].as_array().expect("results").iter().enumerate() {
         let arm = usize::from(result["features"]["button"]["variant"] == "new");
         given[arm] += 1;
@@ -277,18 +289,29 @@ async fn variants_are_compared_by_what_people_did_afterwards() {
     // Somebody who never was in the test.
     events.post(EVENTS, json!({"event": "purchase", "userId": "stranger"})).await.expect(202);
     let found = ask(&app, &format!("variants?{SHOP}&feature=button")).await;
-    assert_eq!((&found["event"], &found["events"], &found["mixed"]), (&json!("purchase"), &json!(["purchase"]), &json!(0)));
+    assert_eq!(
+        (&found["event"], &found["events"], &found["mixed"]),
+        (&json!("purchase"), &json!(["purchase"]), &json!(0))
+    );
     assert_eq!(found["sampled"], 1.0);
     let variants = found["variants"].as_array().expect("variants");
     for (at, name) in ["control", "new"].into_iter().enumerate() {
         let variant = &variants[at];
         assert_eq!(variant["variant"], name);
-        assert_eq!((&variant["people"], &variant["converted"]), (&json!(given[at]), &json!(bought[at])), "{variant}");
+        assert_eq!(
+            (&variant["people"], &variant["converted"]),
+            (&json!(given[at]), &json!(bought[at])),
+            "{variant}"
+        );
         assert_eq!(variant["value"], 2.5 * bought[at] as f64);
         assert_eq!((&variant["expected"], &variant["control"]), (&json!(0.5), &json!(at == 0)));
     }
     let comparison = &variants[1]["comparison"];
-    assert_eq!((&comparison["enough"], &comparison["significant"]), (&json!(true), &json!(true)), "{comparison}");
+    assert_eq!(
+        (&comparison["enough"], &comparison["significant"]),
+        (&json!(true), &json!(true)),
+        "{comparison}"
+    );
     assert!(comparison["pValue"].as_f64().expect("p") < 0.05);
     assert!(comparison["interval"][0].as_f64().expect("low") > 0.0);
     assert_eq!(found["sampleRatio"]["mismatch"], false, "{found}");
@@ -307,16 +330,17 @@ async fn variants_are_compared_by_what_people_did_afterwards() {
 async fn a_split_that_is_off_is_called_a_mismatch_and_who_saw_both_is_left_out() {
     let app = TestApp::new().await;
     let rule = app.feature(halves("button")).await["rules"][0]["id"].as_str().expect("an id").to_owned();
-    let report = |user: String, variant: &str| {
-        json!({"featureKey": "button", "value": "A", "ruleId": rule, "variant": variant, "userId": user})
-    };
+    let report = |user: String, variant: &str| json!({"featureKey": "button", "value": "A", "ruleId": rule, "variant": variant, "userId": user});
     let mut reports: Vec<Value> = (0..300).map(|at| report(format!("c{at}"), "control")).collect();
     reports.extend((0..200).map(|at| report(format!("n{at}"), "new")));
     reports.extend((0..7).map(|at| report(format!("n{at}"), "control")));
     app.sdk().post("/api/v1/analytics/evaluations", json!({"evaluations": reports})).await.expect(202);
     let found = ask(&app, &format!("variants?{SHOP}&feature=button")).await;
     assert_eq!((&found["mixed"], &found["event"]), (&json!(7), &json!(null)));
-    assert_eq!((&found["variants"][0]["people"], &found["variants"][1]["people"]), (&json!(300), &json!(193)));
+    assert_eq!(
+        (&found["variants"][0]["people"], &found["variants"][1]["people"]),
+        (&json!(300), &json!(193))
+    );
     assert_eq!(found["sampleRatio"]["mismatch"], true, "{found}");
     assert_eq!(found["variants"][1]["comparison"]["pValue"], json!(null), "nothing happened yet");
 }
@@ -331,8 +355,15 @@ async fn what_is_older_than_the_retention_goes() {
     app.sdk().post(EVALUATE, person.clone()).await.expect(200);
     app.sdk().post(EVENTS, json!({"event": "e", "userId": "u"})).await.expect(202);
     app.run_jobs();
-    let tables =
-        ["evaluation_counts", "audiences", "field_counts", "exposures", "conversions", "feature_uses", "comparison_limits"];
+    let tables = [
+        "evaluation_counts",
+        "audiences",
+        "field_counts",
+        "exposures",
+        "conversions",
+        "feature_uses",
+        "comparison_limits",
+    ];
     let rows = |app: &TestApp| -> Vec<(&str, u64)> {
         let conn = app.app.store.read().expect("a connection");
         let count = |table: &str| {
@@ -359,7 +390,14 @@ async fn stale(app: &TestApp) -> Vec<String> {
     let items = body["items"].as_array().expect("features").clone();
     items
         .iter()
-        .map(|it| format!("{} {} {}", it["feature"].as_str().expect("a key"), it["reason"].as_str().expect("a reason"), it["days"]))
+        .map(|it| {
+            format!(
+                "{} {} {}",
+                it["feature"].as_str().expect("a key"),
+                it["reason"].as_str().expect("a reason"),
+                it["days"]
+            )
+        })
         .collect()
 }
 
@@ -413,7 +451,8 @@ async fn more_people_than_are_kept_are_compared_by_a_part_of_them() {
     let service = app.bearer(&app.token(json!({"description": "s", "kind": "server", "rateLimit": 0})));
     for chunk in 0..60 {
         let report = |at: u32| {
-            let (variant, user) = (if at % 2 == 0 { "control" } else { "new" }, format!("u{chunk}-{at}"));
+            let (variant, user) =
+                (if at.is_multiple_of(2) { "control" } else { "new" }, format!("u{chunk}-{at}"));
             json!({"featureKey": "button", "value": "A", "ruleId": rule, "variant": variant, "userId": user})
         };
         let reports: Vec<Value> = (0..1000).map(report).collect();
@@ -452,8 +491,12 @@ async fn a_million_evaluations_are_counted_exactly() {
     let people = summary["uniqueUsers"].as_f64().expect("a number");
     assert!((people - 5000.0).abs() < 5000.0 * 0.05, "{people}");
     let rules = ask(&app, &format!("rules?{SHOP}")).await;
-    let counts: Vec<u64> =
-        rules["items"].as_array().expect("rules").iter().map(|it| it["evaluations"].as_u64().expect("a count")).collect();
+    let counts: Vec<u64> = rules["items"]
+        .as_array()
+        .expect("rules")
+        .iter()
+        .map(|it| it["evaluations"].as_u64().expect("a count"))
+        .collect();
     assert_eq!(counts, [[37_500_u64; 20], [12_500; 20]].concat());
     let contexts = ask(&app, &format!("contexts?{SHOP}")).await;
     assert_eq!(contexts["items"][0]["values"][0], json!({"value": "NO", "count": 37_500, "share": 0.75}));

@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn what_is_compressed_already_is_sent_as_it_is_and_unpacked_for_others() {
-        static LA: LazyLock<Vec<u8>> = LazyLock::new(|| gzip("la ".repeat(1000).as_bytes()).expect("compressed"));
+        static LA: LazyLock<Vec<u8>> =
+            LazyLock::new(|| gzip("la ".repeat(1000).as_bytes()).expect("compressed"));
         let packed = Packed::from_gzip("text/plain", &LA);
         assert_eq!(ask(&packed, &[]).3, 3000);
         let (_, encoding, _, length) = ask(&packed, &[("accept-encoding", "gzip")]);

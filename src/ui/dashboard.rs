@@ -140,8 +140,10 @@ fn stale_features<'s>(
 ) -> crate::error::Result<Vec<(&'s Site, &'s Environment, Stale)>> {
     let mut found = Vec::new();
     app.read(|conn| {
-        for (site, environment) in sites.iter().flat_map(|(site, all)| all.iter().map(move |one| (site, one))) {
-            let small = app.live.environment(environment.id).is_some_and(|live| live.snapshot().len() <= LARGE);
+        for (site, environment) in sites.iter().flat_map(|(site, all)| all.iter().map(move |one| (site, one)))
+        {
+            let small =
+                app.live.environment(environment.id).is_some_and(|live| live.snapshot().len() <= LARGE);
             if small {
                 let stale = stale::list(app, conn, site.id, environment.id)?;
                 found.extend(stale.into_iter().map(|feature| (site, environment, feature)));

@@ -54,7 +54,13 @@ fn routes() -> Vec<Route> {
     route("analytics::stale", "GET", "/api/v1/analytics/stale?site=shop&env=prod".into(), json!(null), 200);
     route("analytics::get_settings", "GET", format!("{shop}/analytics"), json!(null), 200);
 
-    route("analytics::update_settings", "PATCH", format!("{shop}/analytics"), json!({"staleUnaskedDays": 7}), 200);
+    route(
+        "analytics::update_settings",
+        "PATCH",
+        format!("{shop}/analytics"),
+        json!({"staleUnaskedDays": 7}),
+        200,
+    );
     route("sites::create", "POST", "/api/v1/sites".into(), json!({"name": "New"}), 201);
     route("sites::update", "PATCH", shop.into(), json!({"description": "x"}), 200);
     route("sites::transfer", "PUT", format!("{shop}/owner"), json!({"userId": "vera"}), 200);

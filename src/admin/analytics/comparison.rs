@@ -121,14 +121,15 @@ fn expected(definition: &Definition, arms: &Arms) -> Vec<(String, f64, u64)> {
         let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
         let of_rule = || arms.arms.iter().filter(|arm| arm.rule == rule);
         let people: u64 = of_rule().map(|arm| arm.people).sum();
-        let mut note = |variant: &str, wanted: f64, had: u64| {
-            match found.iter_mut().find(|(have, ..)| have == variant) {
-                Some((_, sum, count)) => {
-                    *sum += wanted;
-                    *count += had;
-                }
-                None => found.push((variant.to_owned(), wanted, had)),
+        let mut note = |variant: &str, wanted: f64, had: u64| match found
+            .iter_mut()
+            .find(|(have, ..)| have == variant)
+        {
+            Some((_, sum, count)) => {
+                *sum += wanted;
+                *count += had;
             }
+            None => found.push((variant.to_owned(), wanted, had)),
         };
         for (variant, weight) in &weights {
             note(variant, people as f64 * weight / total.max(1.0), 0);

@@ -96,7 +96,11 @@ pub fn update(app: &App, actor: &Actor, site: &str, body: &str) -> Result<Settin
             };
             let unchanged_days = days("staleUnchangedDays", before.unchanged_days);
             let unasked_days = days("staleUnaskedDays", before.unasked_days);
-            Some(Settings { excluded: excluded?, unchanged_days: unchanged_days?, unasked_days: unasked_days? })
+            Some(Settings {
+                excluded: excluded?,
+                unchanged_days: unchanged_days?,
+                unasked_days: unasked_days?,
+            })
         })?;
         if after == before {
             return Ok(Written::nothing(after));

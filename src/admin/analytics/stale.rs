@@ -112,8 +112,7 @@ fn is_settled(feature: &Feature) -> bool {
     let definition = feature.definition();
     definition.enabled
         && definition.rules.iter().filter(|rule| rule.enabled).all(|rule| {
-            let everybody =
-                rule.rollout.as_ref().is_none_or(|rollout| rollout.percentage == Percent::FULL);
+            let everybody = rule.rollout.as_ref().is_none_or(|rollout| rollout.percentage == Percent::FULL);
             let one = match &rule.outcome {
                 Outcome::Value(_) => true,
                 Outcome::Split(arms) => arms.iter().filter(|arm| arm.weight.0 > 0).count() <= 1,
@@ -150,12 +149,7 @@ impl View {
 }
 
 /// The stale features of an environment, the longest stale first.
-pub fn list(
-    app: &App,
-    conn: &Connection,
-    site: SiteId,
-    environment: EnvironmentId,
-) -> Result<Vec<View>> {
+pub fn list(app: &App, conn: &Connection, site: SiteId, environment: EnvironmentId) -> Result<Vec<View>> {
     let uses = Uses::load(app, conn, site, environment, None)?;
     let Some(live) = app.live.environment(environment) else { return Ok(Vec::new()) };
     let now = app.now();

@@ -26,7 +26,12 @@ pub enum Name {
     Outcome(Outcome),
     Audience(Audience),
     /// A value of a context field; `None`: one of those that have no number of their own.
-    Value { audience: Audience, field: String, value: Option<String> },
+    Value {
+        /// The number of an audience.
+        audience: u32,
+        field: String,
+        value: Option<String>,
+    },
 }
 
 /// One outcome of one feature.
@@ -122,7 +127,7 @@ impl Names {
             }
             _ => false,
         };
-        let number = self.number(self.hasher.hash_one(key), same, |_| {
+        let number = self.number(self.hasher.hash_one(key), same, || {
             Name::Outcome(Outcome {
                 environment,
                 feature: feature.to_owned(),
@@ -162,42 +167,31 @@ impl Names {
     fn audience(&self, environment: EnvironmentId, feature: Option<&str>, since: Millis) -> Option<u32> {
         let key = ("audience", environment.0, feature, since);
         let same = |name: &Name| matches!(name, Name::Audience(it) if it.is(environment, feature, since));
-        self.number(self.hasher.hash_one(key), same, |_| {
+        self.number(self.hasher.hash_one(key), same, || {
             Name::Audience(Audience { environment, feature: feature.map(str::to_owned), since })
         })
     }
 
     /// The number of a value of a context field among those of an audience.
     pub fn value(&self, audience: u32, field: &str, value: &str) -> Option<u32> {
-        self.some_value(audience, field, Some(value))
-            .or_else(|| self.some_value(audience, field, None))
+        self.some_value(audience, field, Some(value)).or_else(|| self.some_value(audience, field, None))
     }
 
     fn some_value(&self, audience: u32, field: &str, value: Option<&str>) -> Option<u32> {
-        let key = ("value", audience, field, value);
-        let own = self.table.read().names.get(audience as usize).and_then(|name| match name {
-            Name::Audience(audience) => Some(audience.clone()),
-            _ => None,
-        });
-        let own = own?;
-        let same = |name: &Name| {
-            matches!(name, Name::Value { audience, field: have, value: given }
-                if *audience == own && have == field && given.as_deref() == value)
-        };
+        let hash = self.hasher.hash_one(("value", audience, field, value));
         let field_hash = value.map(|_| self.hasher.hash_one(("field", audience, field)));
-        self.limited(self.hasher.hash_one(key), field_hash, same, |_| Name::Value {
-            audience: own.clone(),
+        let same = |name: &Name| {
+            matches!(name, Name::Value { audience: of, field: have, value: given }
+                if *of == audience && have == field && given.as_deref() == value)
+        };
+        self.limited(hash, field_hash, same, || Name::Value {
+            audience,
             field: field.to_owned(),
             value: value.map(str::to_owned),
         })
     }
 
-    fn number(
-        &self,
-        hash: u64,
-        same: impl Fn(&Name) -> bool,
-        make: impl FnOnce(&Table) -> Name,
-    ) -> Option<u32> {
+    fn number(&self, hash: u64, same: impl Fn(&Name) -> bool, make: impl FnOnce() -> Name) -> Option<u32> {
         self.limited(hash, None, same, make)
     }
 
@@ -207,7 +201,7 @@ impl Names {
         hash: u64,
         field: Option<u64>,
         same: impl Fn(&Name) -> bool,
-        make: impl FnOnce(&Table) -> Name,
+        make: impl FnOnce() -> Name,
     ) -> Option<u32> {
         let find = |table: &Table| {
             let mut hash = hash;
@@ -221,7 +215,8 @@ impl Names {
         };
         let full = |table: &Table| {
             table.names.len() >= LIMIT
-                || field.is_some_and(|field| table.values.get(&field).is_some_and(|count| *count >= MAX_VALUES))
+                || field
+                    .is_some_and(|field| table.values.get(&field).is_some_and(|count| *count >= MAX_VALUES))
         };
         {
             let table = self.table.read();
@@ -239,8 +234,7 @@ impl Names {
             Err(free) => free,
         };
         let number = u32::try_from(table.names.len()).ok()?;
-        let name = make(&table);
-        table.names.push(name);
+        table.names.push(make());
         table.numbers.insert(hash, number);
         if let Some(field) = field {
             *table.values.entry(field).or_default() += 1;
@@ -248,12 +242,12 @@ impl Names {
         Some(number)
     }
 
-    /// Looks at what numbers stand for.
-    pub fn resolve(&self, numbers: impl Iterator<Item = u32>, mut told: impl FnMut(u32, &Name)) {
+    /// Looks at what numbers stand for. All names are told too, by number.
+    pub fn resolve(&self, numbers: impl Iterator<Item = u32>, mut told: impl FnMut(u32, &Name, &[Name])) {
         let table = self.table.read();
         for number in numbers {
             if let Some(name) = table.names.get(number as usize) {
-                told(number, name);
+                told(number, name, &table.names);
             }
         }
     }

@@ -209,7 +209,12 @@ fn oldest(now: Millis, retention: Duration) -> Millis {
 }
 
 /// `timestamp`, or now.
-fn read_time(object: &mut Object<'_>, now: Millis, oldest: Millis, problems: &mut Problems) -> Option<Millis> {
+fn read_time(
+    object: &mut Object<'_>,
+    now: Millis,
+    oldest: Millis,
+    problems: &mut Problems,
+) -> Option<Millis> {
     let Some(node) = object.take_value("timestamp") else { return Some(now) };
     let at = clock::parse(&node.string(problems)?).filter(|at| (oldest..now + AHEAD).contains(at));
     if at.is_none() {

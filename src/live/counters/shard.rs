@@ -100,11 +100,12 @@ impl Batch {
     /// Adds its counts, in words; each of its evaluations stands for `1 / rate`.
     pub fn write_out(self, rate: f64, pending: &mut Pending) {
         let day = clock::day(self.day * DAY);
-        self.names.resolve(self.touched.iter().copied(), |number, name| {
+        self.names.resolve(self.touched.iter().copied(), |number, name, all| {
             let times = scaled(self.counts.get(number as usize).copied().unwrap_or_default(), rate);
             match name {
                 Name::Outcome(outcome) => *pending.counts.entry(outcome.on(&day)).or_default() += times,
                 Name::Value { audience, field, value } => {
+                    let Some(Name::Audience(audience)) = all.get(*audience as usize) else { return };
                     let (audience, field, value) = (audience.clone(), field.clone(), value.clone());
                     let key = FieldValue { audience, day: day.clone(), field, value };
                     *pending.values.entry(key).or_default() += times;
@@ -113,7 +114,7 @@ impl Batch {
             }
         });
         let numbers = self.people.keys().map(|spread| gather(*spread));
-        self.names.resolve(numbers, |number, name| {
+        self.names.resolve(numbers, |number, name, _| {
             if let (Name::Audience(audience), Some(sketch)) = (name, self.people.get(&spread(number))) {
                 pending.people.entry((audience.clone(), day.clone())).or_default().merge(sketch);
             }
@@ -121,7 +122,7 @@ impl Batch {
         let mut exposures: Vec<_> = self.exposures.into_iter().collect();
         exposures.sort_unstable();
         let mut rest = exposures.iter();
-        self.names.resolve(exposures.iter().map(|((outcome, _), _)| *outcome), |_, name| {
+        self.names.resolve(exposures.iter().map(|((outcome, _), _)| *outcome), |_, name, _| {
             let Some(((_, person), at)) = rest.next() else { return };
             if let Name::Outcome(outcome) = name
                 && let (Some(rule), Some(variant)) = (&outcome.rule, &outcome.variant)
@@ -262,7 +263,10 @@ mod tests {
             }
         }
         // Five standard errors of a binomial.
-        assert!((f64::from(counted) - 60_000.0).abs() < 5.0 * (200_000.0 * 0.3 * 0.7_f64).sqrt(), "{counted}");
+        assert!(
+            (f64::from(counted) - 60_000.0).abs() < 5.0 * (200_000.0 * 0.3 * 0.7_f64).sqrt(),
+            "{counted}"
+        );
         for _ in 0..10_000 {
             told += scaled(1, rate);
         }

@@ -211,8 +211,13 @@ mod tests {
 
     #[test]
     fn a_merged_sketch_is_that_of_both() {
-        for (a, b) in [(0..10, 5..20), (0..200, 100..300), (0..10, 0..5000), (0..5000, 4000..4010), (0..5000, 2500..9000)]
-        {
+        for (a, b) in [
+            (0..10, 5..20),
+            (0..200, 100..300),
+            (0..10, 0..5000),
+            (0..5000, 4000..4010),
+            (0..5000, 2500..9000),
+        ] {
             let (mut merged, all) = (of(a.clone()), of(a.start..b.end));
             merged.merge(&of(b));
             assert_eq!(merged.count(), all.count());

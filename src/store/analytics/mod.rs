@@ -79,7 +79,8 @@ fn write_uses(
     let today = clock::day(now);
     let mut uses: HashMap<(EnvironmentId, &str), (Millis, HashSet<&str>)> = HashMap::new();
     for count in pending.counts.keys().filter(|count| there.contains(&count.environment)) {
-        let at = if count.day == today { Some(now) } else { clock::parse(&format!("{}T23:59:59Z", count.day)) };
+        let at =
+            if count.day == today { Some(now) } else { clock::parse(&format!("{}T23:59:59Z", count.day)) };
         let at = at.unwrap_or(now).min(now);
         let (last, values) = uses.entry((count.environment, &count.feature)).or_default();
         *last = at.max(*last);
@@ -278,7 +279,15 @@ fn add_conversion(conn: &Connection, conversion: &Conversion, converted: &Conver
             "INSERT INTO conversions (environment_id, event, person, day, count, last_at, total)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
-        .execute((key.0, key.1, key.2, key.3, converted.count, converted.last_at, converted.total))?;
+        .execute((
+            key.0,
+            key.1,
+            key.2,
+            key.3,
+            converted.count,
+            converted.last_at,
+            converted.total,
+        ))?;
         limit.people += 1;
         keep_limit(conn, *environment, "event", event, &mut limit)?;
     }

@@ -135,8 +135,8 @@ pub fn fields(conn: &Connection, scope: Scope<'_>, days: &Days) -> Result<Vec<Fi
 
 /// The names of successes that were reported in an environment.
 pub fn events(conn: &Connection, environment: EnvironmentId) -> Result<Vec<String>> {
-    let mut statement =
-        conn.prepare_cached("SELECT DISTINCT event FROM conversions WHERE environment_id = ?1 ORDER BY event")?;
+    let mut statement = conn
+        .prepare_cached("SELECT DISTINCT event FROM conversions WHERE environment_id = ?1 ORDER BY event")?;
     let rows = statement.query_map([environment], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -19,17 +19,23 @@ pub struct Settings {
 
 /// Fields that tend to say who somebody is.
 const PERSONAL: [&str; 12] = [
-    "userId", "user_id", "userKey", "contextKey", "email", "mail", "name", "username", "phone", "ip", "ipAddress",
+    "userId",
+    "user_id",
+    "userKey",
+    "contextKey",
+    "email",
+    "mail",
+    "name",
+    "username",
+    "phone",
+    "ip",
+    "ipAddress",
     "address",
 ];
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            excluded: PERSONAL.map(str::to_owned).into(),
-            unchanged_days: 90,
-            unasked_days: 30,
-        }
+        Self { excluded: PERSONAL.map(str::to_owned).into(), unchanged_days: 90, unasked_days: 30 }
     }
 }
 

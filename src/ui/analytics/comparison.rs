@@ -14,7 +14,8 @@ fn points(difference: f64) -> String {
 }
 
 fn verdict(difference: &VariantDifference) -> Markup {
-    let p = difference.p_value.map(|p| if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") });
+    let p =
+        difference.p_value.map(|p| if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") });
     html! {
         @match (&p, difference.enough) {
             (None, _) => span.m3 { "nothing to test yet" },

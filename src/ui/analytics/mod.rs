@@ -100,7 +100,11 @@ async fn figures(app: &Data<App>, here: &Here, asked: &Asked) -> AppResult<Figur
                 rules: admin::rules(conn, &question)?,
                 fields: admin::contexts(conn, &question)?,
                 comparison: comparison.filter(|it| !it.variants.is_empty()),
-                stale: if feature.is_none() { stale::list(&app, conn, site, environment)? } else { Vec::new() },
+                stale: if feature.is_none() {
+                    stale::list(&app, conn, site, environment)?
+                } else {
+                    Vec::new()
+                },
                 settings: store::analytics::settings(conn, site)?,
             })
         })

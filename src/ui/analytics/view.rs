@@ -39,7 +39,11 @@ fn meter(share: f64) -> Markup {
 }
 
 fn bar(share: f64, label: &str) -> Markup {
-    let part = Share { class: "f", percent: Percent((share * 1e6).round().clamp(0.0, 1e6) as u32), label: String::new() };
+    let part = Share {
+        class: "f",
+        percent: Percent((share * 1e6).round().clamp(0.0, 1e6) as u32),
+        label: String::new(),
+    };
     ruler(&[part], label, false)
 }
 
@@ -61,7 +65,14 @@ pub fn file(asked: &Asked, what: &str, here: &Here, more: &[(&str, &str)], label
     }
 }
 
-pub fn page(page: &Page<'_>, app: &App, here: &Here, asked: &Asked, figures: &Figures, typed: &Typed) -> Markup {
+pub fn page(
+    page: &Page<'_>,
+    app: &App,
+    here: &Here,
+    asked: &Asked,
+    figures: &Figures,
+    typed: &Typed,
+) -> Markup {
     let nothing = figures.summary.evaluations == 0 && figures.before.evaluations == 0;
     let kept = app.config.retention.as_secs() / (24 * 3600);
     html! {
@@ -173,8 +184,11 @@ fn trend(asked: &Asked, days: &[Day]) -> Markup {
     let step = WIDTH / (days.len().saturating_sub(1).max(1)) as f64;
     let at = |index: usize| LEFT + step * index as f64;
     let height = |value: u64| TOP + HEIGHT - HEIGHT * value as f64 / top as f64;
-    let points: Vec<String> =
-        days.iter().enumerate().map(|(index, day)| format!("{:.1} {:.1}", at(index), height(day.evaluations))).collect();
+    let points: Vec<String> = days
+        .iter()
+        .enumerate()
+        .map(|(index, day)| format!("{:.1} {:.1}", at(index), height(day.evaluations)))
+        .collect();
     let line = format!("M{}", points.join("L"));
     let base = TOP + HEIGHT;
     let area = format!("{line}L{:.1} {base}L{LEFT} {base}z", at(days.len().saturating_sub(1)));
@@ -255,19 +269,22 @@ fn rule_row(here: &Here, rule: &RuleFigures) -> Markup {
         _ => here.feature(&rule.feature),
     };
     let name = match (&rule.rule, &rule.rule_id) {
-        (Some(name), _) => html! { @if let Some(priority) = rule.priority { span.m3 { (priority) } " " } (name) },
+        (Some(name), _) => {
+            html! { @if let Some(priority) = rule.priority { span.m3 { (priority) } " " } (name) }
+        }
         (None, Some(_)) => html! { "A rule that is gone" },
         (None, None) => html! { "No rule: default, off or a Context" },
     };
-    let gave: Vec<String> = rule
-        .outcomes
-        .iter()
-        .take(3)
-        .map(|outcome| match &outcome.variant {
-            Some(variant) => variant.clone(),
-            None => value_of(&outcome.value).map_or_else(|| "a long value".into(), |value| short_value(&value)),
-        })
-        .collect();
+    let gave: Vec<String> =
+        rule.outcomes
+            .iter()
+            .take(3)
+            .map(|outcome| match &outcome.variant {
+                Some(variant) => variant.clone(),
+                None => value_of(&outcome.value)
+                    .map_or_else(|| "a long value".into(), |value| short_value(&value)),
+            })
+            .collect();
     let more = if rule.outcomes.len() > 3 { ", …" } else { "" };
     html! {
         tr {
@@ -352,7 +369,9 @@ mod tests {
 
     #[test]
     fn axes_end_at_a_round_number() {
-        for (number, end) in [(0, 1), (1, 1), (3, 5), (10, 10), (11, 20), (999, 1000), (1001, 2000), (u64::MAX, u64::MAX)] {
+        for (number, end) in
+            [(0, 1), (1, 1), (3, 5), (10, 10), (11, 20), (999, 1000), (1001, 2000), (u64::MAX, u64::MAX)]
+        {
             assert_eq!(round_up(number), end, "{number}");
         }
     }

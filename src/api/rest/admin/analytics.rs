@@ -205,7 +205,8 @@ fn text<T: ToString>(value: Option<T>) -> String {
 )]
 pub async fn summary(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
     let query = Query::only(&req, &COMMON[..5])?;
-    let (summary, _) = ask(app, &caller, &query, |_, conn, question| analytics::summary(conn, question)).await?;
+    let (summary, _) =
+        ask(app, &caller, &query, |_, conn, question| analytics::summary(conn, question)).await?;
     Ok(HttpResponse::Ok().json(summary))
 }
 
@@ -225,7 +226,8 @@ pub async fn summary(app: Data<App>, caller: Caller, req: HttpRequest) -> Result
 pub async fn daily(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
     let query = Query::only(&req, &COMMON)?;
     let as_csv = is_csv(&query)?;
-    let (_, items) = ask(app, &caller, &query, |_, conn, question| analytics::summary(conn, question)).await?;
+    let (_, items) =
+        ask(app, &caller, &query, |_, conn, question| analytics::summary(conn, question)).await?;
     if as_csv {
         let row = |day: Day| vec![day.day, day.evaluations.to_string(), day.unique_users.to_string()];
         return Ok(csv("daily", &["day", "evaluations", "uniqueUsers"], items.into_iter().map(row)));
@@ -294,7 +296,8 @@ pub async fn contexts(app: Data<App>, caller: Caller, req: HttpRequest) -> Resul
     let items = ask(app, &caller, &query, |_, conn, question| analytics::contexts(conn, question)).await?;
     if as_csv {
         let rows = items.iter().flat_map(|field| {
-            let row = |value: &str, count: u64| vec![field.field.clone(), value.to_owned(), count.to_string()];
+            let row =
+                |value: &str, count: u64| vec![field.field.clone(), value.to_owned(), count.to_string()];
             let rest = (field.other > 0).then(|| row("", field.other));
             field.values.iter().map(move |value| row(&value.value, value.count)).chain(rest)
         });
