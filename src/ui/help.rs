@@ -199,7 +199,7 @@ fn analytics(reader: &Reader) -> Markup {
             p { "Figures are written every few seconds and kept for the number of days the server was started with (90 unless told otherwise). With " code { "--sampling 0.1" } " a tenth of the evaluations is counted, chosen by chance, and scaled up; " code { "--sampling 0" } " counts nothing." }
         }
         section { h2 { "People" }
-            p { "People are told apart by userId, of which only a hash with a secret of this server is kept. Up to 256 they are counted exactly, more of them within about 1.6 %." }
+            p { "People are told apart by userId, of which only a hash with a secret of this server is kept. Up to 500 they are counted exactly, more of them within about 1.6 %." }
             p { "Of contexts, only values of fields that a rule looks at are counted, never those of the fields that the site excludes (userId, email and the like to begin with), and none that equals the user id. The list stands at the end of the Analytics page." }
         }
         section #events { h2 { "A/B tests" }

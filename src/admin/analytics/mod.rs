@@ -94,7 +94,7 @@ pub struct Summary {
     #[schema(format = Date)]
     pub to: String,
     pub evaluations: u64,
-    /// Exact up to 256, then within about 1.6 %.
+    /// Exact up to 500, then within about 1.6 %.
     pub unique_users: u64,
     /// Evaluations for each of them; 0 where no evaluation named a user.
     pub average_per_user: f64,

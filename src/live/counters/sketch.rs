@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// So many are kept as they are.
-const FEW: usize = 256;
+const FEW: usize = 500;
 /// Bits of the hash that choose the register.
 const BITS: u32 = 12;
 const REGISTERS: usize = 1 << BITS;
@@ -197,12 +197,12 @@ mod tests {
 
     #[test]
     fn few_are_counted_exactly_and_many_within_five_standard_errors() {
-        for count in [0, 1, 2, 255, 256] {
+        for count in [0, 1, 2, 499, 500] {
             let mut sketch = of(0..count);
             (0..count).for_each(|number| sketch.add(hash(number)));
             assert_eq!(sketch.count(), count);
         }
-        for count in [257_u64, 1000, 5000, 20_000, 200_000] {
+        for count in [501_u64, 1000, 5000, 20_000, 200_000] {
             let found = of(0..count).count() as f64;
             let error = (found - count as f64).abs() / count as f64;
             assert!(error < 5.0 * 1.04 / 64.0, "{count}: {found}");
