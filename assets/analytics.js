@@ -16,6 +16,7 @@ addEventListener('DOMContentLoaded', () => {
   view.className = 'chartview';
   view.append(canvas);
   box.replaceChildren(view);
+  box.classList.remove('minw'); // it fits itself to the width, and scrolls no more
   const scale = (position, title, more) => ({
     position, beginAtZero: true, border: { display: false }, ticks: { color: text, maxTicksLimit: 6, precision: 0 },
     title: { display: true, text: title, color: text }, ...more,
