@@ -123,7 +123,9 @@ const STEPS: &[&str] = &[
         user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
         step    INTEGER NOT NULL
     ) STRICT;",
-    // 4: analytics.
+    // 4: NUMBER features that take whole numbers alone.
+    "ALTER TABLE features ADD COLUMN is_integer INTEGER NOT NULL DEFAULT 0;",
+    // 5: analytics.
     "-- Distinct users a day, as a sketch (src/live/counters/sketch.rs): those who were answered one feature, or with an
     -- empty `feature` a whole environment, which concerns every feature made until `since`.
     CREATE TABLE audiences (
