@@ -37,10 +37,10 @@ pub mod routes;
 pub mod server;
 /// Serving on a Unix socket.
 pub mod socket;
-/// Numbers over UDP.
-pub mod statsd;
 /// What can be said of samples, pure.
 pub mod statistics;
+/// Numbers over UDP.
+pub mod statsd;
 /// The database.
 pub mod store;
 /// The doors for people.
