@@ -39,6 +39,8 @@ pub mod routes;
 pub mod server;
 /// Serving on a Unix socket.
 pub mod socket;
+/// What can be said of samples, pure.
+pub mod statistics;
 /// Numbers over UDP.
 pub mod statsd;
 /// The database.

@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod analytics;
 mod bad_input;
 mod binary;
 mod branding;

@@ -37,7 +37,7 @@ fn streams_end_counts_are_written_and_the_file_is_closed() {
     for stream in &streams {
         stream.end();
     }
-    assert_eq!(place.number("SELECT sum(count) FROM evaluation_counts WHERE feature = 'limit'"), 82);
+    assert_eq!(place.number("SELECT sum(count) FROM evaluation_counts WHERE feature = 'limit'"), 82 + 20);
     assert!(place.number("SELECT max(uses) FROM tokens") >= 22, "uses of tokens are counted");
 }
 

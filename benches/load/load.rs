@@ -317,6 +317,7 @@ fn requests(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outc
     for pair in pairs.iter().chain(&featurehub).filter(|pair| pair.what.contains(&options.only)) {
         compare(options, pair, rows)?;
     }
+    counting(options, database, (&uncached, &cached), rows)?;
     rows.push(Row::at_most("memory after the load, cache off", &[uncached.memory()?], "MB", None));
     rows.push(Row::at_most(
         "memory after the load, cache on (64 MiB of answers)",
@@ -324,6 +325,55 @@ fn requests(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outc
         "MB",
         None,
     ));
+    Ok(())
+}
+
+/// What counting costs: the server as it is against one that counts nothing, which takes the place of the bare one.
+fn counting(
+    options: &Options,
+    database: &Database,
+    (uncached, cached): (&Server, &Server),
+    rows: &mut Vec<Row>,
+) -> Outcome<()> {
+    let silent = serve(options, &database.file, &["--cache-ttl", "0", "--sampling", "0"])?;
+    let silent_cached = serve(options, &database.file, &["--cache-ttl", "3600", "--sampling", "0"])?;
+    let again = |_, sent| sent % VISITORS;
+    let [small, big] = [&database.tokens[0], &database.tokens[1]];
+    let load =
+        |token: &str, size, expect| load(evaluations("/api/v1/evaluate", token, size, again), 200, expect);
+    let first = Load { connections: 1, ..load(small, 20, "") };
+    let mut sent = 0;
+    while sent < 2 * VISITORS {
+        sent += client::run(silent_cached.address, &first, Duration::from_millis(200))?.answered;
+    }
+    let pair = |what, on, off, token: &str, size, expect| Pair {
+        what,
+        featured: (on, load(token, size, expect)),
+        bare: (off, load(token, size, expect)),
+        bar: Some(0.97),
+    };
+    let pairs = [
+        pair("analytics on against off, 20 flags, cache off", uncached, &silent, small, 20, "x-cache: MISS"),
+        pair(
+            "analytics on against off, 20 flags, repeated",
+            cached,
+            &silent_cached,
+            small,
+            20,
+            "x-cache: HIT",
+        ),
+        pair(
+            "analytics on against off, 1 000 flags, cache off",
+            uncached,
+            &silent,
+            big,
+            1000,
+            "x-cache: MISS",
+        ),
+    ];
+    for pair in pairs.iter().filter(|pair| pair.what.contains(&options.only)) {
+        compare(options, pair, rows)?;
+    }
     Ok(())
 }
 

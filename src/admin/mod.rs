@@ -2,6 +2,7 @@
 //! [`App::write`]. REST, the command line and later the UI call the same ones.
 
 pub mod branding;
+pub mod analytics;
 pub mod contexts;
 pub mod demo;
 pub mod documents;

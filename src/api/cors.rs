@@ -29,9 +29,10 @@ enum Reach {
 fn reach(path: &str) -> Reach {
     match path {
         path if path == "/features" || path.starts_with("/features/") => Reach::FeatureHub,
-        "/api/v1/evaluate" | "/api/v1/evaluate/batch" | "/api/v1/analytics/evaluations" => {
-            Reach::Client("POST")
-        }
+        "/api/v1/evaluate"
+        | "/api/v1/evaluate/batch"
+        | "/api/v1/analytics/evaluations"
+        | "/api/v1/analytics/events" => Reach::Client("POST"),
         "/api/v1/openapi.json" => Reach::Client("GET"),
         "/feature-config.js" | "/feature-config.min.js" | "/feature-config.mjs" | "/feature-config.d.ts" => {
             Reach::Client("GET")

@@ -1,6 +1,6 @@
 //! Bodies that are made once and sent many times: as they are and compressed, each with its entity tag.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use actix_web::http::header::{
     AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, Encoding, Header, HeaderName,
@@ -9,6 +9,7 @@ use actix_web::http::header::{
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
@@ -30,6 +31,15 @@ impl Packed {
         let hash = Sha256::digest(&plain).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let gzip = gzip(&plain).filter(|gzip| gzip.len() < plain.len()).unwrap_or_default();
         Self { content_type, plain, gzip: gzip.into(), hash }
+    }
+
+    /// A body that is compressed already.
+    pub fn from_gzip(content_type: &'static str, gzip: &'static [u8]) -> Self {
+        let mut plain = Vec::new();
+        // What is embedded is whole: a test asks for it.
+        let _ = GzDecoder::new(gzip).read_to_end(&mut plain);
+        let hash = Sha256::digest(&plain).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self { content_type, plain: plain.into(), gzip: Bytes::from_static(gzip), hash }
     }
 
     /// The beginning of the SHA-256 of the body, in hexadecimal.
@@ -78,6 +88,8 @@ pub fn takes_gzip(req: &HttpRequest) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use actix_web::body::MessageBody;
     use actix_web::test::TestRequest;
 
@@ -111,6 +123,17 @@ mod tests {
         let again = ask(&packed, &[("accept-encoding", "gzip"), ("if-none-match", &tag)]);
         assert_eq!((again.0, again.3), (304, 0));
         assert_eq!(ask(&packed, &[("if-none-match", &tag)]).0, 200, "that is the other form");
+    }
+
+    #[test]
+    fn what_is_compressed_already_is_sent_as_it_is_and_unpacked_for_others() {
+        static LA: LazyLock<Vec<u8>> =
+            LazyLock::new(|| gzip("la ".repeat(1000).as_bytes()).expect("compressed"));
+        let packed = Packed::from_gzip("text/plain", &LA);
+        assert_eq!(ask(&packed, &[]).3, 3000);
+        let (_, encoding, _, length) = ask(&packed, &[("accept-encoding", "gzip")]);
+        assert_eq!((encoding.as_deref(), length), (Some("gzip"), LA.len()));
+        assert_eq!(packed.hash(), Packed::new("text/plain", "la ".repeat(1000)).hash());
     }
 
     #[test]

@@ -68,6 +68,17 @@ impl Seal {
         XChaCha20Poly1305::new(Key::from_slice(&key)).decrypt(XNonce::from_slice(nonce), payload).ok()
     }
 
+    /// A secret for one purpose that follows from the key. Makes the key file on first need.
+    pub fn derive(&self, purpose: &str) -> Result<[u8; 32]> {
+        let key = self.key_for_sealing()?;
+        Ok(Sha256::new().chain_update(key).chain_update(purpose).finalize().into())
+    }
+
+    /// Whether there is a key already.
+    pub fn has_key(&self) -> bool {
+        self.key.lock().is_some()
+    }
+
     /// Notes how many sealed values could not be opened.
     pub fn note_lost(&self, lost: usize) {
         self.lost.store(lost, Ordering::Relaxed);

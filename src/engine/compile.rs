@@ -1,6 +1,6 @@
 //! From what people wrote to what runs: one feature, and the segments of a site.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,6 +42,8 @@ pub struct Feature {
     /// Why it could not be compiled. It is then served as its default (design §8).
     pub broken: Option<String>,
     pub reads_clock: bool,
+    /// The attributes at which its rules look, each once.
+    pub attributes: Box<[Box<str>]>,
     /// One for each way to be answered, see [`slot`].
     pub marks: Marks,
 }
@@ -49,7 +51,8 @@ pub struct Feature {
 /// The ways in which a feature can be answered, numbered; those of rules come behind, see
 /// [`CompiledRule::first_slot`].
 pub mod slot {
-    /// A stored Context or the override supplied the value: as many ways as there are values.
+    /// A stored Context or the override supplied the value: as many ways as there are values. Its mark is free for
+    /// what concerns the feature as a whole.
     pub const SUPPLIED: usize = 0;
     pub const DISABLED: usize = 1;
     pub const DEFAULT: usize = 2;
@@ -158,12 +161,30 @@ impl Feature {
             (_, Some(damage)) => (Box::default(), Some(damage.clone())),
         };
         let reads_clock = rules.iter().any(|rule| rule.reads_clock);
+        let mut attributes = BTreeSet::new();
+        for rule in &rules {
+            if let Some(when) = &rule.when {
+                when.attributes(&mut |name| {
+                    attributes.insert(name);
+                });
+            }
+        }
+        let attributes = attributes.into_iter().map(Box::from).collect();
         let marks = Marks::new(slots);
-        Self { key: stored.definition.key.as_str().into(), rules, broken, reads_clock, marks, stored }
+        let key = stored.definition.key.as_str().into();
+        Self { key, rules, broken, reads_clock, attributes, marks, stored }
     }
 
     pub fn definition(&self) -> &Definition {
         &self.stored.definition
+    }
+
+    /// Whether a rule splits people between this variant and others.
+    pub fn splits_with(&self, variant: &str) -> bool {
+        self.definition().rules.iter().any(|rule| match &rule.outcome {
+            Outcome::Split(arms) => arms.len() > 1 && arms.iter().any(|arm| arm.variant == variant),
+            Outcome::Value(_) => false,
+        })
     }
 }
 

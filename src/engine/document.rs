@@ -2,6 +2,7 @@
 //! "Site document"). Ids are left out, members with their default value too.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -170,6 +171,7 @@ impl Environment {
                 name: self.name.as_str().into(),
                 status: self.status,
                 user_id_is_context: self.user_id_is_context,
+                uncounted: Arc::default(),
             },
             revision: 0,
             features: self.features.iter().map(stored).collect(),

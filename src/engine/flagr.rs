@@ -65,6 +65,11 @@ impl std::fmt::Display for Unanswered {
 }
 
 impl Constraint {
+    /// The attribute in which it looks.
+    pub fn attribute(&self) -> &str {
+        self.property.root.as_str()
+    }
+
     /// Compiles what was sent. The error is a sentence for the person who typed it. A value of the wrong type
     /// for the operator, or a bad regular expression, is no error here but whenever it is asked (§6.2).
     pub fn compile(property: &str, operator: &str, value: &str) -> Result<Self, String> {

@@ -457,6 +457,17 @@ impl Matcher {
         result
     }
 
+    /// Tells every attribute that is looked at, those of segments too; some more than once.
+    pub fn attributes<'m>(&'m self, tell: &mut impl FnMut(&'m str)) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.attributes(tell)),
+            Self::Not(inner) => inner.attributes(tell),
+            Self::Leaf(leaf) => tell(leaf.path.as_str()),
+            Self::Segment(segment) => segment.matcher.attributes(tell),
+            Self::Flagr(constraint) => tell(constraint.attribute()),
+        }
+    }
+
     pub fn size(&self) -> Size {
         let leaf = Size { parts: 1, depth: 1, reads_clock: false, constant: None };
         match self {

@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use imbl::{HashMap as SharedMap, OrdMap};
 use uuid::Uuid;
 
-use super::compile::{self, Feature, Segments, StoredFeature};
-use super::context::{Attribute, Context, Own};
+use super::compile::{self, Feature, Marks, Segments, StoredFeature};
+use super::context::{Attribute, Context, Own, Path};
 use super::feature::Segment;
 use super::value::Json;
 
@@ -53,6 +53,8 @@ pub struct Info {
     pub status: Status,
     /// Whether `userId` names a stored Context, or only `contextKey` does (featuresd.md §5.3).
     pub user_id_is_context: bool,
+    /// Attributes whose values are never counted, though rules look at them.
+    pub uncounted: Arc<[String]>,
 }
 
 /// A stored Context (featuresd.md §2.3).
@@ -146,6 +148,14 @@ pub struct Snapshot {
     overrides: Option<Arc<StoredContext>>,
     /// How many features may change their answer with time alone.
     clock_readers: usize,
+    /// The attributes at which rules look, and of how many features.
+    attributes: SharedMap<Arc<str>, usize>,
+    /// Those of them whose values may be counted.
+    counted: Arc<[Path]>,
+    /// No feature was made later than this (milliseconds since 1970).
+    newest: i64,
+    /// Room for whoever counts, see [`Marks`].
+    pub mark: Arc<Marks>,
     /// The ruleset body, made on first use.
     pub ruleset: Arc<OnceLock<Arc<[u8]>>>,
     /// What the FeatureHub door makes of it.
@@ -170,7 +180,13 @@ impl Snapshot {
             .map(|feature| (feature.key.clone(), Arc::new(feature)))
             .collect();
         let (contexts, overrides) = collect(source.contexts);
+        let mut attributes = SharedMap::new();
+        features.values().for_each(|feature| note_attributes(&mut attributes, feature));
         Self {
+            counted: counted(&attributes, &source.info.uncounted),
+            attributes,
+            newest: features.values().map(|feature| feature.stored.created_at).max().unwrap_or_default(),
+            mark: Arc::new(Marks::new(1)),
             clock_readers: features.values().filter(|feature| feature.reads_clock).count(),
             info: source.info,
             revision: source.revision,
@@ -191,16 +207,25 @@ impl Snapshot {
         next.revision = revision;
         next.ruleset = Arc::default();
         next.featurehub = Made::default();
+        next.mark = Arc::new(Marks::new(1));
         for (key, stored) in changed {
             let before = match stored {
                 Some(stored) => {
                     let feature = Arc::new(Feature::compile(stored, &self.compiled_segments));
                     next.clock_readers += usize::from(feature.reads_clock);
+                    next.newest = next.newest.max(feature.stored.created_at);
+                    note_attributes(&mut next.attributes, &feature);
                     next.features.insert(feature.key.clone(), feature)
                 }
                 None => next.features.remove(key.as_str()),
             };
-            next.clock_readers -= before.map_or(0, |feature| usize::from(feature.reads_clock));
+            if let Some(before) = before {
+                next.clock_readers -= usize::from(before.reads_clock);
+                forget_attributes(&mut next.attributes, &before);
+            }
+        }
+        if next.attributes != self.attributes {
+            next.counted = counted(&next.attributes, &next.info.uncounted);
         }
         next
     }
@@ -252,6 +277,16 @@ impl Snapshot {
     /// All features, by key.
     pub fn features(&self) -> impl Iterator<Item = &Arc<Feature>> {
         self.features.values()
+    }
+
+    /// The attributes whose values may be counted: at which rules look, but for those that are not to be.
+    pub fn counted(&self) -> &[Path] {
+        &self.counted
+    }
+
+    /// No feature was made later than this (milliseconds since 1970).
+    pub fn newest(&self) -> i64 {
+        self.newest
     }
 
     pub fn len(&self) -> usize {
@@ -381,6 +416,33 @@ impl Snapshot {
         }
         Ok(walk.order)
     }
+}
+
+/// So many attributes of an environment are counted at most.
+const MAX_COUNTED: usize = 32;
+
+fn note_attributes(all: &mut SharedMap<Arc<str>, usize>, feature: &Feature) {
+    for name in &feature.attributes {
+        *all.entry(Arc::from(&**name)).or_insert(0) += 1;
+    }
+}
+
+fn forget_attributes(all: &mut SharedMap<Arc<str>, usize>, feature: &Feature) {
+    for name in &feature.attributes {
+        match all.get(&**name).copied() {
+            Some(2..) => *all.entry(Arc::from(&**name)).or_insert(0) -= 1,
+            _ => {
+                all.remove(&**name);
+            }
+        }
+    }
+}
+
+fn counted(all: &SharedMap<Arc<str>, usize>, uncounted: &[String]) -> Arc<[Path]> {
+    let mut names: Vec<&str> = all.keys().map(|name| &**name).collect();
+    names.retain(|name| !uncounted.iter().any(|out| out == name));
+    names.sort_unstable();
+    names.into_iter().take(MAX_COUNTED).map(Path::new).collect()
 }
 
 /// A look-up would visit more than [`MAX_VISITED`] Contexts or descend more than [`MAX_LEVELS`] levels.

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::admin;
 use crate::app::App;
 use crate::clock::Millis;
 use crate::error::Result;
@@ -21,6 +22,9 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 const MAIL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often old rows are deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// The purpose of the secret that users are hashed with.
+const ANALYTICS: &str = "analytics";
 
 /// How long jobs may take to end, all in all.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
@@ -36,6 +40,7 @@ impl Jobs {
     /// Starts every job on a thread of its own.
     pub fn start(app: &Arc<App>) -> std::io::Result<Self> {
         let mut jobs = Self { app: app.clone(), stops: Vec::new(), threads: Vec::new() };
+        prepare_counting(app);
         jobs.every("watch", WATCH_INTERVAL, watch)?;
         jobs.every("flush", FLUSH_INTERVAL, flush)?;
         jobs.every("prune", PRUNE_INTERVAL, prune)?;
@@ -84,6 +89,20 @@ impl Jobs {
     }
 }
 
+/// What users are hashed with follows from the server's key, so that they are the same ones after a restart.
+fn prepare_counting(app: &App) {
+    if let Err(error) = admin::analytics::stale::note_beginning(app) {
+        tracing::warn!(?error, "it is not known since when evaluations are counted");
+    }
+    if !app.live.counters.is_on() || app.live.counters.has_secret() {
+        return;
+    }
+    match app.seal.derive(ANALYTICS) {
+        Ok(secret) => app.live.counters.set_secret(&secret),
+        Err(error) => tracing::warn!(?error, "users are counted anew after a restart"),
+    }
+}
+
 fn repeat(
     app: &App,
     name: &'static str,
@@ -124,25 +143,42 @@ fn flush(app: &App) -> Result<()> {
     let pending = app.live.counters.take();
     app.metrics.analytics_dropped.inc_by(app.live.counters.take_dropped());
     let uses = app.live.credentials.take_uses();
-    if pending.is_empty() && uses.is_empty() {
+    let handed_out: Vec<_> = app
+        .live
+        .environments()
+        .iter()
+        .filter_map(|environment| Some((environment.id, environment.take_handed_out()?)))
+        .collect();
+    if pending.is_empty() && uses.is_empty() && handed_out.is_empty() {
         return Ok(());
     }
+    let now = app.now();
     let mut writer = app.store.writer();
     let result = app.noted((|| {
         let tx = writer.transaction()?;
-        for (count, times) in &pending.counts {
-            store::analytics::add(&tx, count, *times)?;
+        let limits = store::analytics::write(&tx, &pending, now)?;
+        for (environment, at) in &handed_out {
+            store::analytics::note_handed_out(&tx, *environment, *at)?;
         }
         for (token, times, at) in &uses {
             store::tokens::add_uses(&tx, *token, *times, *at)?;
         }
-        Ok(tx.commit()?)
+        tx.commit()?;
+        Ok(limits)
     })());
-    if result.is_err() {
-        app.live.counters.put_back(pending);
-        app.live.credentials.put_back_uses(&uses);
+    match result {
+        Ok(limits) => {
+            for (environment, feature, below) in &limits {
+                app.live.counters.set_limit(*environment, feature, *below);
+            }
+            Ok(())
+        }
+        Err(error) => {
+            app.live.counters.put_back(pending);
+            app.live.credentials.put_back_uses(&uses);
+            Err(error)
+        }
     }
-    result
 }
 
 /// Deletes counts and events older than the retention.

@@ -8,7 +8,7 @@ pub mod tickets;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use tokio::sync::{broadcast, watch};
 
 use crate::app::Touched;
+use crate::clock::Millis;
 use crate::config::Config;
 use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
@@ -41,17 +42,34 @@ pub struct Environment {
     pub id: EnvironmentId,
     snapshot: ArcSwap<Snapshot>,
     notices: broadcast::Sender<Notice>,
+    /// When its rules were last handed out since that was written down; 0: not.
+    handed_out: AtomicI64,
 }
 
 impl Environment {
     fn new(id: EnvironmentId, snapshot: Snapshot) -> Arc<Self> {
         let (notices, _) = broadcast::channel(NOTICES);
-        Arc::new(Self { id, snapshot: ArcSwap::from_pointee(snapshot), notices })
+        Arc::new(Self {
+            id,
+            snapshot: ArcSwap::from_pointee(snapshot),
+            notices,
+            handed_out: AtomicI64::new(0),
+        })
     }
 
     /// The newest snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// Notes that a client was given rules to evaluate by itself, which nobody counts.
+    pub fn hand_out(&self, now: Millis) {
+        self.handed_out.store(now, Ordering::Relaxed);
+    }
+
+    /// When that last was, if it was since this was last asked.
+    pub fn take_handed_out(&self) -> Option<Millis> {
+        Some(self.handed_out.swap(0, Ordering::Relaxed)).filter(|at| *at != 0)
     }
 
     /// Hears of every later change.

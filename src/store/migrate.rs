@@ -143,6 +143,90 @@ const STEPS: &[&str] = &[
         content_type TEXT    NOT NULL,
         data         BLOB    NOT NULL,
         PRIMARY KEY (site_id, kind)
+    // 7: analytics.
+    "-- Distinct users a day, as a sketch (src/live/counters/sketch.rs): those who were answered one feature, or with an
+    -- empty `feature` a whole environment, which concerns every feature made until `since`.
+    CREATE TABLE audiences (
+        environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+        day            TEXT    NOT NULL,
+        feature        TEXT    NOT NULL,
+        since          INTEGER NOT NULL,
+        sketch         BLOB    NOT NULL,
+        PRIMARY KEY (environment_id, day, feature, since)
+    ) STRICT, WITHOUT ROWID;
+    
+    CREATE INDEX audiences_day ON audiences (day);
+    
+    -- Values of context fields a day, of the same audiences. `value` begins with '='; it is empty for all that are
+    -- not counted by themselves.
+    CREATE TABLE field_counts (
+        environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+        day            TEXT    NOT NULL,
+        feature        TEXT    NOT NULL,
+        since          INTEGER NOT NULL,
+        field          TEXT    NOT NULL,
+        value          TEXT    NOT NULL,
+        count          INTEGER NOT NULL,
+        PRIMARY KEY (environment_id, day, feature, since, field, value)
+    ) STRICT, WITHOUT ROWID;
+    
+    CREATE INDEX field_counts_day ON field_counts (day);
+    
+    -- Users (63 bits of a hash with the server's secret) who were given a variant by a split, and when first.
+    CREATE TABLE exposures (
+        environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+        feature        TEXT    NOT NULL,
+        person         INTEGER NOT NULL,
+        rule           TEXT    NOT NULL,
+        variant        TEXT    NOT NULL,
+        first_at       INTEGER NOT NULL,
+        PRIMARY KEY (environment_id, feature, person, rule, variant)
+    ) STRICT, WITHOUT ROWID;
+    
+    CREATE INDEX exposures_first ON exposures (first_at);
+    
+    -- Users (hashed the same way) who did what counts as a success, by day.
+    CREATE TABLE conversions (
+        environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+        event          TEXT    NOT NULL,
+        person         INTEGER NOT NULL,
+        day            TEXT    NOT NULL,
+        count          INTEGER NOT NULL,
+        last_at        INTEGER NOT NULL,
+        total          REAL    NOT NULL,
+        PRIMARY KEY (environment_id, event, person, day)
+    ) STRICT, WITHOUT ROWID;
+    
+    CREATE INDEX conversions_day ON conversions (day);
+    
+    -- Where there are too many people to keep, those whose hash is not below a limit are left out.
+    CREATE TABLE comparison_limits (
+        environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+        kind           TEXT    NOT NULL CHECK (kind IN ('feature', 'event')),
+        name           TEXT    NOT NULL,
+        below          INTEGER NOT NULL,
+        people         INTEGER NOT NULL,
+        PRIMARY KEY (environment_id, kind, name)
+    ) STRICT, WITHOUT ROWID;
+    
+    -- When a feature was first and last evaluated, and since when always to one value (NULL: to several of late). An
+    -- empty `feature` stands for rule sets handed to clients who evaluate by themselves.
+    CREATE TABLE feature_uses (
+        environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+        feature        TEXT    NOT NULL,
+        first_at       INTEGER NOT NULL,
+        last_at        INTEGER NOT NULL,
+        value          TEXT,
+        same_since     INTEGER NOT NULL,
+        PRIMARY KEY (environment_id, feature)
+    ) STRICT, WITHOUT ROWID;
+    
+    -- What a site decides about counting, once it did.
+    CREATE TABLE analytics_settings (
+        site_id        INTEGER PRIMARY KEY REFERENCES sites (id) ON DELETE CASCADE,
+        excluded       TEXT    NOT NULL, -- JSON list of context fields
+        unchanged_days INTEGER NOT NULL,
+        unasked_days   INTEGER NOT NULL
     ) STRICT;",
 ];
 

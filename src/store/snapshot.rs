@@ -31,6 +31,7 @@ pub fn load(conn: &Connection, id: EnvironmentId) -> Result<Source> {
             name: environment.name.as_str().into(),
             status: environment.status,
             user_id_is_context: environment.user_id_is_context,
+            uncounted: super::analytics::settings(conn, environment.site)?.excluded.into(),
         },
         revision: environment.revision,
         features: rows.into_iter().map(|row| row.stored).collect(),

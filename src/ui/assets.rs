@@ -16,10 +16,10 @@ struct Asset {
 }
 
 macro_rules! assets {
-    ($($name:literal $content_type:literal $file:literal,)*) => {
+    ($($name:literal $content_type:literal $file:literal $how:ident,)*) => {
         static ASSETS: &[&LazyLock<Asset>] = &[$({
             static ASSET: LazyLock<Asset> = LazyLock::new(|| {
-                Asset::new($name, $content_type, include_bytes!(concat!("../../assets/", $file)))
+                Asset::new($name, Packed::$how($content_type, include_bytes!(concat!("../../assets/", $file)).as_slice()))
             });
             &ASSET
         },)*];
@@ -27,18 +27,19 @@ macro_rules! assets {
 }
 
 assets! {
-    "theme.css" "text/css; charset=utf-8" "theme.css",
-    "app.css" "text/css; charset=utf-8" "app.css",
-    "docs.css" "text/css; charset=utf-8" "docs.css",
-    "app.js" "text/javascript; charset=utf-8" "app.js",
-    "icons.svg" "image/svg+xml" "icons.svg",
-    "favicon.svg" "image/svg+xml" "favicon.svg",
-    "htmx.js" "text/javascript; charset=utf-8" "vendor/htmx-2.0.11.min.js",
+    "theme.css" "text/css; charset=utf-8" "theme.css" new,
+    "app.css" "text/css; charset=utf-8" "app.css" new,
+    "docs.css" "text/css; charset=utf-8" "docs.css" new,
+    "app.js" "text/javascript; charset=utf-8" "app.js" new,
+    "icons.svg" "image/svg+xml" "icons.svg" new,
+    "favicon.svg" "image/svg+xml" "favicon.svg" new,
+    "htmx.js" "text/javascript; charset=utf-8" "vendor/htmx-2.0.11.min.js" new,
+    "analytics.js" "text/javascript; charset=utf-8" "analytics.js" new,
+    "chart.js" "text/javascript; charset=utf-8" "vendor/chart-4.5.1.umd.min.js.gz" from_gzip,
 }
 
 impl Asset {
-    fn new(name: &'static str, content_type: &'static str, body: &'static [u8]) -> Self {
-        let packed = Packed::new(content_type, body);
+    fn new(name: &'static str, packed: Packed) -> Self {
         let path = format!("/assets/{}/{name}", packed.hash());
         Self { name, packed, path }
     }

@@ -10,6 +10,7 @@ use super::components::{ago, count, icon, thin};
 use super::failure::Failure;
 use super::layout::{Page, environment_name};
 use super::url;
+use crate::admin::analytics::stale::{self, View as Stale};
 use crate::app::App;
 use crate::auth::browser::Signed;
 use crate::engine::permission::{Permission, Role, allows};
@@ -20,6 +21,10 @@ use crate::store::sites::Site;
 
 /// Entries of recent activity.
 const RECENT: u64 = 10;
+/// Stale features that are named.
+const STALE: usize = 5;
+/// Environments with more features are not searched for stale ones here.
+const LARGE: usize = 2000;
 
 /// `GET /`.
 pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<HttpResponse, Failure> {
@@ -44,6 +49,7 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
     let broken: usize =
         live.iter().map(|e| e.snapshot().features().filter(|feature| feature.broken.is_some()).count()).sum();
     let unwritable = app.unwritable.load(Ordering::Relaxed);
+    let stale = stale_features(&app, &sites)?;
     let title = match (unwritable, broken) {
         (true, _) => "Changes cannot be saved at the moment.",
         (_, 1..) => "Something needs a look.",
@@ -101,6 +107,17 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
                         }
                     } }
                 }
+                @if !stale.is_empty() {
+                    section aria-labelledby="stale-h" {
+                        div.subhead { h2 id="stale-h" { "Stale features" } span.end.num.m3 { (thin(stale.len())) } }
+                        ul.stack.t { @for (site, environment, feature) in stale.iter().take(STALE) {
+                            li.stack.t {
+                                a.key href=(url::feature(site, environment, &feature.feature)) { (feature.feature) }
+                                span.xs.m2 { (icon("stale")) " " (feature.words()) ", " (environment_name(environment)) " of " (site.name) }
+                            }
+                        } }
+                    }
+                }
                 section aria-labelledby="health-h" {
                     div.subhead { h2 id="health-h" { "Health" } }
                     dl.inlinefacts.s {
@@ -113,6 +130,29 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
         }
     };
     Ok(page.show(main))
+}
+
+/// The stale features of all environments, the longest stale first. Those of very large ones are on their analytics
+/// page alone, since finding them takes its time.
+fn stale_features<'s>(
+    app: &App,
+    sites: &'s [(Site, Vec<Environment>)],
+) -> crate::error::Result<Vec<(&'s Site, &'s Environment, Stale)>> {
+    let mut found = Vec::new();
+    app.read(|conn| {
+        for (site, environment) in sites.iter().flat_map(|(site, all)| all.iter().map(move |one| (site, one)))
+        {
+            let small =
+                app.live.environment(environment.id).is_some_and(|live| live.snapshot().len() <= LARGE);
+            if small {
+                let stale = stale::list(app, conn, site.id, environment.id)?;
+                found.extend(stale.into_iter().map(|feature| (site, environment, feature)));
+            }
+        }
+        Ok(())
+    })?;
+    found.sort_by_key(|(_, _, feature)| std::cmp::Reverse(feature.days));
+    Ok(found)
 }
 
 fn lede(overridden: usize, broken: usize, unwritable: bool) -> String {

@@ -18,6 +18,7 @@ use super::edit::{Edit, blocking};
 use super::failure::Failure;
 use super::layout::{Page, Place, Toast, done};
 use super::url;
+use crate::admin::analytics::stale::Uses;
 use crate::admin::features::{self as admin, Target};
 use crate::api::request::{Query, segment};
 use crate::app::App;
@@ -249,6 +250,9 @@ pub async fn list(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
     let page = Page::new(&app, &req, &signed, "Features").at(&here.place, "features");
     let base = here.features();
     let new = format!("{base}/new");
+    let keys: Vec<&str> = shown(&filter, &rows).map(|row| &*row.feature.key).collect();
+    let (site, environment) = (here.place.site.id, here.place.environment()?.id);
+    let uses = app.read(|conn| Uses::load(&app, conn, site, environment, Some(&keys)))?;
     let main = html! {
         div.head {
             div { h1 { "Features" } }
@@ -266,7 +270,7 @@ pub async fn list(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
             (filters(&base, &filter, &totals))
             @if rows.is_empty() { (no_match(&here, &base, &filter)) }
             @else {
-                (table(&page, &here, &filter, &rows, app.now()))
+                (table(&page, &here, &filter, &rows, &uses, app.now()))
                 (pager(&base, &filter, rows.len()))
             }
         }
@@ -384,9 +388,14 @@ fn heading(base: &str, filter: &Filter, name: &str, label: &str, falls_first: bo
     }
 }
 
-fn table(page: &Page<'_>, here: &Here, filter: &Filter, rows: &[Row], now: i64) -> Markup {
+/// The rows of the page that is asked for.
+fn shown<'r>(filter: &Filter, rows: &'r [Row]) -> impl Iterator<Item = &'r Row> + use<'r> {
+    rows.iter().skip((filter.page - 1) * ROWS).take(ROWS)
+}
+
+fn table(page: &Page<'_>, here: &Here, filter: &Filter, rows: &[Row], uses: &Uses, now: i64) -> Markup {
     let base = here.features();
-    let shown = rows.iter().skip((filter.page - 1) * ROWS).take(ROWS);
+    let shown = shown(filter, rows);
     html! {
         div #list {
             table.tbl.go.stackable.feats {
@@ -401,13 +410,13 @@ fn table(page: &Page<'_>, here: &Here, filter: &Filter, rows: &[Row], now: i64) 
                         th scope="col" { span.vh { "More" } }
                     }
                 }
-                tbody { @for (at, row) in shown.enumerate() { (table_row(page, here, row, at, now)) } }
+                tbody { @for (at, row) in shown.enumerate() { (table_row(page, here, row, uses, at, now)) } }
             }
         }
     }
 }
 
-fn table_row(page: &Page<'_>, here: &Here, row: &Row, at: usize, now: i64) -> Markup {
+fn table_row(page: &Page<'_>, here: &Here, row: &Row, uses: &Uses, at: usize, now: i64) -> Markup {
     let (stored, definition) = (&row.feature.stored, row.feature.definition());
     let href = here.feature(&definition.key);
     html! {
@@ -424,6 +433,7 @@ fn table_row(page: &Page<'_>, here: &Here, row: &Row, at: usize, now: i64) -> Ma
                 (row.state.badge())
                 @if stored.locked { " " span.note { (icon("lock")) "Locked" } }
                 @if let Some(broken) = &row.feature.broken { " " span.note.warn title=(broken) { (icon("warn")) "Broken" } }
+                @if let Some(stale) = uses.stale(&row.feature, now) { " " span.note.warn { (icon("stale")) (stale.words()) } }
             }
             td.full.roll { (who_gets_what(here, row)) }
             td.m2.nowrap.hide-s { (ago(stored.updated_at, now)) " " span.m3 { "by " (stored.updated_by) } }

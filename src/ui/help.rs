@@ -18,6 +18,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("concepts", "Concepts", "Sites, environments, features, rules, contexts and tokens."),
     ("evaluation", "How a value is found", "The five steps, and what each reason means."),
     ("rules", "Rules and conditions", "Operators, groups, segments, rollouts and splits."),
+    ("analytics", "Analytics", "What is counted, what the figures mean, A/B tests, stale features."),
     ("integrate", "Connect a program", "JavaScript, React, Node, Python and curl, ready to copy."),
     ("featurehub", "FeatureHub", "Its SDKs work here as they are: keys, set-up, differences."),
     ("openfeature", "OpenFeature", "The standard SDKs in ten languages, ready to copy."),
@@ -103,6 +104,7 @@ pub async fn show(
         "concepts" => concepts(),
         "evaluation" => evaluation(),
         "rules" => rules(),
+        "analytics" => analytics(&reader),
         "integrate" => integrate(&reader),
         "featurehub" => featurehub(&reader),
         "openfeature" => super::openfeature::page(&reader.base, &reader.feature),
@@ -187,6 +189,37 @@ fn rules() -> Markup {
         }
         section { h2 { "Split" }
             p { "A split gives variants by weight; the weights add up to 100. A growing rollout never moves a user from one variant to another." }
+        }
+    }
+}
+
+fn analytics(reader: &Reader) -> Markup {
+    let Reader { base, feature, .. } = reader;
+    let event = format!(
+        "curl -s {base}/api/v1/analytics/events \\\n  -H \"Authorization: Bearer $FEATURED_TOKEN\" -H 'Content-Type: application/json' \\\n  -d '{{\"event\": \"purchase\", \"userId\": \"123\", \"value\": 49.9}}'"
+    );
+    let report = format!(
+        "curl -s {base}/api/v1/analytics/evaluations \\\n  -H \"Authorization: Bearer $FEATURED_TOKEN\" -H 'Content-Type: application/json' \\\n  -d '{{\"evaluations\": [{{\"featureKey\": \"{feature}\", \"value\": true, \"userId\": \"123\", \"count\": 3}}]}}'"
+    );
+    html! {
+        section { h2 { "What is counted" }
+            p { "One evaluation for each feature whose value was answered for a context, whichever way a program asks, from memory or not. An answer that says “nothing new”, the rules that a program reads to evaluate by itself, the test page and previews are not counted. Programs that evaluate by themselves can report what they did:" }
+            (code("c-report", &report))
+            p { "Figures are written every few seconds and kept for the number of days the server was started with (90 unless told otherwise). With " code { "--sampling 0.1" } " a tenth of the evaluations is counted, chosen by chance, and scaled up; " code { "--sampling 0" } " counts nothing." }
+        }
+        section { h2 { "People" }
+            p { "People are told apart by userId, of which only a hash with a secret of this server is kept. Up to 500 they are counted exactly, more of them within about 1.6 %." }
+            p { "Of contexts, only values of fields that a rule looks at are counted, never those of the fields that the site excludes (userId, email and the like to begin with), and none that equals the user id. The list stands at the end of the Analytics page." }
+        }
+        section #events { h2 { "A/B tests" }
+            p { "Split people over variants with a rule, and report what counts as a success, with the same userId:" }
+            (code("c-event", &event))
+            p { "The Analytics page of the feature then says, for each variant, how many of the people who were first given it in those days did it afterwards. The interval around a rate is Wilson’s. A variant is compared with the control by a two-sided two-proportion z test, the interval of the difference is Newcombe’s; with several variants both are widened for the number of comparisons (Bonferroni). “Better” and “worse” mean a probability of chance below 5 %." }
+            p { "Before anything else the split itself is tested (χ²). If people are not split as the weights say, with a probability of chance below 0.1 %, something loses or favours people, and no rate can be trusted. Changing the weights during a test looks the same: begin a new one." }
+            p.m2 { "Decide beforehand how long a test runs. Whoever looks every day and stops at the first good number finds differences that are none." }
+        }
+        section { h2 { "Stale features" }
+            p { "A feature is marked stale when nobody has asked for it in 30 days, when it is on for everybody its rules are for and has not been changed in 90 days, or when everybody has got the same value for 90 days. Each site can set both numbers at the end of its Analytics page. Where programs read whole rule sets, “not asked” is not known and not claimed." }
         }
     }
 }

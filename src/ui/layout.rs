@@ -401,6 +401,7 @@ impl<'a> Page<'a> {
             ("features", "Features", Some(counts.features)),
             ("segments", "Segments", Some(counts.segments)),
             ("test", "Test", None),
+            ("analytics", "Analytics", None),
             ("audit", "Audit log", None),
             ("tokens", "Tokens", Some(counts.tokens)),
         ];

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod administration;
+pub mod analytics;
 pub mod assets;
 pub mod audit;
 pub mod branding;
@@ -132,6 +133,8 @@ fn environment_routes(cfg: &mut ServiceConfig) {
         .route(rule, get().to(rule_form::reload))
         .route(rule, post().to(rule_form::post))
         .route(&format!("{rule}/{{act}}"), post().to(rule_form::act))
+        .route(&format!("{environment}/analytics"), get().to(analytics::show))
+        .route(&format!("{environment}/analytics/settings"), post().to(analytics::settings))
         .route(segments, get().to(segments::list))
         .route(&format!("{segments}/{{segment}}"), get().to(segments::show))
         .route(&format!("{segments}/{{segment}}"), post().to(segments::post))

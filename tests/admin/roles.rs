@@ -43,7 +43,26 @@ fn routes() -> Vec<Route> {
     route("tokens::list", "GET", format!("{PROD}/tokens"), json!(null), 200);
     route("tokens::get", "GET", format!("{PROD}/tokens/{{token}}"), json!(null), 200);
     route("documents::export", "GET", format!("{shop}/export"), json!(null), 200);
+    for (handler, name) in [
+        ("analytics::summary", "summary"),
+        ("analytics::daily", "daily"),
+        ("analytics::rules", "rules"),
+        ("analytics::contexts", "contexts"),
+        ("analytics::variants", "variants"),
+    ] {
+        let path = format!("/api/v1/analytics/{name}?site=shop&env=prod&feature=a");
+        route(handler, "GET", path, json!(null), 200);
+    }
+    route("analytics::stale", "GET", "/api/v1/analytics/stale?site=shop&env=prod".into(), json!(null), 200);
+    route("analytics::get_settings", "GET", format!("{shop}/analytics"), json!(null), 200);
 
+    route(
+        "analytics::update_settings",
+        "PATCH",
+        format!("{shop}/analytics"),
+        json!({"staleUnaskedDays": 7}),
+        200,
+    );
     route("sites::create", "POST", "/api/v1/sites".into(), json!({"name": "New"}), 201);
     route("sites::update", "PATCH", shop.into(), json!({"description": "x"}), 200);
     route("branding::put", "PUT", format!("{shop}/branding"), json!({"accent": "#7a1fa2"}), 200);

@@ -60,6 +60,16 @@ pub fn routes() -> Vec<(&'static str, String, Value)> {
             json!({"evaluations": [{"featureKey": "a", "value": true, "ruleId": "r", "variant": "v", "userId": "u",
                                     "context": context, "count": 2}]}),
         ),
+        (
+            "POST",
+            "/api/v1/analytics/events".into(),
+            json!({"event": "purchase", "userId": "u", "value": 49.9, "timestamp": null}),
+        ),
+        (
+            "PATCH",
+            format!("{SHOP}/analytics"),
+            json!({"excludedFields": ["email"], "staleUnchangedDays": 60, "staleUnaskedDays": 10}),
+        ),
         ("POST", "/api/v1/sites".into(), json!({"name": "New", "slug": "new", "description": "d"})),
         ("PATCH", SHOP.into(), json!({"name": "Shop", "slug": "shop", "description": "d"})),
         ("PUT", format!("{SHOP}/owner"), json!({"userId": "vera"})),

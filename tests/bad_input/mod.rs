@@ -51,7 +51,7 @@ impl Fixture {
 
     /// Who usually calls such a path: a service its own routes, an editor the rest.
     fn actor(&self, path: &str) -> Actor {
-        let client = ["/evaluate", "/analytics"].iter().any(|part| path.contains(part));
+        let client = ["/evaluate", "/v1/analytics"].iter().any(|part| path.contains(part));
         if client { self.service.clone() } else { self.app.editor() }
     }
 }

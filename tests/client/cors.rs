@@ -30,6 +30,7 @@ fn open_paths() -> Vec<(&'static str, String)> {
         ("POST", EVALUATE.to_owned()),
         ("POST", "/api/v1/evaluate/batch".to_owned()),
         ("POST", "/api/v1/analytics/evaluations".to_owned()),
+        ("POST", "/api/v1/analytics/events".to_owned()),
         ("GET", format!("{PROD}/features")),
         ("GET", format!("{PROD}/features/manage%2Fplugins")),
         ("GET", format!("{PROD}/ruleset")),

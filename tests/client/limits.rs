@@ -113,6 +113,7 @@ async fn every_client_route_tells_where_the_token_stands() {
         service.post("/api/v1/evaluate/batch", json!({"entities": []})).await.expect(200),
         service.post("/api/v1/evaluate:explain", json!({})).await.expect(200),
         service.post("/api/v1/analytics/evaluations", json!({"evaluations": []})).await.expect(202),
+        service.post("/api/v1/analytics/events", json!({"event": "e", "userId": "u"})).await.expect(202),
         service.get(&format!("{PROD}/features")).await.expect(200),
         service.get(&format!("{PROD}/features/a")).await.expect(200),
         service.get(&format!("{PROD}/ruleset")).await.expect(200),

@@ -18,8 +18,8 @@ const pages = [
   `${prod}/features`, '/sites/browser/environments/prod/features', '/sites/browser/environments/prod/features?q=nothing-like-it',
   `${prod}/features/new_checkout`, `${prod}/features/new_checkout/variants`, `${prod}/features/new_checkout/history`,
   `${prod}/segments`, `${prod}/test?feature=new_checkout&context=%7B%22userId%22%3A%22u1%22%2C%22plan%22%3A%22premium%22%7D`,
-  `${prod}/audit`, '/audit', `${prod}/tokens`, `${prod}/featurehub`, '/find?q=checkout',
-  '/help', '/help/concepts', '/help/evaluation', '/help/rules', '/help/integrate', '/help/featurehub', '/help/openfeature', '/help/git', '/help/running',
+  `${prod}/analytics`, `${prod}/analytics?range=7&feature=button_text`, `${prod}/audit`, '/audit', `${prod}/tokens`, `${prod}/featurehub`, '/find?q=checkout',
+  '/help', '/help/concepts', '/help/evaluation', '/help/rules', '/help/analytics', '/help/integrate', '/help/featurehub', '/help/openfeature', '/help/git', '/help/running',
 ];
 const editors = [`${prod}/features/new`, `${prod}/features/new_checkout?rule=new`, `${prod}/features/new_checkout?edit=settings`];
 

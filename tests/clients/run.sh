@@ -35,7 +35,7 @@ fi
 
 tests="packaging feature-config stream restart node-service featurehub featurehub-evaluation openfeature-server"
 if [ -x "$CHROMIUM" ]; then
-    tests="$tests browser react pages featurehub-browser branding openfeature-browser"
+    tests="$tests browser react pages analytics featurehub-browser branding openfeature-browser"
 else
     missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React and admin UI suites"
 fi

@@ -119,6 +119,7 @@ fn unknown(value: &Value, known: &[String], path: &str, found: &mut Vec<String>)
 fn string(schema: &Value, text: &str, path: &str, found: &mut Vec<String>) {
     let fits = match schema["format"].as_str() {
         Some("uuid") => uuid::Uuid::parse_str(text).is_ok(),
+        Some("date") => featured::clock::parse(&format!("{text}T00:00:00Z")).is_some(),
         Some("date-time") => featured::clock::parse(text).is_some(),
         Some(other) => panic!("{path}: the format {other} is not checked here"),
         None => true,

@@ -85,6 +85,18 @@ async fn every_operation_takes_its_example_and_answers_as_described() {
     tour.visit_as(&client, "getFeature", context, None).await;
     tour.visit_stream(&client, context).await;
     tour.visit_as(&client, "reportEvaluations", &[], None).await;
+    tour.visit_as(&client, "reportConversion", &[], None).await;
+    tour.server.app.run_jobs();
+    let of = [("site", "shop"), ("env", "prod")];
+    let ana = tour.server.ana.clone();
+    for id in ["Summary", "Daily", "Rules", "Contexts", "Variants"] {
+        let of = [of[0], of[1], ("feature", "new_checkout")];
+        tour.visit_as(&ana, &format!("analytics{id}"), &of, None).await;
+    }
+    tour.visit_as(&ana, "analyticsStale", &of, None).await;
+    for id in ["getAnalyticsSettings", "updateAnalyticsSettings"] {
+        tour.visit(id, None).await;
+    }
     let ruleset = tour.visit_as(&api, "getRuleset", &[], None).await.body;
     assert!(
         ruleset["override"].is_object() && ruleset["contexts"].as_array().is_some_and(|all| all.len() > 1)
@@ -204,6 +216,7 @@ async fn what_was_read_can_be_sent_back() {
         ("getVariant", "updateVariant"),
         ("getContext", "updateContext"),
         ("getContext", "replaceContext"),
+        ("getAnalyticsSettings", "updateAnalyticsSettings"),
     ] {
         let before = tour.visit(read, None).await.body;
         let operation = find(&document, change);

@@ -27,7 +27,7 @@ use crate::engine::snapshot::{Snapshot, StoredContext};
 use crate::engine::value::Json;
 use crate::error::{self, Error, Result};
 use crate::live::Answer;
-use crate::live::counters::{Counting, Report, ReportsShape, Tally};
+use crate::live::counters::{ConversionShape, Counting, Event, Report, ReportsShape, Tally};
 
 /// A batch has at most this many contexts (feature-config §3).
 const MAX_BATCH: usize = 1000;
@@ -133,7 +133,7 @@ impl<'s, 'q> Selection<'s, 'q> {
         out: &mut Vec<u8>,
         snapshot: &'s Snapshot,
         evaluator: &Evaluator<'s, '_>,
-        counting: &mut Counting,
+        counting: &mut Counting<'_>,
     ) {
         out.extend_from_slice(b"\"features\":");
         let evaluate = |feature: &'s Arc<Feature>| {
@@ -496,10 +496,11 @@ pub fn require_path(req: &HttpRequest, key: &ClientKey) -> Result<()> {
         Serves,
     ),
 )]
-pub async fn ruleset(req: HttpRequest, key: ClientKey) -> Result<HttpResponse> {
+pub async fn ruleset(app: Data<App>, req: HttpRequest, key: ClientKey) -> Result<HttpResponse> {
     require_path(&req, &key)?;
     key.require_server()?;
     let snapshot = key.snapshot()?;
+    key.token.environment.hand_out(app.now());
     let etag = format!("\"{}-{}\"", snapshot.revision, snapshot.info.id.simple());
     if none_match(&req, &etag) {
         return Ok(not_modified(&etag, &key));
@@ -587,11 +588,43 @@ pub async fn report_evaluations(app: Data<App>, key: StreamKey, body: AnyBody) -
     let environment = key.0.token.environment.id;
     let mut accepted = 0;
     for report in reports {
-        if snapshot.feature(&report.feature).is_some() && app.live.counters.report(environment, report) {
+        if let Some(feature) = snapshot.feature(&report.feature).cloned()
+            && app.live.counters.report(environment, &snapshot, &feature, report)
+        {
             accepted += 1;
         }
     }
     app.metrics.analytics_accepted.inc_by(accepted);
+    let mut response = HttpResponse::Accepted().json(json!({ "accepted": accepted }));
+    key.0.note_limit(&mut response);
+    Ok(response)
+}
+
+/// Report a conversion
+///
+/// Something a user did that counts as a success, such as a purchase. The comparison of a feature's variants says how
+/// many of those who were given each did it afterwards. A `client` token may stand in the query and the body may be of
+/// any content type, as `sendBeacon` sends it.
+#[utoipa::path(
+    post,
+    path = "/analytics/events",
+    operation_id = "reportConversion",
+    tag = "Evaluation",
+    security(("environmentToken" = []), ("apiKey" = [])),
+    request_body(content(
+        (ConversionShape = "application/json"),
+        (ConversionShape = "text/plain"),
+    )),
+    responses(
+        (status = 202, description = "Taken; counted in the background.", body = wire::Accepted),
+        Evaluates,
+    ),
+)]
+pub async fn report_conversion(app: Data<App>, key: StreamKey, body: AnyBody) -> Result<HttpResponse> {
+    key.0.snapshot()?;
+    let body = Body(body.0);
+    let event = Event::decode(body.text()?, app.now(), app.config.retention)?;
+    let accepted = u64::from(app.live.counters.convert(key.0.token.environment.id, event));
     let mut response = HttpResponse::Accepted().json(json!({ "accepted": accepted }));
     key.0.note_limit(&mut response);
     Ok(response)

@@ -70,6 +70,18 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .service(resource("/evaluate/batch").route(post().to(client::evaluate_batch)))
         .service(resource("/evaluate:explain").route(post().to(explain::explain)))
         .service(resource("/analytics/evaluations").route(post().to(client::report_evaluations)))
+        .service(resource("/analytics/events").route(post().to(client::report_conversion)))
+        .service(resource("/analytics/summary").route(get().to(admin::analytics::summary)))
+        .service(resource("/analytics/daily").route(get().to(admin::analytics::daily)))
+        .service(resource("/analytics/rules").route(get().to(admin::analytics::rules)))
+        .service(resource("/analytics/contexts").route(get().to(admin::analytics::contexts)))
+        .service(resource("/analytics/variants").route(get().to(admin::analytics::variants)))
+        .service(resource("/analytics/stale").route(get().to(admin::analytics::stale)))
+        .service(
+            resource(&format!("{site}/analytics"))
+                .route(get().to(admin::analytics::get_settings))
+                .route(patch().to(admin::analytics::update_settings)),
+        )
         .service(resource(&format!("{environment}/ruleset")).route(get().to(client::ruleset)))
         .service(resource(&format!("{environment}/stream")).route(get().to(stream::stream)))
         .service(

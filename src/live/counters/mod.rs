@@ -3,32 +3,50 @@
 //! Nearly free on the request path: a feature's outcomes have numbers that stand in the compiled feature, and
 //! counting is an addition in a table of the thread's own. Only what is counted for the first time is written out
 //! in words. A [`Tally`] is what one answer adds; a cached answer keeps its own, so that a hit counts the same.
+//!
+//! A door counts like this, once it knows that it will answer:
+//! ```ignore
+//! let mut counting = app.live.counters.begin(environment, &snapshot, &context);
+//! counting.add(&evaluation); // each feature whose value is in the answer, once
+//! app.live.counters.count(&counting.finish(), app.now());
+//! ```
 
 mod names;
 mod pending;
 mod reports;
 mod shard;
+pub mod sketch;
 
-use std::sync::Arc;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use rand::RngCore;
+use sha2::{Digest, Sha256};
 
-use crate::clock::Millis;
-use crate::engine::context::Context;
-use crate::engine::evaluate::Evaluation;
+use crate::clock::{self, Millis};
+use crate::engine::compile::Feature;
+use crate::engine::context::{Attribute, Context, Path};
+use crate::engine::evaluate::{Evaluation, Reason};
 use crate::engine::snapshot::Snapshot;
 use crate::ids::EnvironmentId;
 use names::Names;
-pub use pending::{Count, Pending};
-pub use reports::{Report, ReportsShape};
+pub use pending::{Audience, Conversion, Converted, Count, Exposure, FieldValue, Pending};
+pub use reports::{ConversionShape, Event, Report, ReportsShape};
 use shard::Shards;
 
-/// Distinct counts of reports held at the same time.
+/// Distinct counts of reports held at the same time, and as many conversions.
 const CAPACITY: usize = 50_000;
 /// Distinct counts held while the database cannot be written.
 const KEPT: usize = 500_000;
+/// Answers of more features concern the whole environment, whichever they leave out.
+const MAX_SEPARATE: usize = 256;
+/// Longer values of context fields, in bytes, are not counted.
+const MAX_FIELD_VALUE: usize = 100;
+/// Of a list in a context so many entries are counted.
+const MAX_LIST: usize = 10;
 
 /// What one answer adds to the counts.
 #[derive(Debug)]
@@ -37,6 +55,14 @@ pub struct Tally {
     names: Option<Arc<Names>>,
     /// Numbers of outcomes.
     outcomes: Vec<u32>,
+    /// Those of `outcomes` that are arms of a split, with this person taking part in the comparison.
+    exposed: Vec<u32>,
+    /// Numbers of audiences that the person is in.
+    audiences: Vec<u32>,
+    /// Numbers of values of context fields.
+    values: Vec<u32>,
+    /// The person, hashed.
+    person: Option<u64>,
     /// Evaluations that had no room among the names.
     lost: u64,
 }
@@ -44,88 +70,269 @@ pub struct Tally {
 impl Tally {
     /// About how many bytes it takes in memory.
     pub fn weight(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.outcomes)
+        let numbers = self.outcomes.len() + self.exposed.len() + self.audiences.len() + self.values.len();
+        size_of::<Self>() + 4 * numbers
     }
 }
 
-/// Makes a [`Tally`]: a door adds every feature whose value it answers.
-pub struct Counting {
+/// Makes a [`Tally`]: a door adds every feature whose value it answers, once each.
+pub struct Counting<'a> {
     environment: EnvironmentId,
+    snapshot: &'a Snapshot,
+    context: &'a Context<'a>,
     tally: Tally,
 }
 
-impl Counting {
+impl Counting<'_> {
     /// Adds one feature of the answer.
     #[inline]
     pub fn add(&mut self, evaluation: &Evaluation<'_>) {
-        let Some(names) = &self.tally.names else { return };
-        match names.outcome(self.environment, evaluation) {
-            Some(number) => self.tally.outcomes.push(number),
-            None => self.tally.lost += 1,
+        let tally = &mut self.tally;
+        let Some(names) = &tally.names else { return };
+        let Some(number) = names.outcome(self.environment, evaluation) else {
+            tally.lost += 1;
+            return;
+        };
+        tally.outcomes.push(number);
+        if evaluation.reason == Reason::Split
+            && evaluation.variant.is_some()
+            && tally.person.is_some_and(|person| names.takes_part(number, person))
+        {
+            tally.exposed.push(number);
+        }
+        // Needed where the answer turns out not to be of the whole environment.
+        if tally.outcomes.len() <= MAX_SEPARATE && tally.outcomes.len() < self.snapshot.len() {
+            tally.audiences.extend(names.asking_for(self.environment, evaluation.feature));
         }
     }
 
     /// What the whole answer adds.
     pub fn finish(self) -> Tally {
-        self.tally
+        let Self { environment, snapshot, context, mut tally } = self;
+        let Some(names) = &tally.names else { return tally };
+        let answered = tally.outcomes.len();
+        if answered == 0 {
+            return tally;
+        }
+        let whole = answered >= snapshot.len() || answered > MAX_SEPARATE;
+        if whole {
+            tally.audiences.clear();
+            tally.audiences.extend(names.everybody(environment, snapshot));
+        }
+        if snapshot.counted().is_empty() {
+            return tally;
+        }
+        for audience in &tally.audiences {
+            let mut note = |path: &Path| {
+                for_each_value(context, path, |value| {
+                    tally.values.extend(names.value(*audience, path.as_str(), value));
+                });
+            };
+            match names.feature_of(*audience) {
+                None => snapshot.counted().iter().for_each(note),
+                Some(key) => {
+                    let Some(feature) = snapshot.feature(&key) else { continue };
+                    snapshot.counted().iter().filter(|path| looks_at(feature, path)).for_each(&mut note);
+                }
+            }
+        }
+        tally
+    }
+}
+
+fn looks_at(feature: &Feature, path: &Path) -> bool {
+    feature.attributes.iter().any(|name| **name == *path.as_str())
+}
+
+/// The values of one context field that are counted: short ones, and none that says who it is.
+fn for_each_value(context: &Context<'_>, path: &Path, mut tell: impl FnMut(&str)) {
+    let mut tell_one = |attribute: &Attribute<'_>| {
+        let text: Cow<'_, str> = match attribute {
+            Attribute::Null | Attribute::List(_) | Attribute::Object(_) => return,
+            Attribute::Text(text) => Cow::Borrowed(text),
+            Attribute::Bool(true) => Cow::Borrowed("true"),
+            Attribute::Bool(false) => Cow::Borrowed("false"),
+            Attribute::Number(number) => number.text(),
+        };
+        if text.len() <= MAX_FIELD_VALUE && context.targeting_key() != Some(&text) {
+            tell(&text);
+        }
+    };
+    match context.attribute(path) {
+        Some(Attribute::List(items)) => items.iter().take(MAX_LIST).for_each(tell_one),
+        Some(attribute) => tell_one(attribute),
+        None => {}
     }
 }
 
 /// See the module.
 pub struct Counters {
-    enabled: bool,
+    /// The share of evaluations that is counted.
+    rate: f64,
     names: ArcSwap<Names>,
     shards: Shards,
     pending: Mutex<Pending>,
     dropped: AtomicU64,
+    /// SHA-256 that has taken in the server's secret.
+    secret: OnceLock<Sha256>,
 }
 
 impl Counters {
     /// `sampling`: the share of evaluations that is counted, 0 turns counting off.
     pub fn new(sampling: f64) -> Self {
         Self {
-            enabled: sampling > 0.0,
+            rate: sampling,
             names: ArcSwap::from_pointee(Names::new(1)),
             shards: Shards::new(),
             pending: Mutex::default(),
             dropped: AtomicU64::new(0),
+            secret: OnceLock::new(),
         }
     }
 
+    /// Whether evaluations are counted at all.
+    pub fn is_on(&self) -> bool {
+        self.rate > 0.0
+    }
+
+    /// The share of evaluations that is counted, from 0 to 1.
+    pub fn sampling(&self) -> f64 {
+        self.rate
+    }
+
+    /// What users are hashed with, from before the first one on. Without it, or later, it is made up, and who comes
+    /// again after a restart counts once more.
+    pub fn set_secret(&self, secret: &[u8; 32]) {
+        let _ = self.secret.set(Self::hasher(secret));
+    }
+
+    /// Whether it is known by now what users are hashed with.
+    pub fn has_secret(&self) -> bool {
+        self.secret.get().is_some()
+    }
+
+    fn hasher(secret: &[u8; 32]) -> Sha256 {
+        // A whole block, so that it is worked in once.
+        Sha256::new().chain_update(secret).chain_update([0; 32])
+    }
+
+    /// A user as it is kept: 64 bits of SHA-256 over the server's secret and the key.
+    fn person(&self, key: &str) -> u64 {
+        let secret = self.secret.get_or_init(|| {
+            let mut made_up = [0; 32];
+            rand::rng().fill_bytes(&mut made_up);
+            Self::hasher(&made_up)
+        });
+        let digest = secret.clone().chain_update(key).finalize();
+        digest.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+
     /// Begins to count an answer for one context. Nothing is counted until [`Counters::count`].
-    pub fn begin(&self, environment: EnvironmentId, snapshot: &Snapshot, context: &Context<'_>) -> Counting {
-        let _ = (snapshot, context);
-        let names = self.enabled.then(|| self.names.load_full());
-        Counting { environment, tally: Tally { names, outcomes: Vec::new(), lost: 0 } }
+    pub fn begin<'a>(
+        &self,
+        environment: EnvironmentId,
+        snapshot: &'a Snapshot,
+        context: &'a Context<'a>,
+    ) -> Counting<'a> {
+        let names = self.is_on().then(|| self.names.load_full());
+        let person = context.targeting_key().filter(|_| names.is_some()).map(|key| self.person(key));
+        let tally = Tally {
+            names,
+            outcomes: Vec::new(),
+            exposed: Vec::new(),
+            audiences: Vec::new(),
+            values: Vec::new(),
+            person,
+            lost: 0,
+        };
+        Counting { environment, snapshot, context, tally }
     }
 
     /// Counts an answer, each time that it is given.
     pub fn count(&self, tally: &Tally, now: Millis) {
         let Some(names) = &tally.names else { return };
-        self.shards.add(names, tally, now);
+        self.shards.add(names, tally, self.rate, now);
         if tally.lost > 0 {
             self.dropped.fetch_add(tally.lost, Ordering::Relaxed);
         }
     }
 
-    /// Adds what a client reports; false when the buffer is full.
-    pub fn report(&self, environment: EnvironmentId, report: Report) -> bool {
-        let Report { feature, value, rule, variant, day, count: times } = report;
-        let count = Count { environment, day, feature, rule, variant, value };
+    /// Adds what a client reports of a feature; false when the buffer is full.
+    pub fn report(
+        &self,
+        environment: EnvironmentId,
+        snapshot: &Snapshot,
+        feature: &Feature,
+        report: Report,
+    ) -> bool {
+        let Report { feature: key, value, rule, variant, at, count: times, user, context } = report;
+        let day = clock::day(at);
+        let person = user.as_deref().map(|user| self.person(user));
+        let exposure = match (&rule, &variant, person) {
+            (Some(rule), Some(variant), Some(person)) if feature.splits_with(variant) => Some(Exposure {
+                environment,
+                feature: key.clone(),
+                rule: rule.clone(),
+                variant: variant.clone(),
+                person,
+            }),
+            _ => None,
+        };
+        let audience = Audience { environment, feature: Some(key.clone()), since: 0 };
+        let count = Count { environment, day: day.clone(), feature: key, rule, variant, value };
         let mut pending = self.pending.lock();
-        if pending.counts.len() >= CAPACITY && !pending.counts.contains_key(&count) {
-            self.dropped.fetch_add(times, Ordering::Relaxed);
+        let add_times = |have: &mut u64, times: u64| *have = have.saturating_add(times);
+        if let Some(lost) = pending::add(&mut pending.counts, count, times, CAPACITY, add_times) {
+            self.dropped.fetch_add(lost, Ordering::Relaxed);
             return false;
         }
-        *pending.counts.entry(count).or_default() += times;
+        if let Some(person) = person
+            && (pending.people.len() < CAPACITY / 50
+                || pending.people.contains_key(&(audience.clone(), day.clone())))
+        {
+            pending.people.entry((audience.clone(), day.clone())).or_default().add(person);
+        }
+        if let Some(exposure) = exposure {
+            pending::add(&mut pending.exposures, exposure, at, CAPACITY, |have, at| *have = at.min(*have));
+        }
+        let Some(context) = context.as_deref().and_then(|json| Context::from_json(json).ok()) else {
+            return true;
+        };
+        for path in snapshot.counted().iter().filter(|path| looks_at(feature, path)) {
+            for_each_value(&context, path, |value| {
+                if Some(value) != user.as_deref() {
+                    let (field, value) = (path.as_str().to_owned(), Some(value.to_owned()));
+                    let key = FieldValue { audience: audience.clone(), day: day.clone(), field, value };
+                    pending::add(&mut pending.values, key, times, CAPACITY, add_times);
+                }
+            });
+        }
         true
+    }
+
+    /// Adds that somebody did what counts as a success; false when the buffer is full.
+    pub fn convert(&self, environment: EnvironmentId, event: Event) -> bool {
+        let Event { event, user, value, at } = event;
+        let key = Conversion { environment, event, day: clock::day(at), person: self.person(&user) };
+        let converted = Converted { count: 1, last_at: at, total: value };
+        let mut pending = self.pending.lock();
+        let rest = pending::add(&mut pending.conversions, key, converted, CAPACITY, Converted::add);
+        if rest.is_some() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        rest.is_none()
+    }
+
+    /// Only people below the limit take part in the comparison of a feature's variants from now on.
+    pub fn set_limit(&self, environment: EnvironmentId, feature: &str, limit: u64) {
+        self.names.load().set_limit(environment, feature, limit);
     }
 
     /// Takes everything out, for the database.
     pub fn take(&self) -> Pending {
         let mut pending = std::mem::take(&mut *self.pending.lock());
         for batch in self.shards.take() {
-            batch.write_out(&mut pending);
+            batch.write_out(self.rate, &mut pending);
         }
         let names = self.names.load();
         if names.is_full() {

@@ -2,18 +2,37 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::pending::{Count, shorten};
-use crate::engine::compile::slot;
+use super::pending::{Audience, Count, shorten};
+use crate::clock::Millis;
+use crate::engine::compile::{Feature, slot};
 use crate::engine::evaluate::Evaluation;
+use crate::engine::snapshot::Snapshot;
 use crate::ids::EnvironmentId;
 
 /// From so many names on they are begun anew at the next flush: features that have changed leave theirs behind.
 const FULL: usize = 500_000;
 /// More are not given out.
 const LIMIT: usize = 2 * FULL;
+/// Different values of one context field; the others are counted as such.
+const MAX_VALUES: u32 = 1000;
+
+/// What a number stands for.
+#[derive(Debug)]
+pub enum Name {
+    Outcome(Outcome),
+    Audience(Audience),
+    /// A value of a context field; `None`: one of those that have no number of their own.
+    Value {
+        /// The number of an audience.
+        audience: u32,
+        field: String,
+        value: Option<String>,
+    },
+}
 
 /// One outcome of one feature.
 #[derive(Debug)]
@@ -24,6 +43,8 @@ pub struct Outcome {
     pub variant: Option<String>,
     /// JSON text, or `sha256:…` of a long one.
     pub value: String,
+    /// Only people whose hash is below take part in the comparison of variants.
+    limit: AtomicU64,
 }
 
 impl Outcome {
@@ -52,7 +73,9 @@ pub struct Names {
 #[derive(Debug, Default)]
 struct Table {
     numbers: HashMap<u64, u32>,
-    outcomes: Vec<Outcome>,
+    names: Vec<Name>,
+    /// How many values the field with that hash has.
+    values: HashMap<u64, u32>,
 }
 
 impl Names {
@@ -66,76 +89,193 @@ impl Names {
     }
 
     pub fn is_full(&self) -> bool {
-        self.table.read().outcomes.len() >= FULL
+        self.table.read().names.len() >= FULL
+    }
+
+    fn mark(&self, number: u32) -> u64 {
+        u64::from(self.series) << 32 | u64::from(number)
+    }
+
+    /// The number of a mark, when it is one of these.
+    #[inline]
+    fn marked(&self, mark: u64) -> Option<u32> {
+        (mark >> 32 == u64::from(self.series)).then_some(mark as u32)
     }
 
     /// The number of an outcome, which may be a new one; `None` when there are too many.
     #[inline]
     pub fn outcome(&self, environment: EnvironmentId, evaluation: &Evaluation<'_>) -> Option<u32> {
-        let mark = evaluation.feature.marks.get(evaluation.slot);
-        if mark >> 32 == u64::from(self.series) && evaluation.slot != slot::SUPPLIED {
-            return Some(mark as u32);
+        if evaluation.slot != slot::SUPPLIED
+            && let Some(number) = self.marked(evaluation.feature.marks.get(evaluation.slot))
+        {
+            return Some(number);
         }
-        self.find(environment, evaluation)
+        self.find_outcome(environment, evaluation)
     }
 
     #[cold]
-    fn find(&self, environment: EnvironmentId, evaluation: &Evaluation<'_>) -> Option<u32> {
+    fn find_outcome(&self, environment: EnvironmentId, evaluation: &Evaluation<'_>) -> Option<u32> {
         let (feature, variant) = (&*evaluation.feature.key, evaluation.variant.map(|it| it.key.as_str()));
-        // A long value is told by its digest, which is too much to compute each time: here it counts as it is.
-        let key = (environment.0, feature, evaluation.rule_id, variant, evaluation.value);
-        let number = self.number(self.hasher.hash_one(key), environment, evaluation)?;
+        let key = ("outcome", environment.0, feature, evaluation.rule_id, variant, evaluation.value);
+        let same = |name: &Name| match name {
+            Name::Outcome(outcome) => {
+                outcome.environment == environment
+                    && outcome.feature == feature
+                    && outcome.rule.as_deref() == evaluation.rule_id
+                    && outcome.variant.as_deref() == variant
+                    && (outcome.value == evaluation.value || outcome.value == shorten(evaluation.value))
+            }
+            _ => false,
+        };
+        let number = self.number(self.hasher.hash_one(key), same, || {
+            Name::Outcome(Outcome {
+                environment,
+                feature: feature.to_owned(),
+                rule: evaluation.rule_id.map(str::to_owned),
+                variant: variant.map(str::to_owned),
+                value: shorten(evaluation.value),
+                limit: AtomicU64::new(u64::MAX),
+            })
+        })?;
         if evaluation.slot != slot::SUPPLIED {
-            evaluation.feature.marks.set(evaluation.slot, u64::from(self.series) << 32 | u64::from(number));
+            evaluation.feature.marks.set(evaluation.slot, self.mark(number));
         }
         Some(number)
     }
 
-    fn number(&self, mut hash: u64, environment: EnvironmentId, evaluation: &Evaluation<'_>) -> Option<u32> {
-        let same = |outcome: &Outcome| {
-            outcome.environment == environment
-                && outcome.feature == *evaluation.feature.key
-                && outcome.rule.as_deref() == evaluation.rule_id
-                && outcome.variant.as_deref() == evaluation.variant.map(|variant| variant.key.as_str())
-                && (outcome.value == evaluation.value || outcome.value == shorten(evaluation.value))
-        };
-        let find = |table: &Table, hash: &mut u64| {
-            while let Some(number) = table.numbers.get(hash) {
-                if table.outcomes.get(*number as usize).is_some_and(same) {
-                    return Some(*number);
-                }
-                *hash = hash.wrapping_add(1);
-            }
-            None
-        };
-        if let Some(number) = find(&self.table.read(), &mut hash.clone()) {
+    /// The number of those who are answered the whole environment.
+    pub fn everybody(&self, environment: EnvironmentId, snapshot: &Snapshot) -> Option<u32> {
+        if let Some(number) = self.marked(snapshot.mark.get(0)) {
             return Some(number);
+        }
+        let number = self.audience(environment, None, snapshot.newest())?;
+        snapshot.mark.set(0, self.mark(number));
+        Some(number)
+    }
+
+    /// The number of those who are answered this feature by itself.
+    #[inline]
+    pub fn asking_for(&self, environment: EnvironmentId, feature: &Feature) -> Option<u32> {
+        if let Some(number) = self.marked(feature.marks.get(slot::SUPPLIED)) {
+            return Some(number);
+        }
+        let number = self.audience(environment, Some(&feature.key), 0)?;
+        feature.marks.set(slot::SUPPLIED, self.mark(number));
+        Some(number)
+    }
+
+    fn audience(&self, environment: EnvironmentId, feature: Option<&str>, since: Millis) -> Option<u32> {
+        let key = ("audience", environment.0, feature, since);
+        let same = |name: &Name| matches!(name, Name::Audience(it) if it.is(environment, feature, since));
+        self.number(self.hasher.hash_one(key), same, || {
+            Name::Audience(Audience { environment, feature: feature.map(str::to_owned), since })
+        })
+    }
+
+    /// The number of a value of a context field among those of an audience.
+    pub fn value(&self, audience: u32, field: &str, value: &str) -> Option<u32> {
+        self.some_value(audience, field, Some(value)).or_else(|| self.some_value(audience, field, None))
+    }
+
+    fn some_value(&self, audience: u32, field: &str, value: Option<&str>) -> Option<u32> {
+        let hash = self.hasher.hash_one(("value", audience, field, value));
+        let field_hash = value.map(|_| self.hasher.hash_one(("field", audience, field)));
+        let same = |name: &Name| {
+            matches!(name, Name::Value { audience: of, field: have, value: given }
+                if *of == audience && have == field && given.as_deref() == value)
+        };
+        self.limited(hash, field_hash, same, || Name::Value {
+            audience,
+            field: field.to_owned(),
+            value: value.map(str::to_owned),
+        })
+    }
+
+    fn number(&self, hash: u64, same: impl Fn(&Name) -> bool, make: impl FnOnce() -> Name) -> Option<u32> {
+        self.limited(hash, None, same, make)
+    }
+
+    /// The number under a hash; a new one where there is none yet, and room.
+    fn limited(
+        &self,
+        hash: u64,
+        field: Option<u64>,
+        same: impl Fn(&Name) -> bool,
+        make: impl FnOnce() -> Name,
+    ) -> Option<u32> {
+        let find = |table: &Table| {
+            let mut hash = hash;
+            while let Some(number) = table.numbers.get(&hash) {
+                if table.names.get(*number as usize).is_some_and(&same) {
+                    return Ok(*number);
+                }
+                hash = hash.wrapping_add(1);
+            }
+            Err(hash)
+        };
+        let full = |table: &Table| {
+            table.names.len() >= LIMIT
+                || field
+                    .is_some_and(|field| table.values.get(&field).is_some_and(|count| *count >= MAX_VALUES))
+        };
+        {
+            let table = self.table.read();
+            match find(&table) {
+                Ok(number) => return Some(number),
+                // Nothing to wait for the others for.
+                Err(_) if full(&table) => return None,
+                Err(_) => {}
+            }
         }
         let mut table = self.table.write();
-        if let Some(number) = find(&table, &mut hash) {
-            return Some(number);
-        }
-        if table.outcomes.len() >= LIMIT {
-            return None;
-        }
-        let number = u32::try_from(table.outcomes.len()).ok()?;
-        table.outcomes.push(Outcome {
-            environment,
-            feature: evaluation.feature.key.to_string(),
-            rule: evaluation.rule_id.map(str::to_owned),
-            variant: evaluation.variant.map(|variant| variant.key.clone()),
-            value: shorten(evaluation.value),
-        });
+        let hash = match find(&table) {
+            Ok(number) => return Some(number),
+            Err(_) if full(&table) => return None,
+            Err(free) => free,
+        };
+        let number = u32::try_from(table.names.len()).ok()?;
+        table.names.push(make());
         table.numbers.insert(hash, number);
+        if let Some(field) = field {
+            *table.values.entry(field).or_default() += 1;
+        }
         Some(number)
     }
 
-    /// Looks at what numbers stand for.
-    pub fn resolve(&self, numbers: impl Iterator<Item = u32>, mut told: impl FnMut(u32, &Outcome)) {
+    /// Looks at what numbers stand for. All names are told too, by number.
+    pub fn resolve(&self, numbers: impl Iterator<Item = u32>, mut told: impl FnMut(u32, &Name, &[Name])) {
         let table = self.table.read();
         for number in numbers {
-            if let Some(outcome) = table.outcomes.get(number as usize) {
-                told(number, outcome);
+            if let Some(name) = table.names.get(number as usize) {
+                told(number, name, &table.names);
+            }
+        }
+    }
+
+    /// The feature of which an audience is.
+    pub fn feature_of(&self, audience: u32) -> Option<String> {
+        match self.table.read().names.get(audience as usize) {
+            Some(Name::Audience(audience)) => audience.feature.clone(),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody with that hash takes part in the comparison of an outcome's variants.
+    pub fn takes_part(&self, outcome: u32, person: u64) -> bool {
+        match self.table.read().names.get(outcome as usize) {
+            Some(Name::Outcome(outcome)) => person < outcome.limit.load(Ordering::Relaxed),
+            _ => false,
+        }
+    }
+
+    /// From now on only people below the limit take part in the comparison of a feature's variants.
+    pub fn set_limit(&self, environment: EnvironmentId, feature: &str, limit: u64) {
+        for name in &self.table.read().names {
+            if let Name::Outcome(outcome) = name
+                && outcome.environment == environment
+                && outcome.feature == feature
+            {
+                outcome.limit.store(limit, Ordering::Relaxed);
             }
         }
     }

@@ -9,12 +9,14 @@ use super::pending::shorten;
 
 use crate::admin::read_body;
 use crate::clock::{self, Millis};
-use crate::engine::decode::{Node, Problems, compact};
+use crate::engine::decode::{Node, Object, Problems, compact};
 use crate::engine::value::Json;
 use crate::error::Result;
 
 /// Reports in one request.
 const MAX_REPORTS: usize = 1000;
+/// The longest user key, in bytes.
+const MAX_USER: usize = 512;
 /// How far ahead a client's clock may be: a day.
 const AHEAD: Millis = 24 * 3600 * 1000;
 
@@ -43,9 +45,11 @@ pub struct ReportShape {
     pub rule_id: Option<String>,
     #[schema(max_length = 128)]
     pub variant: Option<String>,
-    /// Not kept.
+    /// Kept as a hash, to count how many different users there are.
+    #[schema(max_length = 512)]
     pub user_id: Option<String>,
-    /// Not kept.
+    /// Only the values of attributes that the feature's rules look at are counted, but for those that the site
+    /// excludes.
     pub context: Option<BTreeMap<String, Json>>,
     /// At most a day ahead, and not older than counts are kept; the time of the request when left out.
     #[schema(format = DateTime)]
@@ -62,8 +66,11 @@ pub struct Report {
     pub value: String,
     pub rule: Option<String>,
     pub variant: Option<String>,
-    pub day: String,
+    pub at: Millis,
     pub count: u64,
+    pub user: Option<String>,
+    /// JSON text of an object.
+    pub context: Option<String>,
 }
 
 impl Report {
@@ -71,7 +78,7 @@ impl Report {
     pub fn decode(body: &str, now: Millis, retention: Duration) -> Result<Vec<Self>> {
         read_body(body, |object, problems| {
             let items = object.require("evaluations", problems)?.list(MAX_REPORTS, problems)?;
-            let oldest = now - Millis::try_from(retention.as_millis()).unwrap_or(Millis::MAX);
+            let oldest = oldest(now, retention);
             let reports: Vec<_> = items.iter().map(|item| Self::read(item, now, oldest, problems)).collect();
             reports.into_iter().collect()
         })
@@ -100,37 +107,118 @@ impl Report {
         };
         let rule = text("ruleId", problems);
         let variant = text("variant", problems);
-        let at = match object.take_value("timestamp") {
-            None => Some(now),
-            Some(node) => {
-                let at =
-                    clock::parse(&node.string(problems)?).filter(|at| (oldest..now + AHEAD).contains(at));
-                if at.is_none() {
-                    problems.add(
-                        &node.path,
-                        "must be an RFC 3339 time that is not in the future and not too old",
-                    );
-                }
-                at
-            }
-        };
+        let at = read_time(&mut object, now, oldest, problems);
         let count = match object.take_value("count") {
             None => Some(1),
             Some(node) => node.integer(1, 1_000_000, problems),
         };
-        if let Some(node) = object.take_value("context") {
-            node.object(problems);
-        }
-        // Who it was is not kept here.
-        object.ignore(&["userId"]);
+        let user = match object.take_value("userId") {
+            None => Some(None),
+            Some(node) => read_user(&node, problems).map(Some),
+        };
+        let context = object.take_value("context");
+        let context = context.and_then(|node| node.object(problems).map(|_| node.text().to_owned()));
         object.finish(problems);
         Some(Self {
             feature: feature?,
             value: value?,
             rule: rule?,
             variant: variant?,
-            day: clock::day(at?),
+            at: at?,
             count: count?,
+            user: user?,
+            context,
         })
     }
+}
+
+/// A user key: text that is not empty, or a number, as contexts have it.
+fn read_user(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
+    let text = node.text();
+    let key = match text.as_bytes().first() {
+        Some(b'0'..=b'9' | b'-') => text.to_owned(),
+        _ => node.string(problems)?,
+    };
+    if key.is_empty() || key.len() > MAX_USER {
+        problems.add(&node.path, format!("must be 1 to {MAX_USER} bytes"));
+        return None;
+    }
+    Some(key)
+}
+
+/// Something that a user did and that counts as a success, to compare variants by.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Conversion, rename_all = "camelCase", example = json!({
+    "event": "purchase", "userId": "123", "value": 49.9
+}))]
+pub struct ConversionShape {
+    /// The kind of success, such as `purchase`.
+    #[schema(min_length = 1, max_length = 100)]
+    pub event: String,
+    /// The same key as in the contexts that are evaluated. Kept as a hash.
+    #[schema(min_length = 1, max_length = 512)]
+    pub user_id: String,
+    /// What it was worth, added up; 0 when left out.
+    pub value: Option<f64>,
+    /// At most a day ahead, and not older than counts are kept; the time of the request when left out.
+    #[schema(format = DateTime)]
+    pub timestamp: Option<String>,
+}
+
+/// See [`ConversionShape`].
+#[derive(Debug, PartialEq)]
+pub struct Event {
+    pub event: String,
+    pub user: String,
+    pub value: f64,
+    pub at: Millis,
+}
+
+impl Event {
+    /// Reads [`ConversionShape`].
+    pub fn decode(body: &str, now: Millis, retention: Duration) -> Result<Self> {
+        read_body(body, |object, problems| {
+            let event = object.require("event", problems).and_then(|node| {
+                let name = node.string(problems)?;
+                if !(1..=100).contains(&name.len()) || name.chars().any(char::is_control) {
+                    problems.add(&node.path, "must be 1 to 100 bytes");
+                    return None;
+                }
+                Some(name)
+            });
+            let user = object.require("userId", problems).and_then(|node| read_user(&node, problems));
+            let value = match object.take_value("value") {
+                None => Some(0.0),
+                Some(node) => {
+                    let value = node.text().parse::<f64>().ok().filter(|value| value.abs() <= 1e15);
+                    if value.is_none() {
+                        problems.add(&node.path, "must be a number");
+                    }
+                    value
+                }
+            };
+            let at = read_time(object, now, oldest(now, retention), problems);
+            Some(Self { event: event?, user: user?, value: value?, at: at? })
+        })
+    }
+}
+
+fn oldest(now: Millis, retention: Duration) -> Millis {
+    now.saturating_sub(Millis::try_from(retention.as_millis()).unwrap_or(Millis::MAX))
+}
+
+/// `timestamp`, or now.
+fn read_time(
+    object: &mut Object<'_>,
+    now: Millis,
+    oldest: Millis,
+    problems: &mut Problems,
+) -> Option<Millis> {
+    let Some(node) = object.take_value("timestamp") else { return Some(now) };
+    let at = clock::parse(&node.string(problems)?).filter(|at| (oldest..now + AHEAD).contains(at));
+    if at.is_none() {
+        problems.add(&node.path, "must be an RFC 3339 time that is not in the future and not too old");
+    }
+    at
 }

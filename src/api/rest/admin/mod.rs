@@ -3,6 +3,7 @@
 
 pub mod compatibility;
 pub mod branding;
+pub mod analytics;
 pub mod documents;
 pub mod environments;
 pub mod features;

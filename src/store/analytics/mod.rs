@@ -1,0 +1,329 @@
+//! The tables of analytics: `evaluation_counts`, `audiences`, `field_counts`, `exposures`, `conversions`,
+//! `feature_uses`, `analytics_settings`. Here is what is written; [`read`] asks.
+
+pub mod read;
+mod settings;
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::clock::{self, Millis};
+use crate::error::Result;
+use crate::ids::EnvironmentId;
+use crate::live::counters::sketch::Sketch;
+use crate::live::counters::{Audience, Conversion, Converted, Count, Exposure, FieldValue, Pending};
+pub use settings::{Settings, forget_fields, save_settings, settings};
+
+/// So many people of one feature, and of one event, are kept for the comparison of variants; of more, a part
+/// chosen by hash.
+const MAX_PEOPLE: i64 = 50_000;
+/// So many values of one context field are kept a day; the others are counted together.
+const MAX_VALUES: i64 = 1000;
+
+/// A limit of the comparison that became narrower: environment, feature, hash.
+pub type Narrowed = (EnvironmentId, String, u64);
+
+/// Adds what was counted; of environments that are gone, nothing. Says which features compare fewer people now.
+pub fn write(conn: &Connection, pending: &Pending, now: Millis) -> Result<Vec<Narrowed>> {
+    let there: HashSet<EnvironmentId> = conn
+        .prepare_cached("SELECT id FROM environments")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (count, times) in pending.counts.iter().filter(|(count, _)| there.contains(&count.environment)) {
+        add_count(conn, count, *times)?;
+    }
+    write_uses(conn, pending, &there, now)?;
+    for ((audience, day), sketch) in &pending.people {
+        if there.contains(&audience.environment) {
+            add_people(conn, audience, day, sketch)?;
+        }
+    }
+    write_values(conn, pending, &there)?;
+    let exposures = pending.exposures.iter().filter(|(exposure, _)| there.contains(&exposure.environment));
+    let narrowed = write_exposures(conn, exposures)?;
+    for (conversion, converted) in &pending.conversions {
+        if there.contains(&conversion.environment) {
+            add_conversion(conn, conversion, converted)?;
+        }
+    }
+    Ok(narrowed)
+}
+
+fn add_count(conn: &Connection, count: &Count, times: u64) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO evaluation_counts (environment_id, day, feature, rule, variant, value, count)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (environment_id, day, feature, rule, variant, value)
+         DO UPDATE SET count = count + excluded.count",
+    )?
+    .execute((
+        count.environment,
+        &count.day,
+        &count.feature,
+        count.rule.as_deref().unwrap_or_default(),
+        count.variant.as_deref().unwrap_or_default(),
+        &count.value,
+        times,
+    ))?;
+    Ok(())
+}
+
+/// When each feature was last evaluated, and since when always to the same value.
+fn write_uses(
+    conn: &Connection,
+    pending: &Pending,
+    there: &HashSet<EnvironmentId>,
+    now: Millis,
+) -> Result<()> {
+    let today = clock::day(now);
+    let mut uses: HashMap<(EnvironmentId, &str), (Millis, HashSet<&str>)> = HashMap::new();
+    for count in pending.counts.keys().filter(|count| there.contains(&count.environment)) {
+        let at =
+            if count.day == today { Some(now) } else { clock::parse(&format!("{}T23:59:59Z", count.day)) };
+        let at = at.unwrap_or(now).min(now);
+        let (last, values) = uses.entry((count.environment, &count.feature)).or_default();
+        *last = at.max(*last);
+        values.insert(&count.value);
+    }
+    let mut statement = conn.prepare_cached(
+        "INSERT INTO feature_uses (environment_id, feature, first_at, last_at, value, same_since)
+         VALUES (?1, ?2, ?3, ?3, ?4, ?3)
+         ON CONFLICT (environment_id, feature) DO UPDATE
+            SET last_at    = max(last_at, excluded.last_at),
+                same_since = CASE WHEN value IS excluded.value AND value IS NOT NULL
+                                  THEN same_since ELSE excluded.last_at END,
+                value      = excluded.value",
+    )?;
+    for ((environment, feature), (at, values)) in uses {
+        let only = values.iter().next().filter(|_| values.len() == 1);
+        statement.execute((environment, feature, at, only))?;
+    }
+    Ok(())
+}
+
+fn add_people(conn: &Connection, audience: &Audience, day: &str, sketch: &Sketch) -> Result<()> {
+    let feature = audience.feature.as_deref().unwrap_or_default();
+    let key = (audience.environment, day, feature, audience.since);
+    let stored: Option<Vec<u8>> = conn
+        .prepare_cached(
+            "SELECT sketch FROM audiences WHERE environment_id = ?1 AND day = ?2 AND feature = ?3 AND since = ?4",
+        )?
+        .query_row(key, |row| row.get(0))
+        .optional()?;
+    let mut merged = stored.as_deref().map(Sketch::from_bytes).unwrap_or_default();
+    merged.merge(sketch);
+    let bytes = merged.to_bytes();
+    if stored.as_deref() != Some(&bytes) {
+        conn.prepare_cached(
+            "INSERT INTO audiences (environment_id, day, feature, since, sketch) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (environment_id, day, feature, since) DO UPDATE SET sketch = excluded.sketch",
+        )?
+        .execute((key.0, key.1, key.2, key.3, bytes))?;
+    }
+    Ok(())
+}
+
+/// Values of context fields. An empty text stands for all that are not kept by themselves.
+fn write_values(conn: &Connection, pending: &Pending, there: &HashSet<EnvironmentId>) -> Result<()> {
+    let mut kept: HashMap<(&Audience, &str, &str), i64> = HashMap::new();
+    let values = pending.values.iter().filter(|(value, _)| there.contains(&value.audience.environment));
+    for (key, times) in values {
+        let FieldValue { audience, day, field, value } = key;
+        let feature = audience.feature.as_deref().unwrap_or_default();
+        // The letter keeps an empty value apart from the rest.
+        let value = value.as_ref().map(|value| format!("={value}")).unwrap_or_default();
+        let add = |value: &str| {
+            conn.prepare_cached(
+                "UPDATE field_counts SET count = count + ?7
+                  WHERE environment_id = ?1 AND day = ?2 AND feature = ?3 AND since = ?4 AND field = ?5
+                    AND value = ?6",
+            )?
+            .execute((audience.environment, day, feature, audience.since, field, value, times))
+        };
+        if add(&value)? > 0 {
+            continue;
+        }
+        let count = match kept.get_mut(&(audience, day.as_str(), field.as_str())) {
+            Some(count) => count,
+            None => {
+                let count = conn
+                    .prepare_cached(
+                        "SELECT count(*) FROM field_counts
+                          WHERE environment_id = ?1 AND day = ?2 AND feature = ?3 AND since = ?4 AND field = ?5",
+                    )?
+                    .query_row((audience.environment, day, feature, audience.since, field), |row| row.get(0))?;
+                kept.entry((audience, day, field)).or_insert(count)
+            }
+        };
+        let value = if *count < MAX_VALUES { value } else { String::new() };
+        if value.is_empty() && add("")? > 0 {
+            continue;
+        }
+        *count += 1;
+        conn.prepare_cached(
+            "INSERT INTO field_counts (environment_id, day, feature, since, field, value, count)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute((audience.environment, day, feature, audience.since, field, value, times))?;
+    }
+    Ok(())
+}
+
+/// A hash as SQLite keeps it: 63 bits, so that it compares as it does here.
+fn stored(person: u64) -> i64 {
+    (person >> 1) as i64
+}
+
+/// People below this (63 bits) are kept, and how many those are.
+struct Limit {
+    below: i64,
+    people: i64,
+}
+
+fn limit(conn: &Connection, environment: EnvironmentId, kind: &str, name: &str) -> Result<Limit> {
+    let found = conn
+        .prepare_cached(
+            "SELECT below, people FROM comparison_limits WHERE environment_id = ?1 AND kind = ?2 AND name = ?3",
+        )?
+        .query_row((environment, kind, name), |row| Ok(Limit { below: row.get(0)?, people: row.get(1)? }))
+        .optional()?;
+    Ok(found.unwrap_or(Limit { below: i64::MAX, people: 0 }))
+}
+
+/// Keeps the limit, halved as often as it takes to keep no more than the maximum; whether it was.
+fn keep_limit(
+    conn: &Connection,
+    environment: EnvironmentId,
+    kind: &str,
+    name: &str,
+    limit: &mut Limit,
+) -> Result<bool> {
+    let (table, column) = if kind == "feature" { ("exposures", "feature") } else { ("conversions", "event") };
+    let mut narrowed = false;
+    while limit.people > MAX_PEOPLE && limit.below > 1 {
+        limit.below /= 2;
+        narrowed = true;
+        let deleted = conn
+            .prepare_cached(&format!(
+                "DELETE FROM {table} WHERE environment_id = ?1 AND {column} = ?2 AND person >= ?3"
+            ))?
+            .execute((environment, name, limit.below))?;
+        limit.people -= i64::try_from(deleted).unwrap_or(i64::MAX);
+    }
+    conn.prepare_cached(
+        "INSERT INTO comparison_limits (environment_id, kind, name, below, people) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (environment_id, kind, name) DO UPDATE SET below = excluded.below, people = excluded.people",
+    )?
+    .execute((environment, kind, name, limit.below, limit.people))?;
+    Ok(narrowed)
+}
+
+fn write_exposures<'p>(
+    conn: &Connection,
+    exposures: impl Iterator<Item = (&'p Exposure, &'p Millis)>,
+) -> Result<Vec<Narrowed>> {
+    let mut limits: HashMap<(EnvironmentId, &str), Limit> = HashMap::new();
+    for (exposure, at) in exposures {
+        let key = (exposure.environment, exposure.feature.as_str());
+        let limit = match limits.get_mut(&key) {
+            Some(limit) => limit,
+            None => {
+                let found = limit(conn, exposure.environment, "feature", &exposure.feature)?;
+                limits.entry(key).or_insert(found)
+            }
+        };
+        if stored(exposure.person) >= limit.below {
+            continue;
+        }
+        let added = conn
+            .prepare_cached(
+                "INSERT INTO exposures (environment_id, feature, person, rule, variant, first_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+            )?
+            .execute((
+                exposure.environment,
+                &exposure.feature,
+                stored(exposure.person),
+                &exposure.rule,
+                &exposure.variant,
+                at,
+            ))?;
+        limit.people += i64::try_from(added).unwrap_or_default();
+    }
+    let mut all = Vec::new();
+    for ((environment, feature), mut limit) in limits {
+        keep_limit(conn, environment, "feature", feature, &mut limit)?;
+        if limit.below < i64::MAX {
+            all.push((environment, feature.to_owned(), (limit.below as u64) << 1));
+        }
+    }
+    Ok(all)
+}
+
+fn add_conversion(conn: &Connection, conversion: &Conversion, converted: &Converted) -> Result<()> {
+    let Conversion { environment, event, day, person } = conversion;
+    let mut limit = limit(conn, *environment, "event", event)?;
+    if stored(*person) >= limit.below {
+        return Ok(());
+    }
+    let key = (environment, event, stored(*person), day);
+    let updated = conn
+        .prepare_cached(
+            "UPDATE conversions SET count = count + ?5, last_at = max(last_at, ?6), total = total + ?7
+              WHERE environment_id = ?1 AND event = ?2 AND person = ?3 AND day = ?4",
+        )?
+        .execute((key.0, key.1, key.2, key.3, converted.count, converted.last_at, converted.total))?;
+    if updated == 0 {
+        conn.prepare_cached(
+            "INSERT INTO conversions (environment_id, event, person, day, count, last_at, total)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute((
+            key.0,
+            key.1,
+            key.2,
+            key.3,
+            converted.count,
+            converted.last_at,
+            converted.total,
+        ))?;
+        limit.people += 1;
+        keep_limit(conn, *environment, "event", event, &mut limit)?;
+    }
+    Ok(())
+}
+
+/// Notes when whole rule sets were last handed to clients who evaluate by themselves: their features may be in use
+/// without anybody counting.
+pub fn note_handed_out(conn: &Connection, environment: EnvironmentId, at: Millis) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO feature_uses (environment_id, feature, first_at, last_at, value, same_since)
+         SELECT id, '', ?2, ?2, NULL, ?2 FROM environments WHERE id = ?1
+         ON CONFLICT (environment_id, feature) DO UPDATE SET last_at = max(last_at, excluded.last_at)",
+    )?
+    .execute((environment, at))?;
+    Ok(())
+}
+
+/// Deletes what is from before a time.
+pub fn prune(conn: &Connection, before: Millis) -> Result<()> {
+    let day = clock::day(before);
+    for table in ["evaluation_counts", "audiences", "field_counts", "conversions"] {
+        conn.prepare_cached(&format!("DELETE FROM {table} WHERE day < ?1"))?.execute([&day])?;
+    }
+    conn.prepare_cached("DELETE FROM exposures WHERE first_at < ?1")?.execute([before])?;
+    conn.prepare_cached("DELETE FROM feature_uses WHERE last_at < ?1")?.execute([before])?;
+    // People who are gone make room for others.
+    conn.prepare_cached(
+        "UPDATE comparison_limits
+            SET people = CASE kind
+                WHEN 'feature' THEN (SELECT count(*) FROM exposures e
+                                      WHERE e.environment_id = comparison_limits.environment_id AND e.feature = name)
+                ELSE (SELECT count(*) FROM conversions c
+                       WHERE c.environment_id = comparison_limits.environment_id AND c.event = name) END",
+    )?
+    .execute([])?;
+    conn.prepare_cached("DELETE FROM comparison_limits WHERE people = 0")?.execute([])?;
+    Ok(())
+}
