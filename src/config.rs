@@ -86,6 +86,8 @@ pub struct Config {
     pub secret_key: Option<SecretKey>,
     /// Where mail goes out; `None`: it stays for admins to see.
     pub smtp_url: Option<Url>,
+    /// Certificates in PEM that the mail server may come with, beside the public ones.
+    pub smtp_ca: Option<Vec<u8>>,
     /// Whom mail comes from; `None`: made from the host of the base URL.
     pub mail_from: Option<String>,
     /// The first admin, made in an empty database.
@@ -136,6 +138,7 @@ impl Config {
             retention: Duration::from_secs(90 * 24 * 3600),
             secret_key: None,
             smtp_url: None,
+            smtp_ca: None,
             mail_from: None,
             first_admin: None,
         }
