@@ -188,8 +188,12 @@ impl Options {
         };
         config.smtp_url =
             self.smtp_url.as_deref().map(crate::jobs::mail::read_url).transpose().map_err(Failure::Usage)?;
-        config.smtp_ca =
-            self.smtp_ca_file.as_deref().map(crate::jobs::mail::read_ca).transpose().map_err(Failure::Usage)?;
+        config.smtp_ca = self
+            .smtp_ca_file
+            .as_deref()
+            .map(crate::jobs::mail::read_ca)
+            .transpose()
+            .map_err(Failure::Usage)?;
         if let Some(from) = self.mail_from {
             crate::jobs::mail::check_sender(&from).map_err(Failure::Usage)?;
             config.mail_from = Some(from);

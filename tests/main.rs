@@ -12,6 +12,7 @@ mod engine;
 mod mail;
 mod migrate;
 mod openapi;
+mod pages;
 mod people;
 mod processes;
 mod reference;

@@ -59,10 +59,7 @@ fn tag_list(typed: &str) -> Vec<&str> {
 /// Field errors of the API named as the form names them: `tags[1]` belongs to `tags`.
 fn form_errors(errors: Vec<FieldError>) -> Vec<FieldError> {
     let plain = |field: String| field.split('[').next().unwrap_or_default().to_owned();
-    errors
-        .into_iter()
-        .map(|error| FieldError { field: plain(error.field), message: error.message })
-        .collect()
+    errors.into_iter().map(|error| FieldError { field: plain(error.field), message: error.message }).collect()
 }
 
 fn stored(environment: &Environment) -> Typed {
@@ -167,8 +164,12 @@ fn stop_question<'a>(place: &Place, environment: &'a Environment, to: Status) ->
         title: "Stop serving in production?",
         name: &environment.name,
         text: match to {
-            Status::Maintenance => html! { "answers every client with “come back later” from the next request on." },
-            _ => html! { "answers no client any more, from the next request on, and nothing in it can be changed." },
+            Status::Maintenance => {
+                html! { "answers every client with “come back later” from the next request on." }
+            }
+            _ => {
+                html! { "answers no client any more, from the next request on, and nothing in it can be changed." }
+            }
         },
         action: format!("{}/settings", url::environment(&place.site, environment)),
         verb: if to == Status::Maintenance { "Put in maintenance" } else { "Archive" },
@@ -179,12 +180,7 @@ fn stop_question<'a>(place: &Place, environment: &'a Environment, to: Status) ->
 }
 
 /// `POST …/environments/{environment}/settings`.
-pub async fn update(
-    app: Data<App>,
-    req: HttpRequest,
-    edit: Edit,
-    path: Path<(String, String)>,
-) -> Answer {
+pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, path: Path<(String, String)>) -> Answer {
     let Edit { signed, form } = edit;
     signed.actor().require(Permission::Change)?;
     let (site, name) = path.into_inner();
@@ -269,12 +265,7 @@ pub async fn ask_delete(
 }
 
 /// `POST …/environments/{environment}/delete`: with the name typed.
-pub async fn delete(
-    app: Data<App>,
-    req: HttpRequest,
-    edit: Edit,
-    path: Path<(String, String)>,
-) -> Answer {
+pub async fn delete(app: Data<App>, req: HttpRequest, edit: Edit, path: Path<(String, String)>) -> Answer {
     let Edit { signed, form } = edit;
     signed.actor().require(Permission::Change)?;
     let (site, name) = path.into_inner();

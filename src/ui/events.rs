@@ -46,7 +46,8 @@ impl Follower {
             _ = self.ending.changed() => return None,
         }
         let (app, session) = (self.app.clone(), self.session);
-        let found = super::block(move || app.read(|conn| store::sessions::find(conn, &session, app.now()))).await;
+        let found =
+            super::block(move || app.read(|conn| store::sessions::find(conn, &session, app.now()))).await;
         // A page whose session is over learns that by asking; this must not go on for it.
         found.ok().flatten()?;
         Some(Bytes::from_static(b"event: changed\ndata: 1\n\n"))
@@ -58,13 +59,8 @@ pub async fn follow(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<
     let _ = signed;
     let cookie = req.cookie(COOKIE).map(|cookie| hash(cookie.value()));
     let Some(session) = cookie else { return Err(Failure::SignIn("/".into())) };
-    let follower = Follower {
-        changes: app.live.changes(),
-        ending: app.live.ending(),
-        app,
-        session,
-        first: true,
-    };
+    let follower =
+        Follower { changes: app.live.changes(), ending: app.live.ending(), app, session, first: true };
     let events = futures_util::stream::unfold(follower, |mut follower| async move {
         follower.next().await.map(|bytes| (Ok::<_, actix_web::Error>(bytes), follower))
     });

@@ -391,7 +391,14 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
     edit.signed.actor().require(Permission::Change)?;
     if stale::is_stale(typed, &stored_settings(feature.definition()), SETTINGS) {
         let settings = Some(typed.clone().set("stale", "on"));
-        return Ok(show(&app, &req, &edit.signed, &here, &feature, View { settings, refused: true, ..View::default() }));
+        return Ok(show(
+            &app,
+            &req,
+            &edit.signed,
+            &here,
+            &feature,
+            View { settings, refused: true, ..View::default() },
+        ));
     }
     let problem =
         json_problem(kind, typed.get("defaultValue"), "defaultValue").filter(|_| !typed.is_on("noDefault"));
@@ -409,7 +416,8 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
     match blocking(move || admin::update(&server, &actor, &target, &body, false)).await {
         Ok(saved) => {
             let key = &saved.definition.key;
-            let toast = Toast::say(format!("The settings of {key} are saved in {}.", here.environment_name()));
+            let toast =
+                Toast::say(format!("The settings of {key} are saved in {}.", here.environment_name()));
             Ok(done(&here.feature(key), back_to(toast, &here, &feature, saved.version)))
         }
         Err(error) => {
@@ -584,10 +592,9 @@ pub async fn variants(app: Data<App>, req: HttpRequest, signed: Signed) -> Resul
     let form = query.get("variant").filter(|_| here.can_change).and_then(|key| {
         match stored_variant(definition, key) {
             Some(typed) => Some(VariantForm { key: key.to_owned(), typed }),
-            None if key == NEW => Some(VariantForm {
-                key: String::new(),
-                typed: Typed::with(&[("value", first)]),
-            }),
+            None if key == NEW => {
+                Some(VariantForm { key: String::new(), typed: Typed::with(&[("value", first)]) })
+            }
             None => None,
         }
     });
@@ -625,7 +632,10 @@ pub async fn change_variants(app: Data<App>, req: HttpRequest, edit: Edit) -> Re
         };
         if is_stale || (stored.is_none() && !name.is_empty()) {
             // What is gone is made anew when it is sent again.
-            let note = crate::engine::decode::FieldError { field: String::new(), message: format!("{name} was removed meanwhile; saving makes it anew.") };
+            let note = crate::engine::decode::FieldError {
+                field: String::new(),
+                message: format!("{name} was removed meanwhile; saving makes it anew."),
+            };
             let form = match stored {
                 Some(_) => VariantForm { key: name, typed: typed.clone().set("stale", "on") },
                 None => VariantForm { key: String::new(), typed: typed.clone().wrong(&[note]) },

@@ -559,8 +559,12 @@ pub async fn turn(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRe
             title: "Turn off in production?",
             name: &key,
             text: match feature.definition().kind {
-                FeatureType::Boolean => html! { "stops answering by its rules. Everyone gets false from the next request on." },
-                _ => html! { "stops answering by its rules. All of them get their own default from the next request on." },
+                FeatureType::Boolean => {
+                    html! { "stops answering by its rules. Everyone gets false from the next request on." }
+                }
+                _ => {
+                    html! { "stops answering by its rules. All of them get their own default from the next request on." }
+                }
             },
             action: format!("{}/switch", here.feature(&key)),
             verb: "Turn off",

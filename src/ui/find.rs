@@ -44,7 +44,12 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
             if let Some(live) = app.live.environment(environment.id).filter(|_| wanted) {
                 let snapshot = live.snapshot();
                 if is_here && !words.is_empty() {
-                    for segment in snapshot.segments().iter().filter(|segment| fits(&format!("{} {}", segment.key, segment.name))).take(FEATURES) {
+                    for segment in snapshot
+                        .segments()
+                        .iter()
+                        .filter(|segment| fits(&format!("{} {}", segment.key, segment.name)))
+                        .take(FEATURES)
+                    {
                         places.push(html! {
                             a href={ (url::section(site, environment, "segments")) "/" (url::encode(&segment.key)) } { (icon("group")) code { (segment.key) } span.end { "Segment" } }
                         });

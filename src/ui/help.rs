@@ -45,18 +45,53 @@ const fn page(
 }
 
 /// A page with code of the reader's own.
-const fn guide(name: &'static str, title: &'static str, lede: &'static str, draw: fn(&Reader) -> Markup) -> HelpPage {
+const fn guide(
+    name: &'static str,
+    title: &'static str,
+    lede: &'static str,
+    draw: fn(&Reader) -> Markup,
+) -> HelpPage {
     HelpPage { group: "Integrate", name, title, lede, own: true, draw }
 }
 
 /// Every page, in the order of the table of contents.
 pub const PAGES: &[HelpPage] = &[
     page("Start", "start", "First steps", "From an empty server to a value in your program.", guides::start),
-    page("Start", "evaluation", "How a value is found", "The five steps, and what each reason means.", concepts::evaluation),
-    page("Concepts", "concepts", "Concepts", "Sites, environments, features, rules, contexts and tokens.", concepts::concepts),
-    page("Concepts", "rules", "Rules and conditions", "Operators, groups, segments, rollouts and splits.", concepts::rules),
-    page("Concepts", "people", "People and roles", "Who may do what, signing in, the second factor.", concepts::people),
-    page("Concepts", "pages", "Every page", "What each page is for and what can be done there.", pages::pages),
+    page(
+        "Start",
+        "evaluation",
+        "How a value is found",
+        "The five steps, and what each reason means.",
+        concepts::evaluation,
+    ),
+    page(
+        "Concepts",
+        "concepts",
+        "Concepts",
+        "Sites, environments, features, rules, contexts and tokens.",
+        concepts::concepts,
+    ),
+    page(
+        "Concepts",
+        "rules",
+        "Rules and conditions",
+        "Operators, groups, segments, rollouts and splits.",
+        concepts::rules,
+    ),
+    page(
+        "Concepts",
+        "people",
+        "People and roles",
+        "Who may do what, signing in, the second factor.",
+        concepts::people,
+    ),
+    page(
+        "Concepts",
+        "pages",
+        "Every page",
+        "What each page is for and what can be done there.",
+        pages::pages,
+    ),
     page("Concepts", "keyboard", "Keyboard", "Everything without a mouse.", pages::keyboard),
     guide("integrate", "Connect a program", "What every way of asking has in common.", guides::integrate),
     guide("browser", "Browser", "One script, no dependencies, live updates.", guides::browser),
@@ -72,7 +107,13 @@ pub const PAGES: &[HelpPage] = &[
         own: true,
         draw: running::git,
     },
-    page("Run", "running", "Running the server", "Options, health, mail, backups, what happens when the disk is full.", running::running),
+    page(
+        "Run",
+        "running",
+        "Running the server",
+        "Options, health, mail, backups, what happens when the disk is full.",
+        running::running,
+    ),
 ];
 
 /// `GET /help`.
@@ -127,9 +168,8 @@ impl Reader {
             None => (query.get("site"), query.get("env")),
         };
         let found = choices.iter().find(|(have, _)| Some(have.slug.as_str()) == site).or(choices.first());
-        let environment = found.and_then(|(_, list)| {
-            list.iter().find(|have| Some(have.name.as_str()) == env).or(list.first())
-        });
+        let environment = found
+            .and_then(|(_, list)| list.iter().find(|have| Some(have.name.as_str()) == env).or(list.first()));
         let feature = environment
             .and_then(|environment| app.live.environment(environment.id))
             .and_then(|live| live.snapshot().features().next().map(|feature| feature.key.to_string()));

@@ -129,7 +129,8 @@ pub const TABS: &[Tab] = &[
 ];
 
 /// The pages of a site, which stand above its environments. The first one has no name in the address.
-pub const SITE_TABS: &[Tab] = &[tab("", "Environments", "", |_| None), tab("settings", "Settings", "", |_| None)];
+pub const SITE_TABS: &[Tab] =
+    &[tab("", "Environments", "", |_| None), tab("settings", "Settings", "", |_| None)];
 
 /// The pages of administrators: address, icon, label.
 pub const ADMIN_PAGES: &[(&str, &str, &str)] = &[
@@ -405,7 +406,7 @@ impl<'a> Page<'a> {
         let (section, below) = (parts.next().unwrap_or_default(), parts.next());
         let base = url::environment(site, to);
         let kept = match (section, below) {
-            ("" , _) => return url::features(site, to),
+            ("", _) => return url::features(site, to),
             // Segments are the site's.
             ("segments", Some(_)) if same_site => rest,
             ("features", Some("new")) => rest,

@@ -959,8 +959,16 @@ pub async fn act(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRes
     };
     if here.place.is_production() && matches!(act.as_str(), "off" | "delete") {
         let (title, verb, text) = match act.as_str() {
-            "off" => ("Turn the rule off in production?", "Turn off", "is not asked any more, from the next request on."),
-            _ => ("Delete the rule in production?", "Delete", "is not asked any more, from the next request on."),
+            "off" => (
+                "Turn the rule off in production?",
+                "Turn off",
+                "is not asked any more, from the next request on.",
+            ),
+            _ => (
+                "Delete the rule in production?",
+                "Delete",
+                "is not asked any more, from the next request on.",
+            ),
         };
         let question = Question {
             title,

@@ -323,7 +323,10 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, site: Path<Str
                 ("description", before.get("description")),
                 (seen.0, seen.1.as_str()),
             ];
-            return Ok(done(&to, Toast::say(format!("The settings of {} are saved.", site.name)).undo(&to, &undo)));
+            return Ok(done(
+                &to,
+                Toast::say(format!("The settings of {} are saved.", site.name)).undo(&to, &undo),
+            ));
         }
         Err(Error::Invalid(errors)) => errors,
         Err(Error::Conflict("slug_taken", message, _)) => vec![problem("slug", message)],

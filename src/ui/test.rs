@@ -82,7 +82,8 @@ pub async fn show(
     let compact = serde_json::from_str::<serde_json::Value>(&context_text).map(|value| value.to_string());
     let names_here = [Some(place.site.slug.as_str()), Some(environment.name.as_str())];
     let cache = cached(&app, &snapshot, live.id.0, names_here, compact.as_deref().unwrap_or(&context_text));
-    let shown = Json::parse(&context_text).map_or_else(|| context_text.clone(), |json| super::features::pretty(&json));
+    let shown = Json::parse(&context_text)
+        .map_or_else(|| context_text.clone(), |json| super::features::pretty(&json));
     let answer: Option<Result<View, String>> = if key.is_empty() {
         None
     } else {

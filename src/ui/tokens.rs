@@ -329,8 +329,7 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, path: TokenPat
     }
     let body = body(&form, None, Some(&before));
     let (server, actor) = (app.clone(), signed.actor());
-    let saved =
-        block(move || admin::tokens::update(&server, &actor, &site, &environment, &id, &body)).await;
+    let saved = block(move || admin::tokens::update(&server, &actor, &site, &environment, &id, &body)).await;
     match saved {
         Ok(token) => {
             let list = url::section(&place.site, place.environment()?, "tokens");
@@ -405,5 +404,8 @@ pub async fn revoke(app: Data<App>, req: HttpRequest, edit: Edit, path: TokenPat
     }
     let (server, actor) = (app.clone(), signed.actor());
     block(move || admin::tokens::delete(&server, &actor, &site, &environment, &id)).await?;
-    Ok(done(&list, Toast::say(format!("{} is revoked. Whoever shows it is refused from now on.", token.description))))
+    Ok(done(
+        &list,
+        Toast::say(format!("{} is revoked. Whoever shows it is refused from now on.", token.description)),
+    ))
 }

@@ -324,7 +324,8 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, id: Path<Strin
         Ok(user) => {
             let here = format!("/admin/users/{id}");
             let seen = stale::undo_field(&as_typed(&user), SETTINGS);
-            let mut undo: Vec<(&str, &str)> = SETTINGS.iter().map(|(name, _)| (*name, before.get(name))).collect();
+            let mut undo: Vec<(&str, &str)> =
+                SETTINGS.iter().map(|(name, _)| (*name, before.get(name))).collect();
             undo.push((seen.0, &seen.1));
             Ok(done(&here, Toast::say(format!("{} is saved.", user.username)).undo(&here, &undo)))
         }
@@ -382,8 +383,9 @@ pub async fn delete(app: Data<App>, req: HttpRequest, edit: Edit, id: Path<Strin
     require_admin(&signed)?;
     let user = app.read(|conn| store::users::by_uuid(conn, &id))?;
     if form.get("confirm").trim() != user.username {
-        let error = Error::invalid("confirm", format!("must be {}", user.username));
-        return refuse(&app, &req, &signed, &id, error);
+        let error = FieldError { field: "confirm".into(), message: format!("must be {}", user.username) };
+        let typed = as_typed(&user).set("confirm", form.get("confirm")).wrong(&[error]);
+        return Ok(user_page(&app, &req, &signed, &id, Some(typed))?);
     }
     let (server, actor, uuid) = (app.clone(), signed.actor(), id.clone());
     match block(move || users::delete(&server, &actor, &uuid)).await {
