@@ -1,5 +1,7 @@
 //! The forms of a page, read off its HTML as a browser does.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 /// One control.
@@ -50,18 +52,21 @@ fn unescape(text: &str) -> String {
 }
 
 fn attribute(tag: &str, name: &str) -> Option<String> {
-    let find = Regex::new(&format!(r#"\s{name}(?:="([^"]*)")?(?:\s|/|>|$)"#)).unwrap();
-    find.captures(tag).map(|found| found.get(1).map_or(String::new(), |value| unescape(value.as_str())))
+    static ATTRIBUTE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"([a-zA-Z-]+)(?:="([^"]*)")?"#).unwrap());
+    let mut all = ATTRIBUTE.captures_iter(tag);
+    let found = all.find(|attribute| &attribute[1] == name)?;
+    Some(found.get(2).map_or(String::new(), |value| unescape(value.as_str())))
 }
 
 fn controls(html: &str) -> Vec<(Option<String>, Field)> {
-    let tags = Regex::new(
-        r#"(?s)<(input)([^>]*)>|<(textarea)([^>]*)>(.*?)</textarea>|<(select)([^>]*)>(.*?)</select>"#,
-    )
-    .unwrap();
-    let options = Regex::new(r#"<option([^>]*)>"#).unwrap();
+    static TAGS: LazyLock<Regex> = LazyLock::new(|| {
+        let tags = r"(?s)<(input)([^>]*)>|<(textarea)([^>]*)>(.*?)</textarea>|<(select)([^>]*)>(.*?)</select>";
+        Regex::new(tags).unwrap()
+    });
+    static OPTIONS: LazyLock<Regex> = LazyLock::new(|| Regex::new("<option([^>]*)>").unwrap());
     let mut found = Vec::new();
-    for tag in tags.captures_iter(html) {
+    for tag in TAGS.captures_iter(html) {
         let part = |at: usize| tag.get(at).map(|text| text.as_str());
         let (attributes, kind, value) = if let Some(attributes) = part(2) {
             let kind = attribute(attributes, "type").filter(|kind| !kind.is_empty()).unwrap_or("text".into());
@@ -71,7 +76,7 @@ fn controls(html: &str) -> Vec<(Option<String>, Field)> {
             let text = unescape(part(5).unwrap_or_default());
             (attributes, "textarea".into(), text.strip_prefix('\n').unwrap_or(&text).to_owned())
         } else {
-            let all: Vec<&str> = options
+            let all: Vec<&str> = OPTIONS
                 .captures_iter(part(8).unwrap_or_default())
                 .map(|one| one.get(1).unwrap().as_str())
                 .collect();
@@ -90,10 +95,11 @@ fn controls(html: &str) -> Vec<(Option<String>, Field)> {
 
 /// Every form of a page, in its order.
 pub fn forms(page: &str) -> Vec<Form> {
-    let find = Regex::new(r"(?s)<form([^>]*)>(.*?)</form>").unwrap();
-    let mut outside = find.replace_all(page, "").into_owned();
+    static FORMS: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?s)<form([^>]*)>(.*?)</form>").unwrap());
+    let mut outside = FORMS.replace_all(page, "").into_owned();
     let mut forms = Vec::new();
-    for form in find.captures_iter(page) {
+    for form in FORMS.captures_iter(page) {
         let (head, body) = (&form[1], &form[2]);
         let id = attribute(head, "id");
         let mut fields: Vec<Field> = controls(body).into_iter().map(|(_, field)| field).collect();

@@ -51,8 +51,10 @@ async fn markup_typed_into_any_field_is_shown_as_text() {
                 let at = format!("{} of {} on {path}", field.name, form.action);
                 // As somebody would who opens the page now.
                 let page = browser.get(&path).await.body;
-                let form =
-                    forms(&page).into_iter().find(|now| now.action == form.action).unwrap_or(form.clone());
+                let form = forms(&page)
+                    .into_iter()
+                    .find(|now| now.action == form.action && now.method == form.method)
+                    .unwrap_or(form.clone());
                 let values = form.with(&[(&field.name, MARK)]);
                 let values: Vec<(&str, &str)> =
                     values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
