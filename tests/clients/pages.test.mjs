@@ -23,7 +23,7 @@ const pages = {
   'features::list': ['viewer', `${prod}/features`, `${studies}/features`, `${studies}/features?q=nothing-like-it`],
   'features::show_new': ['editor', `${prod}/features/new`],
   'features::ask_delete': ['editor', `${prod}/features/new_checkout/delete`],
-  'feature::page': ['viewer', `${prod}/features/new_checkout`, `${studies}/features/BraveSearchPromotionBannerStudy`,
+  'feature::page': ['viewer', `${prod}/features/new_checkout`, `${studies}/features/BraveAIChatDefaultModelStudy_QwenSonnet`,
     `${prod}/features/new_checkout?rule=new`, `${prod}/features/checkout_theme?edit=settings`],
   'feature::variants': ['viewer', `${prod}/features/checkout_theme/variants`, `${prod}/features/checkout_theme/variants?variant=cards`],
   'feature::history': ['viewer', `${prod}/features/new_checkout/history`],

@@ -61,7 +61,8 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 
 fn controls(html: &str) -> Vec<(Option<String>, Field)> {
     static TAGS: LazyLock<Regex> = LazyLock::new(|| {
-        let tags = r"(?s)<(input)([^>]*)>|<(textarea)([^>]*)>(.*?)</textarea>|<(select)([^>]*)>(.*?)</select>";
+        let tags =
+            r"(?s)<(input)([^>]*)>|<(textarea)([^>]*)>(.*?)</textarea>|<(select)([^>]*)>(.*?)</select>";
         Regex::new(tags).unwrap()
     });
     static OPTIONS: LazyLock<Regex> = LazyLock::new(|| Regex::new("<option([^>]*)>").unwrap());
@@ -95,8 +96,7 @@ fn controls(html: &str) -> Vec<(Option<String>, Field)> {
 
 /// Every form of a page, in its order.
 pub fn forms(page: &str) -> Vec<Form> {
-    static FORMS: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(?s)<form([^>]*)>(.*?)</form>").unwrap());
+    static FORMS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?s)<form([^>]*)>(.*?)</form>").unwrap());
     let mut outside = FORMS.replace_all(page, "").into_owned();
     let mut forms = Vec::new();
     for form in FORMS.captures_iter(page) {

@@ -20,8 +20,12 @@ const MORE: [&str; 6] = [
 ];
 
 fn pages(furnished: &Furnished) -> Vec<String> {
-    let rows =
-        ROWS.iter().filter(|row| row.method == "GET" && row.status == 200 && row.handler != "assets::serve");
+    let rows = ROWS.iter().filter(|row| {
+        row.method == "GET"
+            && row.status == 200
+            && row.handler != "assets::serve"
+            && row.handler != "sites::document"
+    });
     rows.map(|row| row.path).chain(MORE).map(|path| furnished.fill(path)).collect()
 }
 
