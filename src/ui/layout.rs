@@ -515,7 +515,7 @@ fn head(title: &str) -> Markup {
             meta charset="utf-8";
             meta name="viewport" content="width=device-width, initial-scale=1";
             title { (title) " · featured" }
-            meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"inlineStyleNonce":"","historyCacheSize":0,"scrollBehavior":"instant","responseHandling":[{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},{"code":"[45]..","swap":false,"error":true}]}"#;
+            meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"inlineStyleNonce":"","attributesToSettle":["class"],"historyCacheSize":0,"scrollBehavior":"instant","responseHandling":[{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},{"code":"[45]..","swap":false,"error":true}]}"#;
             link rel="icon" href=(assets::path("favicon.svg"));
             link rel="stylesheet" href=(assets::path("theme.css"));
             link rel="stylesheet" href=(assets::path("app.css"));
