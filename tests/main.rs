@@ -11,6 +11,7 @@ mod crash;
 mod engine;
 mod mail;
 mod migrate;
+mod net;
 mod openapi;
 mod pages;
 mod people;

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::bucket;
-use super::compile::{CompiledOutcome, CompiledRule, Feature, Stick};
+use super::compile::{CompiledOutcome, CompiledRule, Feature, Stick, slot};
 use super::context::{Attribute, Context};
 use super::feature::{Bucketing, Percent, Rule, Variant};
 use super::matcher::{Nanos, Silent, Tracer};
@@ -53,6 +53,8 @@ pub struct Evaluation<'s> {
     pub variant: Option<&'s Variant>,
     /// The stored Context that supplied the value.
     pub context: Option<&'s str>,
+    /// Which of the feature's ways to be answered this is, see [`slot`].
+    pub slot: usize,
 }
 
 /// How a rollout or split came out, for explanations.
@@ -110,6 +112,7 @@ impl<'s, 'c> Evaluator<'s, 'c> {
             rule_id: None,
             variant: None,
             context: None,
+            slot: slot::SUPPLIED,
         };
         if let Some(context) = self.overrides
             && let Some(value) = context.values.get(&feature.key)
@@ -117,7 +120,8 @@ impl<'s, 'c> Evaluator<'s, 'c> {
             return Evaluation { context: Some(&context.key), ..answer(value.as_str(), Reason::Override) };
         }
         if !definition.enabled {
-            return answer(definition.kind.disabled_value(), Reason::Disabled);
+            let disabled = answer(definition.kind.disabled_value(), Reason::Disabled);
+            return Evaluation { slot: slot::DISABLED, ..disabled };
         }
         for context in &self.chain {
             if let Some(value) = context.values.get(&feature.key) {
@@ -157,6 +161,7 @@ impl<'s, 'c> Evaluator<'s, 'c> {
                         rule: Some(rule),
                         rule_id: Some(&compiled.id),
                         variant,
+                        slot: compiled.first_slot + at,
                         ..answer(value.as_str(), reason)
                     };
                 }
@@ -164,7 +169,8 @@ impl<'s, 'c> Evaluator<'s, 'c> {
         }
         let value = definition.default_value.as_ref().map_or("null", Json::as_str);
         let is_static = definition.rules.is_empty() && feature.broken.is_none();
-        answer(value, if is_static { Reason::Static } else { Reason::Default })
+        let default = answer(value, if is_static { Reason::Static } else { Reason::Default });
+        Evaluation { slot: slot::DEFAULT, ..default }
     }
 
     /// Whether the rollout takes this user in, and with which arm of the split (0 where there is none).
