@@ -11,6 +11,8 @@ use super::{Furnished, PEOPLE};
 use crate::browser::{Browser, Reply, between};
 use crate::support::Dump;
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 /// Tables that a request may touch that changes nothing.
 const ASIDE: [&str; 2] = ["sessions", "sign_in_failures"];
 
@@ -159,7 +161,7 @@ async fn no_form_works_from_another_site_or_without_its_token() {
     browser.get("/account").await;
     let csrf = browser.csrf.clone();
     let before = Dump::of(&furnished.server.app);
-    let attacks: [(&str, &[(&str, &str)], &str); 6] = [
+    let attacks: [(&str, Headers, &str); 6] = [
         ("another site", &[("sec-fetch-site", "cross-site")], &csrf),
         ("a sibling", &[("sec-fetch-site", "same-site")], &csrf),
         (
