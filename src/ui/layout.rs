@@ -155,7 +155,7 @@ impl Place {
                     let snapshot = live.snapshot();
                     counts.features = snapshot.len();
                     counts.segments = snapshot.segments().len();
-                    counts.contexts = snapshot.contexts().count();
+                    counts.contexts = snapshot.contexts_len();
                     counts.overridden = snapshot.overrides().map_or(0, |context| context.values.len());
                 }
             }
