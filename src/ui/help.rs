@@ -150,17 +150,22 @@ pub struct Reader {
     choices: Vec<(Site, Vec<Environment>)>,
 }
 
+/// How the reader reaches this server.
+pub fn base(app: &App, req: &HttpRequest) -> String {
+    match &app.config.base_url {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => {
+            let host =
+                req.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8080");
+            format!("http://{host}")
+        }
+    }
+}
+
 impl Reader {
     fn of(app: &App, req: &HttpRequest) -> crate::error::Result<Self> {
         let query = Query::of(req);
-        let base = match &app.config.base_url {
-            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => {
-                let host =
-                    req.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8080");
-                format!("http://{host}")
-            }
-        };
+        let base = base(app, req);
         let choices = app.read_consistent(|conn| store::sites::with_environments(conn, 500))?;
         // `at` is one choice of the form, `site` and `env` come with links.
         let (site, env) = match query.get("at").and_then(|at| at.split_once('/')) {
@@ -272,6 +277,16 @@ pub async fn show(
             }
         }
     }))
+}
+
+/// Code with a button that copies it, without an address of the reader's in it.
+pub fn code(id: &str, text: &str) -> Markup {
+    html! {
+        div.code {
+            pre id=(id) tabindex="0" { (text) }
+            button type="button" .btn.quiet data-copy=(id) { (icon("copy")) span { "Copy" } }
+        }
+    }
 }
 
 /// A word and what it means.

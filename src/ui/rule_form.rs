@@ -731,6 +731,10 @@ fn verdict(app: &App, here: &Here, feature: &Feature, form: &RuleForm) -> Markup
     let definition = feature.definition();
     let rule = match form.rule(definition) {
         Ok(rule) => rule,
+        // Nothing was typed yet.
+        Err(_) if form.id == NEW && !form.touched => {
+            return html! { p.s.m2 { "Fill in the rule, and see here what a context like this one gets." } };
+        }
         Err(problems) => {
             return html! {
                 p.note.warn { (icon("warn")) "The rule is not complete" }
