@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::{ACCEPT_ENCODING, COOKIE};
+use actix_web::test;
 use actix_web::web::Data;
-use actix_web::{middleware, test};
 use featured::admin::sign_in::{Visitor, open_session};
 use featured::admin::{documents, sites, users};
 use featured::app::{Actor, App};
@@ -105,10 +105,7 @@ async fn main() -> ExitCode {
     let app: Arc<App> = App::open(config).expect("a database");
     let session = furnish(&app);
     let service = test::init_service(
-        actix_web::App::new()
-            .app_data(Data::from(app.clone()))
-            .wrap(middleware::from_fn(routes::around))
-            .configure(routes::configure),
+        actix_web::App::new().app_data(Data::from(app.clone())).configure(routes::configure),
     )
     .await;
     let mut missed = false;

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use actix_web::body::BoxBody;
+use actix_web::cookie::Cookie;
 use actix_web::dev::{Service as _, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, COOKIE, HeaderValue, LOCATION};
 use actix_web::test::{self, TestRequest};
 use actix_web::web::Data;
-use actix_web::{cookie::Cookie, middleware};
 use featured::app::{Actor, App, Tx, Written};
 use featured::config::{Config, Durability};
 use featured::engine::permission::Role;
@@ -111,10 +111,7 @@ type Service = Rc<dyn Fn(TestRequest) -> LocalBoxFuture<'static, ServiceResponse
 
 async fn service(app: &Arc<App>) -> Service {
     let service = test::init_service(
-        actix_web::App::new()
-            .app_data(Data::from(app.clone()))
-            .wrap(middleware::from_fn(routes::around))
-            .configure(routes::configure),
+        actix_web::App::new().app_data(Data::from(app.clone())).configure(routes::configure),
     )
     .await;
     Rc::new(move |request| {
