@@ -8,6 +8,8 @@ import { makeDatabase, serve } from './server.mjs';
 
 export const password = 'a quiet harbour';
 export const roles = ['viewer', 'editor', 'admin'];
+/** For a busy machine. */
+const patience = 90_000;
 const shots = process.env.PAGES_SHOTS;
 
 /** Serves the fixture and the 180 studies to `admin`, `editor` and `viewer`, each signed in. */
@@ -30,6 +32,8 @@ export async function openUi() {
   /** Signs somebody in through the form; answers what the browser keeps of it. */
   ui.signIn = async (name) => {
     const context = await browser.newContext();
+    context.setDefaultTimeout(patience);
+    context.setDefaultNavigationTimeout(patience);
     const page = await context.newPage();
     await page.goto(`${server.url}/signin`);
     await page.fill('#username', name);
@@ -44,7 +48,8 @@ export async function openUi() {
   /** A browser of somebody who is signed in (`null`: of nobody). */
   ui.context = async (t, role, options = {}) => {
     const context = await browser.newContext({ ...(role && { storageState: ui.states.get(role) }), ...options });
-    context.setDefaultTimeout(60_000);
+    context.setDefaultTimeout(patience);
+    context.setDefaultNavigationTimeout(patience);
     t.after(() => context.close());
     return context;
   };
@@ -68,7 +73,12 @@ export async function openUi() {
     await database.remove();
   };
 
-  for (const role of roles) ui.states.set(role, await ui.signIn(role));
+  try {
+    for (const role of roles) ui.states.set(role, await ui.signIn(role));
+  } catch (error) {
+    await ui.close();
+    throw error;
+  }
   return ui;
 }
 
