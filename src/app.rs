@@ -206,6 +206,7 @@ impl App {
         self.metrics.writes.inc();
         // Still holding the writer: snapshots are swapped in the order of commits.
         self.live.apply(&writer, &effects);
+        self.live.note_change();
         Ok(value)
     }
 

@@ -90,6 +90,8 @@ pub struct Config {
     pub secret_key: Option<SecretKey>,
     /// Where mail goes out; `None`: it stays for admins to see.
     pub smtp_url: Option<Url>,
+    /// Certificates in PEM that the mail server may come with, beside the public ones.
+    pub smtp_ca: Option<Vec<u8>>,
     /// Whom mail comes from; `None`: made from the host of the base URL.
     pub mail_from: Option<String>,
     /// A Unix socket to serve on as well.
@@ -168,6 +170,7 @@ impl Config {
             sampling: 1.0,
             secret_key: None,
             smtp_url: None,
+            smtp_ca: None,
             mail_from: None,
             socket: None,
             statsd: None,

@@ -67,6 +67,9 @@ pub struct Options {
     /// mail is kept under Outbox
     #[arg(long, env = "FEATURED_SMTP_URL", value_name = "URL", hide_env_values = true)]
     smtp_url: Option<String>,
+    /// Trust the certificates of this PEM file for the mail server too: a private CA
+    #[arg(long, env = "FEATURED_SMTP_CA_FILE", value_name = "FILE")]
+    smtp_ca_file: Option<PathBuf>,
     /// Whom mail comes from [default: featured@ the host of the base URL]
     #[arg(long, env = "FEATURED_MAIL_FROM", value_name = "ADDRESS")]
     mail_from: Option<String>,
@@ -158,6 +161,7 @@ impl Options {
             sampling: self.sampling.or(other.sampling),
             secret_key_file: self.secret_key_file.or(other.secret_key_file),
             smtp_url: self.smtp_url.or(other.smtp_url),
+            smtp_ca_file: self.smtp_ca_file.or(other.smtp_ca_file),
             mail_from: self.mail_from.or(other.mail_from),
             featurehub_cache_control: self.featurehub_cache_control.or(other.featurehub_cache_control),
             featurehub_fastly: self.featurehub_fastly.or(other.featurehub_fastly),
@@ -257,6 +261,12 @@ impl Options {
         };
         config.smtp_url =
             self.smtp_url.as_deref().map(crate::jobs::mail::read_url).transpose().map_err(Failure::Usage)?;
+        config.smtp_ca = self
+            .smtp_ca_file
+            .as_deref()
+            .map(crate::jobs::mail::read_ca)
+            .transpose()
+            .map_err(Failure::Usage)?;
         if let Some(from) = self.mail_from {
             crate::jobs::mail::check_sender(&from).map_err(Failure::Usage)?;
             config.mail_from = Some(from);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::rt::time::sleep;
 use actix_web::test::TestRequest;
 use featured::engine::permission::Role;
+use featured::store::sessions::{ABSOLUTE, IDLE};
 
 use crate::browser::{PASSWORD, Server, between};
 
@@ -179,4 +180,36 @@ async fn a_forgotten_password_is_set_with_a_link_that_works_once_for_an_hour() {
     assert_eq!(browser.post_raw(&path, &[("password", PASSWORD)]).await.status, 404, "an hour later");
     assert_eq!(browser.get("/reset/unknown").await.status, 404);
     assert_eq!(server.number("SELECT count(*) FROM mails WHERE recipient NOT LIKE 'ana@%'"), 0);
+}
+
+#[actix_web::test]
+async fn a_session_ends_without_use_and_at_last_whatever_the_use() {
+    let server = Server::new();
+    server.user("ana", Role::Viewer);
+    let mut browser = server.signed_in("ana").await;
+    let start = server.app.now();
+    let mut now = start;
+    let mut later = |by: i64| {
+        now += by;
+        server.app.clock.set(now);
+        now
+    };
+    // Use keeps it.
+    later(IDLE - 60_000);
+    assert!(browser.is_in().await);
+    later(IDLE - 60_000);
+    assert!(browser.is_in().await);
+    // A page that refreshes itself is no use.
+    later(IDLE / 2);
+    let refresh = TestRequest::get().uri("/").insert_header(("x-live", "1"));
+    assert_eq!(browser.send(refresh).await.status, 200);
+    later(IDLE / 2 + 1);
+    assert!(!browser.is_in().await, "idle");
+
+    let mut browser = server.signed_in("ana").await;
+    let end = later(0) + ABSOLUTE;
+    while later(IDLE / 2) < end {
+        assert!(browser.is_in().await);
+    }
+    assert!(!browser.is_in().await, "used all the time, and over");
 }

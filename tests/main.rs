@@ -17,6 +17,7 @@ mod migrate;
 mod net;
 mod ofrep;
 mod openapi;
+mod pages;
 mod people;
 mod processes;
 mod reference;

@@ -29,9 +29,11 @@ async fn the_last_admin_is_neither_removed_nor_demoted_nor_deactivated() {
 
     let mut browser = server.signed_in("mei").await;
     let path = format!("/admin/users/{}", mei.uuid);
-    browser.get(&path).await;
-    let fields = [("username", "mei"), ("email", "mei@shop.example"), ("role", "viewer")];
-    let reply = browser.post(&path, &fields).await;
+    let page = browser.get(&path).await.body;
+    let fields = crate::pages::form::form(&page, &path).with(&[("role", "viewer")]);
+    let fields: Vec<(&str, &str)> =
+        fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let reply = browser.post_raw(&path, &fields).await;
     assert_eq!(reply.status, 422);
     assert!(reply.body.contains("last administrator"), "{}", reply.body);
 }

@@ -367,10 +367,13 @@ async fn a_database_without_its_key_serves_and_says_what_is_lost() {
     let mut browser = server.signed_in("ana").await;
     assert_eq!(code(&mut browser, &fresh(&totp)).await.0, 422);
     assert_eq!(code(&mut browser, &codes[0]).await.0, 303, "a backup code is no seed");
+    let page = browser.get("/").await.body;
+    assert!(page.contains("1 sealed secret") && page.contains("Something needs a look"), "{page}");
     let page = browser.get("/account").await.body;
     assert!(page.contains("lost the secret of your app"));
     browser.post("/account/two-factor/off", &[("off-password", PASSWORD)]).await;
     assert!(server.browser().get("/readyz").await.body.contains("\"secrets\":\"ok\""));
+    assert!(!browser.get("/").await.body.contains("cannot be opened"));
     server.sql("DELETE FROM totp_steps");
     browser.set_up_app().await;
     assert!(server.folder.path().join("flags.db.key").exists(), "a new key");

@@ -26,6 +26,8 @@ use crate::ui::failure::Failure;
 pub const COOKIE: &str = "featured_session";
 /// `last_seen_at` is written at most this often.
 const TOUCH_EVERY: Millis = 60_000;
+/// Marks requests that an open page makes by itself.
+const REFRESH: &str = "x-live";
 /// Days of grace before an admin must have a second factor (feature-config §7).
 pub const GRACE: Millis = 7 * 24 * 3600 * 1000;
 
@@ -104,7 +106,9 @@ pub fn signed(req: &HttpRequest) -> Result<Option<Signed>> {
     let now = app.now();
     let found = app.read(|conn| store::sessions::find(conn, &hash(cookie.value()), now))?;
     let Some(session) = found else { return Ok(None) };
+    // A page that refreshes itself is nobody's doing: an idle session ends beside it.
     if now - session.last_seen_at > TOUCH_EVERY
+        && !req.headers().contains_key(REFRESH)
         && let Some(writer) = app.store.try_writer()
     {
         // A missed touch is made up for by the next request.

@@ -1,10 +1,12 @@
 //! Sends mail: a row of `mails` is claimed for the length of a lease, handed to the SMTP server, and marked as
 //! sent or put back for later.
 
+use std::path::Path;
 use std::time::Duration;
 
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Message};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{Address, SmtpTransport, Transport};
 use url::Url;
 
@@ -40,8 +42,20 @@ pub fn read_url(text: &str) -> std::result::Result<Url, String> {
         ("smtp", Some("none" | "required" | "opportunistic")) | ("smtps", _) => {}
         _ => return Err(wrong("tls must be none, required or opportunistic")),
     }
-    transport(&url).map_err(|error| wrong(&error.to_string()))?;
+    transport(&url, None).map_err(|error| wrong(&error.to_string()))?;
     Ok(url)
+}
+
+/// Reads `--smtp-ca-file`: certificates in PEM that are trusted beside the public ones, for the mail server alone.
+pub fn read_ca(file: &Path) -> std::result::Result<Vec<u8>, String> {
+    let wrong = |why: String| format!("--smtp-ca-file {}: {why}", file.display());
+    let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let begins = b"-----BEGIN CERTIFICATE-----";
+    if !pem.windows(begins.len()).any(|part| part == begins) {
+        return Err(wrong("holds no certificate in PEM".into()));
+    }
+    Certificate::from_pem(&pem).map_err(|error| wrong(error.to_string()))?;
+    Ok(pem)
 }
 
 /// Refuses what is not `name@host` or `Name <name@host>`.
@@ -49,13 +63,28 @@ pub fn check_sender(from: &str) -> std::result::Result<(), String> {
     from.parse::<Mailbox>().map(|_| ()).map_err(|error| format!("--mail-from {from}: {error}"))
 }
 
-fn transport(url: &Url) -> std::result::Result<SmtpTransport, lettre::transport::smtp::Error> {
+fn transport(
+    url: &Url,
+    ca: Option<&[u8]>,
+) -> std::result::Result<SmtpTransport, lettre::transport::smtp::Error> {
     let mut url = url.clone();
+    let tls = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned());
     // lettre's form of "no TLS" is no parameter.
     if url.query_pairs().any(|(name, value)| name == "tls" && value == "none") {
         url.set_query(None);
     }
-    Ok(SmtpTransport::from_url(url.as_str())?.timeout(Some(TIMEOUT)).build())
+    let mut builder = SmtpTransport::from_url(url.as_str())?.timeout(Some(TIMEOUT));
+    if let (Some(ca), Some(host)) = (ca, url.host_str()) {
+        let trusted = TlsParameters::builder(host.into()).add_root_certificate(Certificate::from_pem(ca)?);
+        let trusted = trusted.build()?;
+        match (url.scheme(), tls.as_deref()) {
+            ("smtps", _) => builder = builder.tls(Tls::Wrapper(trusted)),
+            (_, Some("required")) => builder = builder.tls(Tls::Required(trusted)),
+            (_, Some("opportunistic")) => builder = builder.tls(Tls::Opportunistic(trusted)),
+            _ => {}
+        }
+    }
+    Ok(builder.build())
 }
 
 fn sender(app: &App) -> Result<Mailbox> {
@@ -73,7 +102,7 @@ pub fn run(app: &App) -> Result<()> {
     if !app.read(|conn| mails::is_due(conn, app.now()))? {
         return Ok(());
     }
-    let transport = transport(url).map_err(Error::internal)?;
+    let transport = transport(url, app.config.smtp_ca.as_deref()).map_err(Error::internal)?;
     let from = sender(app)?;
     for _ in 0..AT_ONCE {
         let claimed = mails::claim(&app.store.writer(), app.now(), LEASE)?;

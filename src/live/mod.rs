@@ -126,6 +126,8 @@ pub struct Live {
     /// Something committed could not be read; the watcher looks at everything again.
     stale: AtomicBool,
     seen: Mutex<Seen>,
+    /// Counts committed changes, for pages that show the newest.
+    changes: watch::Sender<u64>,
     shutdown: watch::Sender<bool>,
 }
 
@@ -213,6 +215,7 @@ impl Live {
             answers,
             stale: AtomicBool::new(false),
             seen: Mutex::default(),
+            changes: watch::channel(0).0,
             shutdown: watch::channel(false).0,
         }
     }
@@ -353,7 +356,18 @@ impl Live {
         self.try_apply(writer, &effects)?;
         self.stale.store(false, Ordering::Relaxed);
         *self.seen.lock() = Seen { data_version: version, credentials };
+        self.note_change();
         Ok(())
+    }
+
+    /// Tells those who follow [`Live::changes`] that something was committed.
+    pub fn note_change(&self) {
+        self.changes.send_modify(|number| *number += 1);
+    }
+
+    /// Moves with every committed change, whatever it touched.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Ends every stream.

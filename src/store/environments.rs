@@ -69,6 +69,13 @@ pub fn list(conn: &Connection, site: SiteId) -> Result<Vec<Environment>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Every environment, in the order they were made.
+pub fn all(conn: &Connection) -> Result<Vec<Environment>> {
+    let mut statement = conn.prepare_cached(&format!("{SELECT} ORDER BY id"))?;
+    let rows = statement.query_map([], from_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Every environment's id and revision.
 pub fn revisions(conn: &Connection) -> Result<Vec<(EnvironmentId, u64)>> {
     let mut statement = conn.prepare_cached("SELECT id, revision FROM environments")?;

@@ -143,6 +143,7 @@ const STEPS: &[&str] = &[
         content_type TEXT    NOT NULL,
         data         BLOB    NOT NULL,
         PRIMARY KEY (site_id, kind)
+    ) STRICT;",
     // 7: analytics.
     "-- Distinct users a day, as a sketch (src/live/counters/sketch.rs): those who were answered one feature, or with an
     -- empty `feature` a whole environment, which concerns every feature made until `since`.

@@ -1,8 +1,11 @@
 //! Table `sites`.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
+use super::environments::Environment;
 use super::{found, unique};
 use crate::clock::Millis;
 use crate::error::Result;
@@ -82,6 +85,27 @@ pub fn all(conn: &Connection) -> Result<Vec<Site>> {
     let mut statement = conn.prepare(&format!("{SELECT} ORDER BY s.slug"))?;
     let rows = statement.query_map([], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The first sites by slug, each with its environments.
+pub fn with_environments(conn: &Connection, limit: u64) -> Result<Vec<(Site, Vec<Environment>)>> {
+    let mut statement = conn.prepare_cached(&format!("{SELECT} ORDER BY s.slug LIMIT ?1"))?;
+    let sites = statement.query_map([limit], from_row)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut found: Vec<(Site, Vec<Environment>)> = sites.into_iter().map(|site| (site, Vec::new())).collect();
+    let places: HashMap<i64, usize> =
+        found.iter().enumerate().map(|(at, (site, _))| (site.id.0, at)).collect();
+    for environment in super::environments::all(conn)? {
+        if let Some(at) = places.get(&environment.site.0) {
+            found[*at].1.push(environment);
+        }
+    }
+    Ok(found)
+}
+
+/// How many sites there are.
+pub fn count(conn: &Connection) -> Result<usize> {
+    let number: i64 = conn.prepare_cached("SELECT count(*) FROM sites")?.query_row([], |row| row.get(0))?;
+    Ok(usize::try_from(number).unwrap_or(0))
 }
 
 pub fn slug_taken(conn: &Connection, slug: &str) -> Result<bool> {

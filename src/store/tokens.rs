@@ -120,6 +120,27 @@ pub fn all(conn: &Connection) -> Result<Vec<Token>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// How many tokens there are, of one environment or of all.
+pub fn count(conn: &Connection, environment: Option<EnvironmentId>) -> Result<usize> {
+    let number: i64 = conn
+        .prepare_cached("SELECT count(*) FROM tokens WHERE ?1 IS NULL OR environment_id = ?1")?
+        .query_row([environment], |row| row.get(0))?;
+    Ok(usize::try_from(number).unwrap_or(0))
+}
+
+/// How many tokens still let somebody in.
+pub fn count_active(conn: &Connection, now: Millis) -> Result<usize> {
+    let number: i64 = conn
+        .prepare_cached("SELECT count(*) FROM tokens WHERE expires_at IS NULL OR expires_at > ?1")?
+        .query_row([now], |row| row.get(0))?;
+    Ok(usize::try_from(number).unwrap_or(0))
+}
+
+/// Whether any token was ever used.
+pub fn any_used(conn: &Connection) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT 1 FROM tokens WHERE uses > 0 LIMIT 1")?.exists([])?)
+}
+
 /// A token to be.
 pub struct New<'a> {
     pub description: &'a str,

@@ -10,12 +10,13 @@ use super::components::{ago, count, icon, thin};
 use super::failure::Failure;
 use super::layout::{Page, environment_name};
 use super::url;
+use crate::admin;
 use crate::admin::analytics::stale::{self, View as Stale};
 use crate::app::App;
 use crate::auth::browser::Signed;
 use crate::engine::permission::{Permission, Role, allows};
 use crate::store;
-use crate::store::changes::AuditFilter;
+use crate::store::changes::{AuditEntry, AuditFilter};
 use crate::store::environments::Environment;
 use crate::store::sites::Site;
 
@@ -25,32 +26,39 @@ const RECENT: u64 = 10;
 const STALE: usize = 5;
 /// Environments with more features are not searched for stale ones here.
 const LARGE: usize = 2000;
+/// Sites named on the page.
+const SITES: u64 = 8;
 
 /// `GET /`.
 pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<HttpResponse, Failure> {
-    let (sites, tokens, users, recent) = app.read_consistent(|conn| {
-        let sites: Vec<(Site, Vec<Environment>)> = store::sites::all(conn)?
-            .into_iter()
-            .map(|site| Ok((store::environments::list(conn, site.id)?, site)))
-            .map(|pair: crate::error::Result<_>| pair.map(|(environments, site)| (site, environments)))
-            .collect::<crate::error::Result<_>>()?;
+    let now = app.now();
+    let known = app.read_consistent(|conn| {
         let filter = AuditFilter { limit: RECENT, ..AuditFilter::default() };
-        Ok((
-            sites,
-            store::tokens::all(conn)?.len(),
-            store::users::count(conn)?,
-            store::changes::list(conn, &filter)?,
-        ))
+        Ok(Known {
+            sites: store::sites::with_environments(conn, SITES)?,
+            site_count: store::sites::count(conn)?,
+            tokens: store::tokens::count_active(conn, now)?,
+            asked: store::tokens::any_used(conn)?,
+            users: store::users::count(conn)?,
+            recent: store::changes::list(conn, &filter)?,
+        })
     })?;
+    let Known { sites, site_count, tokens, asked, users, recent } = &known;
+    // What opens once opens always; what was lost may have been reset meanwhile.
+    let lost = if app.seal.lost() == 0 { 0 } else { admin::two_factor::count_lost(&app)? };
     let live = app.live.environments();
-    let features: usize = live.iter().map(|environment| environment.snapshot().len()).sum();
-    let overridden: usize =
-        live.iter().map(|e| e.snapshot().overrides().map_or(0, |context| context.values.len())).sum();
-    let broken: usize =
-        live.iter().map(|e| e.snapshot().features().filter(|feature| feature.broken.is_some()).count()).sum();
+    let (mut features, mut overridden, mut broken) = (0, 0, 0);
+    for environment in &live {
+        let snapshot = environment.snapshot();
+        features += snapshot.len();
+        overridden += snapshot.overrides().map_or(0, |context| context.values.len());
+        broken += snapshot.features().filter(|feature| feature.broken.is_some()).count();
+    }
     let unwritable = app.unwritable.load(Ordering::Relaxed);
-    let stale = stale_features(&app, &sites)?;
-    let title = match (unwritable, broken) {
+    // What a page has room for is less than what there is.
+    let everywhere = app.read(|conn| store::sites::with_environments(conn, 500))?;
+    let stale = stale_features(&app, &everywhere)?;
+    let title = match (unwritable, broken + lost) {
         (true, _) => "Changes cannot be saved at the moment.",
         (_, 1..) => "Something needs a look.",
         _ => "Everything answers.",
@@ -58,8 +66,11 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
     let first = sites.first().and_then(|(site, environments)| environments.first().map(|e| (site, e)));
     let page = Page::new(&app, &req, &signed, "Dashboard");
     let may_change = allows(signed.session.role, Permission::Change);
-    let now = app.now();
     let main = html! {
+        // The script asks for this page again when something changed, and takes the board out of it.
+        div data-live="/events" hx-get="/" hx-trigger="live" hx-target="#board" hx-select="#board" hx-swap="outerHTML show:none" hx-headers=r#"{"x-live":"1"}"# {
+        div #board {
+        @if lost > 0 { (lost_key(lost, signed.session.role)) }
         div.head {
             div { h1 { (title) } p.lede { (lede(overridden, broken, unwritable)) } }
             div.acts {
@@ -70,23 +81,23 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
             }
         }
         div.figures {
-            a href="/sites" { b { (thin(sites.len())) } span { "sites" } }
+            a href="/sites" { b { (thin(*site_count)) } span { "sites" } }
             a href="/sites" { b { (thin(live.len())) } span { "environments" } }
             a href=(first.map_or("/sites".into(), |(site, e)| url::features(site, e))) { b { (thin(features)) } span { "features" } }
             @if signed.session.role == Role::Admin {
-                a href="/admin/users" { b { (thin(usize::try_from(users).unwrap_or(0))) } span { "users" } }
+                a href="/admin/users" { b { (thin(usize::try_from(*users).unwrap_or(0))) } span { "users" } }
             } @else {
-                span { b { (thin(usize::try_from(users).unwrap_or(0))) } span { "users" } }
+                span { b { (thin(usize::try_from(*users).unwrap_or(0))) } span { "users" } }
             }
-            a href=(first.map_or("/sites".into(), |(site, e)| url::section(site, e, "tokens"))) { b { (thin(tokens)) } span { "active tokens" } }
+            a href=(first.map_or("/sites".into(), |(site, e)| url::section(site, e, "tokens"))) { b { (thin(*tokens)) } span { "active tokens" } }
         }
         div.cols.dash {
             div.stack.l {
-                @if features == 0 || tokens == 0 { (getting_started(&sites, features, tokens, may_change)) }
+                @if features == 0 || *tokens == 0 || !asked { (getting_started(sites, features, *tokens, may_change)) }
                 section aria-labelledby="recent-h" {
                     div.subhead { h2 id="recent-h" { "Recent changes" } a.end.s href="/audit" { "Audit log" } }
                     @if recent.is_empty() { p.m2 { "Nothing has changed yet." } }
-                    ol.log { @for entry in &recent {
+                    ol.log { @for entry in recent {
                         li.entry {
                             (ago(entry.at, now))
                             span.face.sm aria-hidden="true" { (entry.actor.chars().take(2).flat_map(char::to_uppercase).collect::<String>()) }
@@ -97,8 +108,8 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
             }
             aside.stack.l {
                 section aria-labelledby="sites-h" {
-                    div.subhead { h2 id="sites-h" { "Sites" } }
-                    ul.stack.t { @for (site, environments) in sites.iter().take(8) {
+                    div.subhead { h2 id="sites-h" { "Sites" } a.end.s href="/sites" { "All" } }
+                    ul.stack.t { @for (site, environments) in sites {
                         li.row.wrap {
                             a href=(url::site(site)) { (site.name) }
                             span.chips { @for environment in environments {
@@ -120,13 +131,16 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
                 }
                 section aria-labelledby="health-h" {
                     div.subhead { h2 id="health-h" { "Health" } }
-                    dl.inlinefacts.s {
-                        div { dt.m3 { "Database" } dd { @if unwritable { "cannot be written" } @else { "writable" } } }
-                        div { dt.m3 { "Answers kept in memory" } dd { (app.live.answers.as_ref().map_or("off".into(), |cache| thin(usize::try_from(cache.entry_count()).unwrap_or(0)))) } }
-                        div { dt.m3 { "Open streams" } dd { (app.metrics.streams.get()) } }
+                    dl.facts {
+                        dt { "Database" } dd { @if unwritable { span.note.bad { (icon("error")) "cannot be written" } } @else { span.note.good { (icon("check")) "writable" } } }
+                        dt { "Secrets" } dd { @if lost > 0 { span.note.bad { (icon("error")) (lost) " cannot be opened" } } @else { span.note.good { (icon("check")) "readable" } } }
+                        dt { "Answer cache" } dd.num { (app.live.answers.as_ref().map_or("off".into(), |cache| count(usize::try_from(cache.entry_count()).unwrap_or(0), "answer", "answers"))) }
+                        dt { "Open streams" } dd.num { (app.metrics.streams.get()) }
                     }
                 }
             }
+        }
+        }
         }
     };
     Ok(page.show(main))
@@ -153,6 +167,35 @@ fn stale_features<'s>(
     })?;
     found.sort_by_key(|(_, _, feature)| std::cmp::Reverse(feature.days));
     Ok(found)
+}
+
+/// What the page shows from the database.
+struct Known {
+    sites: Vec<(Site, Vec<Environment>)>,
+    site_count: usize,
+    /// Those that still let somebody in.
+    tokens: usize,
+    /// Whether a program has ever asked.
+    asked: bool,
+    users: u64,
+    recent: Vec<AuditEntry>,
+}
+
+/// Secrets were sealed under a key that is gone (a restored backup has none).
+fn lost_key(lost: usize, role: Role) -> Markup {
+    html! {
+        div.banner.bad role="alert" {
+            (icon("error"))
+            span.grow {
+                b { (count(lost, "sealed secret", "sealed secrets")) " cannot be opened: the secret key is not the one they were sealed with." }
+                " " span.m2 {
+                    "Everything else is served. Put the old key file back beside the database and start again, or set them up anew: "
+                    "people who sign in with an app use a backup code and set the app up again."
+                }
+            }
+            @if role == Role::Admin { a href="/admin/two-factor" { "Two-factor sign-in" } }
+        }
+    }
 }
 
 fn lede(overridden: usize, broken: usize, unwritable: bool) -> String {

@@ -7,8 +7,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use serde_json::json;
 
+use super::components::ask::{self, Question};
 use super::components::form::{Text, Typed, area, select, summary};
 use super::components::ruler::{in_words, ruler, shares, short_value, swatch, variant_class};
+use super::components::stale::{self, Fields};
 use super::components::state::State;
 use super::components::{ago, count, empty, icon, sentence};
 use super::edit::{Edit, blocking};
@@ -31,7 +33,6 @@ use crate::engine::diff::Difference;
 use crate::engine::feature::{Definition, Rule, StickTo};
 use crate::engine::permission::Permission;
 use crate::engine::value::{FeatureType, Json};
-use crate::error::Error;
 
 /// What of the page is open.
 #[derive(Default)]
@@ -359,16 +360,7 @@ pub async fn page(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
             None => None,
         };
         if query.get("edit") == Some("settings") {
-            let value = definition.default_value.as_ref().map(|value| value_text(definition.kind, value));
-            view.settings = Some(Typed::with(&[
-                ("version", &stored.version.to_string()),
-                ("description", &definition.description),
-                ("tags", &definition.tags.join(", ")),
-                ("defaultValue", &value.unwrap_or_default()),
-                ("properties", &properties_text(&definition.properties)),
-                ("bucketing", definition.bucketing.as_str()),
-                (if definition.default_value.is_none() { "noDefault" } else { "" }, "on"),
-            ]));
+            view.settings = Some(stored_settings(definition));
         }
     }
     Ok(show(&app, &req, &signed, &here, &feature, view))
@@ -379,8 +371,10 @@ fn settings_form(page: &Page<'_>, here: &Here, feature: &Feature, typed: &Typed)
     html! {
         form.panel.stack.settings id="settings" method="post" action={ (here.feature(&definition.key)) "/settings" } {
             (page.csrf())
-            input type="hidden" name="version" value=(typed.get("version"));
+            @let stored = stored_settings(definition);
+            (stale::seen(&stored, SETTINGS))
             h2 { "Settings" }
+            @if typed.is_on("stale") { (stale::both(typed, &stored, SETTINGS, &format!("{}?edit=settings", here.feature(&definition.key)))) }
             (summary(typed, &["description", "tags", "defaultValue", "properties", "bucketing"]))
             (Text::new("description", "Description").draw(typed))
             (Text::new("tags", "Tags").hint("By commas.").draw(typed))
@@ -411,6 +405,17 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
     let default =
         if typed.is_on("noDefault") { "null".into() } else { value_json(kind, typed.get("defaultValue")) };
     edit.signed.actor().require(Permission::Change)?;
+    if stale::is_stale(typed, &stored_settings(feature.definition()), SETTINGS) {
+        let settings = Some(typed.clone().set("stale", "on"));
+        return Ok(show(
+            &app,
+            &req,
+            &edit.signed,
+            &here,
+            &feature,
+            View { settings, refused: true, ..View::default() },
+        ));
+    }
     let problem =
         json_problem(kind, typed.get("defaultValue"), "defaultValue").filter(|_| !typed.is_on("noDefault"));
     if let Some(problem) = problem {
@@ -429,24 +434,17 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
         json!(typed.get("description").trim()),
         json!(tags_of(typed.get("tags"))),
     );
-    let target = here.target(&feature.key, typed.get("version").parse().ok());
+    let target = here.target(&feature.key, Some(feature.stored.version));
     let (actor, server) = (edit.signed.actor(), app.clone());
     match blocking(move || admin::update(&server, &actor, &target, &body, false)).await {
         Ok(saved) => {
             let key = &saved.definition.key;
-            Ok(done(
-                &here.feature(key),
-                Toast::say(format!("The settings of {key} are saved in {}.", here.environment_name())),
-            ))
+            let toast =
+                Toast::say(format!("The settings of {key} are saved in {}.", here.environment_name()));
+            Ok(done(&here.feature(key), back_to(toast, &here, &feature, saved.version)))
         }
         Err(error) => {
-            let stale = matches!(error, Error::VersionConflict(_));
-            let mut shown = typed.clone().wrong(&gather(gather_tags(problems(error)?), "properties"));
-            if stale {
-                let here = Here::of(&app, &req, &edit.signed)?;
-                let current = here.find(&req)?;
-                shown = stale_settings(&current, typed, kind);
-            }
+            let shown = typed.clone().wrong(&gather(gather_tags(problems(error)?), "properties"));
             let view = View { settings: Some(shown), refused: true, ..View::default() };
             Ok(show(&app, &req, &edit.signed, &here, &feature, view))
         }
@@ -478,39 +476,35 @@ fn gather(mut errors: Vec<FieldError>, field: &str) -> Vec<FieldError> {
     errors
 }
 
-/// What was typed, with what others saved meanwhile beside each field; sending it again saves it.
-fn stale_settings(feature: &Feature, typed: &Typed, kind: FeatureType) -> Typed {
-    let (stored, definition) = (&feature.stored, feature.definition());
-    let default = definition.default_value.as_ref().map(|value| value_text(kind, value)).unwrap_or_default();
-    let theirs = [
-        ("description", definition.description.clone()),
-        ("tags", definition.tags.join(", ")),
-        ("defaultValue", default),
-        ("properties", properties_text(&definition.properties)),
-        ("bucketing", definition.bucketing.as_str().to_owned()),
-    ];
-    let mut fields = vec![("version".to_owned(), stored.version.to_string())];
-    let mut notes = vec![crate::engine::decode::FieldError {
-        field: String::new(),
-        message: format!(
-            "{} saved version {} meanwhile, so nothing was changed. Theirs stands beside each field that differs; saving again replaces it.",
-            stored.updated_by, stored.version
-        ),
-    }];
-    for (name, theirs) in theirs {
-        fields.push((name.to_owned(), typed.get(name).to_owned()));
-        if typed.get(name).trim() != theirs {
-            let shown = if theirs.is_empty() { "empty".to_owned() } else { theirs };
-            notes.push(crate::engine::decode::FieldError {
-                field: name.to_owned(),
-                message: format!("Theirs: {shown}"),
-            });
-        }
+const SETTINGS: Fields = &[
+    ("description", "Description"),
+    ("tags", "Tags"),
+    ("defaultValue", "Default value"),
+    ("noDefault", "No default"),
+    ("properties", "Properties"),
+    ("bucketing", "Bucketing"),
+];
+
+/// The settings as they are stored.
+fn stored_settings(definition: &Definition) -> Typed {
+    let value = definition.default_value.as_ref().map(|value| value_text(definition.kind, value));
+    Typed::with(&[
+        ("description", &definition.description),
+        ("tags", &definition.tags.join(", ")),
+        ("defaultValue", &value.unwrap_or_default()),
+        ("properties", &properties_text(&definition.properties)),
+        ("bucketing", definition.bucketing.as_str()),
+        (if definition.default_value.is_none() { "noDefault" } else { "" }, "on"),
+    ])
+}
+
+/// The toast with the way back to the version before, where one was made.
+pub fn back_to(toast: Toast, here: &Here, before: &Feature, now: u64) -> Toast {
+    let version = before.stored.version;
+    if version == now {
+        return toast;
     }
-    if typed.is_on("noDefault") {
-        fields.push(("noDefault".into(), "on".into()));
-    }
-    Typed::posted(fields).wrong(&notes)
+    toast.undo(format!("{}/revert", here.feature(&before.key)), &[("version", &version.to_string())])
 }
 
 fn crumbs(here: &Here, key: &str) -> Markup {
@@ -594,7 +588,10 @@ fn variant_form(
         form.panel.stack.settings method="post" action=(href) {
             (page.csrf())
             input type="hidden" name="variant" value=(form.key);
-            input type="hidden" name="version" value=(typed.get("version"));
+            @if let Some(stored) = stored_variant(definition, &form.key) {
+                (stale::seen(&stored, VARIANT))
+                @if typed.is_on("stale") { (stale::both(typed, &stored, VARIANT, &format!("{href}?variant={}", super::url::encode(&form.key)))) }
+            }
             h2 { @if form.key.is_empty() { "New variant" } @else { "Variant " code { (form.key) } } }
             (summary(typed, &["key", "value", "attachment"]))
             (Text::new("key", "Key").required().hint("A new key is written into the rules that use it.").draw(typed))
@@ -611,29 +608,45 @@ fn variant_form(
     }
 }
 
+const VARIANT: Fields = &[("key", "Key"), ("value", "Value"), ("attachment", "Attachment")];
+
+/// A variant as its form shows it; none for one that is not there.
+fn stored_variant(definition: &Definition, key: &str) -> Option<Typed> {
+    let variant = definition.variants.iter().find(|variant| variant.key == key)?;
+    Some(Typed::with(&[
+        ("key", key),
+        ("value", &value_text(definition.kind, &variant.value)),
+        ("attachment", &variant.attachment.as_ref().map(pretty).unwrap_or_default()),
+    ]))
+}
+
+/// Asks before a variant in production is removed.
+fn remove_question<'a>(here: &Here, key: &str, name: &'a str, href: &str) -> Question<'a> {
+    Question {
+        title: "Remove in production?",
+        name,
+        text: html! { "goes from " span.key { (key) } "." },
+        action: href.to_owned(),
+        verb: "Remove",
+        keep: "Keep it",
+        back: href.to_owned(),
+        typed: here.place.is_production().then_some("key of the variant"),
+    }
+}
+
 /// `GET …/features/{key}/variants`; `?variant=` opens one.
 pub async fn variants(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<HttpResponse, Failure> {
     let here = Here::of(&app, &req, &signed)?;
     let feature = here.find(&req)?;
-    let (definition, version) = (feature.definition(), feature.stored.version.to_string());
+    let definition = feature.definition();
     let query = Query::of(&req);
     let first = if definition.kind == FeatureType::Boolean { "true" } else { "" };
     let form = query.get("variant").filter(|_| here.can_change).and_then(|key| {
-        let variant = definition.variants.iter().find(|variant| variant.key == key);
-        match variant {
-            Some(variant) => Some(VariantForm {
-                key: key.to_owned(),
-                typed: Typed::with(&[
-                    ("version", &version),
-                    ("key", key),
-                    ("value", &value_text(definition.kind, &variant.value)),
-                    ("attachment", &variant.attachment.as_ref().map(pretty).unwrap_or_default()),
-                ]),
-            }),
-            None if key == NEW => Some(VariantForm {
-                key: String::new(),
-                typed: Typed::with(&[("version", &version), ("value", first)]),
-            }),
+        match stored_variant(definition, key) {
+            Some(typed) => Some(VariantForm { key: key.to_owned(), typed }),
+            None if key == NEW => {
+                Some(VariantForm { key: String::new(), typed: Typed::with(&[("value", first)]) })
+            }
             None => None,
         }
     });
@@ -650,11 +663,39 @@ pub async fn change_variants(app: Data<App>, req: HttpRequest, edit: Edit) -> Re
     actor.require(Permission::Change)?;
     let typed = &edit.form;
     let (key, name) = (feature.key.to_string(), typed.get("variant").to_owned());
-    let target = here.target(&key, typed.get("version").parse().ok());
+    let target = here.target(&key, Some(feature.stored.version));
     let server = app.clone();
     let list = format!("{}/variants", here.feature(&key));
     let removing = typed.get("op") == "delete";
+    let question = remove_question(&here, &key, &name, &list);
+    if removing && !question.is_answered(typed) {
+        let asked = typed.is_on(ask::FIELD);
+        let page = Page::new(&app, &req, &edit.signed, "Remove").at(&here.place, "features");
+        let carried = html! { input type="hidden" name="variant" value=(name); input type="hidden" name="op" value="delete"; };
+        let shown = if asked { typed.clone().wrong(&[question.problem()]) } else { typed.clone() };
+        let main = question.draw(page.csrf(), &shown, &carried);
+        return Ok(if asked { page.refuse(main) } else { page.show(main) });
+    }
     if !removing {
+        let stored = stored_variant(feature.definition(), &name);
+        let is_stale = match &stored {
+            Some(stored) => stale::is_stale(typed, stored, VARIANT),
+            None => false,
+        };
+        if is_stale || (stored.is_none() && !name.is_empty()) {
+            // What is gone is made anew when it is sent again.
+            let note = crate::engine::decode::FieldError {
+                field: String::new(),
+                message: format!("{name} was removed meanwhile; saving makes it anew."),
+            };
+            let form = match stored {
+                Some(_) => VariantForm { key: name, typed: typed.clone().set("stale", "on") },
+                None => VariantForm { key: String::new(), typed: typed.clone().wrong(&[note]) },
+            };
+            let page = Page::new(&app, &req, &edit.signed, "Variants").at(&here.place, "features");
+            let main = variants_page(&page, &here, &feature, Some(&form));
+            return Ok(page.refuse(main));
+        }
         let kind = feature.definition().kind;
         let attachment = Some(typed.get("attachment")).filter(|text| !text.trim().is_empty());
         let found: Vec<_> = json_problem(kind, typed.get("value"), "value")
@@ -685,10 +726,13 @@ pub async fn change_variants(app: Data<App>, req: HttpRequest, edit: Edit) -> Re
             "" => admin::create_variant(&server, &actor, &target, &body),
             name => admin::update_variant(&server, &actor, &target, name, &body),
         });
-        saved.await.map(|(_, variant)| Some(variant.key))
+        saved.await.map(|(saved, variant)| Some((saved.version, variant.key)))
     };
     match result {
-        Ok(Some(saved)) => Ok(done(&list, Toast::say(format!("{saved} is saved in {key}.")))),
+        Ok(Some((version, saved))) => {
+            let toast = Toast::say(format!("{saved} is saved in {key}."));
+            Ok(done(&list, back_to(toast, &here, &feature, version)))
+        }
         Ok(None) => {
             let toast = Toast::say(format!("{name} is removed from {key}.")).undo(
                 format!("{}/revert", here.feature(&key)),

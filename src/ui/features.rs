@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use serde_json::json;
 
+use super::components::ask::{self, Question};
 use super::components::form::{Text, Typed, area, select, summary};
 use super::components::ruler::{in_words, ruler, shares, short_value, widest};
 use super::components::state::State;
@@ -437,7 +438,7 @@ fn table_row(page: &Page<'_>, here: &Here, row: &Row, uses: &Uses, at: usize, no
             }
             td.full.roll { (who_gets_what(here, row)) }
             td.m2.nowrap.hide-s { (ago(stored.updated_at, now)) " " span.m3 { "by " (stored.updated_by) } }
-            td.tight.m1.hide-s { (menu(page, here, &row.feature, at)) }
+            td.tight.m1 { (menu(page, here, &row.feature, at)) }
         }
     }
 }
@@ -447,10 +448,12 @@ pub fn switch(page: &Page<'_>, here: &Here, feature: &Feature, big: bool) -> Mar
     let definition = feature.definition();
     let label = format!("{} in {}", definition.key, here.environment_name());
     html! {
-        form method="post" action={ (here.feature(&definition.key)) "/switch" } {
+        // With the script the page is replaced in place: nothing scrolls, and the switch keeps the focus.
+        form method="post" action={ (here.feature(&definition.key)) "/switch" }
+             hx-boost="true" hx-push-url="false" hx-swap="innerHTML show:none" {
             (page.csrf())
             input type="hidden" name="to" value=(if definition.enabled { "off" } else { "on" });
-            button.switch.big[big] role="switch" aria-checked=(definition.enabled) aria-label=(label)
+            button.switch.big[big] id={ "switch-" (definition.key) } role="switch" aria-checked=(definition.enabled) aria-label=(label)
                 disabled[feature.stored.locked || !here.can_change] { span.hit {} }
         }
     }
@@ -491,9 +494,10 @@ fn menu(page: &Page<'_>, here: &Here, feature: &Feature, at: usize) -> Markup {
     html! {
         button type="button" .icon popovertarget={ "row-" (at) } aria-label={ "More for " (key) } { (icon("more")) }
         div popover id={ "row-" (at) } .menu {
-            a href=(href) { (icon("edit")) "Open rules" kbd { "Enter" } }
+            a href=(href) { (icon("layers")) "Open rules" kbd { "Enter" } }
             a href={ (here.section("test")) "?feature=" (url::encode(key)) } { (icon("test")) "Test" }
             a href={ (href) "/history" } { (icon("history")) "History" }
+            @if here.can_change { a href={ (href) "?edit=settings#settings" } { (icon("edit")) "Description, tags, default" } }
             button type="button" data-copy={ "key-" (at) } { (icon("copy")) span { "Copy" } "key" }
             span.vh id={ "key-" (at) } { (key) }
             @if here.can_change { hr; (lock_form(page, here, feature)) (delete_link(here, feature)) }
@@ -551,44 +555,6 @@ fn back(req: &HttpRequest, here: &Here, typed: &Typed) -> String {
     }
 }
 
-/// A question that is answered by typing the key.
-struct Question<'a> {
-    title: &'a str,
-    text: Markup,
-    action: String,
-    verb: &'a str,
-    keep: &'a str,
-    typed_key: bool,
-}
-
-impl Question<'_> {
-    fn draw(&self, page: &Page<'_>, key: &str, back: &str, typed: &Typed, extra: &Markup) -> Markup {
-        html! {
-            div.ask-page {
-                form.panel.stack method="post" action=(self.action) {
-                    (page.csrf())
-                    h1 { (self.title) }
-                    (summary(typed, &["confirm"]))
-                    p { span.key { (key) } " " (self.text) }
-                    input type="hidden" name="back" value=(back);
-                    (extra)
-                    @if self.typed_key {
-                        (Text::new("confirm", "Type the feature’s key to confirm").required().draw(typed))
-                    }
-                    div.row {
-                        button.btn.danger.main { (self.verb) }
-                        a.btn href=(back) { (self.keep) }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn wrong_key() -> FieldError {
-    FieldError { field: "confirm".into(), message: "That is not the key.".into() }
-}
-
 /// `POST …/features/{key}/switch`. In production, turning off asks for the key.
 pub async fn turn(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpResponse, Failure> {
     let here = Here::of(&app, &req, &edit.signed)?;
@@ -598,22 +564,32 @@ pub async fn turn(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRe
     let back = back(&req, &here, &edit.form);
     let actor = edit.signed.actor();
     actor.require(Permission::Change)?;
-    let confirmed = edit.form.get("confirm") == key;
-    if here.place.is_production() && !on && feature.definition().enabled && !confirmed {
-        let page = Page::new(&app, &req, &edit.signed, "Turn off").at(&here.place, "features").narrow();
+    if here.place.is_production() && !on && feature.definition().enabled {
         let question = Question {
             title: "Turn off in production?",
-            text: html! { "stops answering by its rules. All of them get their own default from the next request on." },
+            name: &key,
+            text: match feature.definition().kind {
+                FeatureType::Boolean => {
+                    html! { "stops answering by its rules. Everyone gets false from the next request on." }
+                }
+                _ => {
+                    html! { "stops answering by its rules. All of them get their own default from the next request on." }
+                }
+            },
             action: format!("{}/switch", here.feature(&key)),
             verb: "Turn off",
             keep: "Keep it on",
-            typed_key: true,
+            back: back.clone(),
+            typed: Some("key"),
         };
-        let hidden = html! { input type="hidden" name="to" value="off"; };
-        let asked = edit.form.is_on("confirm");
-        let typed = if asked { edit.form.wrong(&[wrong_key()]) } else { edit.form };
-        let main = question.draw(&page, &key, &back, &typed, &hidden);
-        return Ok(if asked { page.refuse(main) } else { page.show(main) });
+        if !question.is_answered(&edit.form) {
+            let page = Page::new(&app, &req, &edit.signed, "Turn off").at(&here.place, "features");
+            let asked = edit.form.is_on(ask::FIELD);
+            let typed = if asked { edit.form.wrong(&[question.problem()]) } else { edit.form };
+            let carried = html! { input type="hidden" name="to" value="off"; input type="hidden" name="back" value=(back); };
+            let main = question.draw(page.csrf(), &typed, &carried);
+            return Ok(if asked { page.refuse(main) } else { page.show(main) });
+        }
     }
     let body = json!({ "enabled": on }).to_string();
     let target = here.target(&key, None);
@@ -643,9 +619,11 @@ pub async fn lock(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRe
     Ok(done(&back(&req, &here, &edit.form), toast))
 }
 
-fn delete_question<'a>(here: &Here, key: &str) -> Question<'a> {
+fn delete_question<'a>(here: &Here, key: &'a str) -> Question<'a> {
+    let production = here.place.is_production();
     Question {
-        title: if here.place.is_production() { "Delete in production?" } else { "Delete this feature?" },
+        title: if production { "Delete in production?" } else { "Delete this feature?" },
+        name: key,
         text: html! {
             "goes with its rules and variants. Whoever asks for it gets their own default from the next request on. "
             "The history stays in the audit log."
@@ -653,7 +631,8 @@ fn delete_question<'a>(here: &Here, key: &str) -> Question<'a> {
         action: format!("{}/delete", here.feature(key)),
         verb: "Delete",
         keep: "Keep it",
-        typed_key: here.place.is_production(),
+        back: here.feature(key),
+        typed: production.then_some("key"),
     }
 }
 
@@ -662,9 +641,8 @@ pub async fn ask_delete(app: Data<App>, req: HttpRequest, signed: Signed) -> Res
     let here = Here::of(&app, &req, &signed)?;
     signed.actor().require(Permission::Change)?;
     let feature = here.find(&req)?;
-    let page = Page::new(&app, &req, &signed, "Delete").at(&here.place, "features").narrow();
-    let question = delete_question(&here, &feature.key);
-    let main = question.draw(&page, &feature.key, &here.feature(&feature.key), &Typed::default(), &html! {});
+    let page = Page::new(&app, &req, &signed, "Delete").at(&here.place, "features");
+    let main = delete_question(&here, &feature.key).draw(page.csrf(), &Typed::default(), &html! {});
     Ok(page.show(main))
 }
 
@@ -674,11 +652,10 @@ pub async fn delete(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Http
     let actor = edit.signed.actor();
     actor.require(Permission::Change)?;
     let key = here.find(&req)?.key.to_string();
-    let page = Page::new(&app, &req, &edit.signed, "Delete").at(&here.place, "features").narrow();
+    let page = Page::new(&app, &req, &edit.signed, "Delete").at(&here.place, "features");
     let question = delete_question(&here, &key);
-    let back = here.feature(&key);
-    if question.typed_key && edit.form.get("confirm") != key {
-        let main = question.draw(&page, &key, &back, &edit.form.wrong(&[wrong_key()]), &html! {});
+    if !question.is_answered(&edit.form) {
+        let main = question.draw(page.csrf(), &edit.form.wrong(&[question.problem()]), &html! {});
         return Ok(page.refuse(main));
     }
     let (target, server, force) = (here.target(&key, None), app.clone(), edit.form.is_on("force"));
@@ -692,12 +669,12 @@ pub async fn delete(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Http
             let extra = html! {
                 label.check { input type="checkbox" name="force" value="on"; " Delete those values too" }
             };
-            let main = question.draw(&page, &key, &back, &edit.form.wrong(&[problem]), &extra);
+            let main = question.draw(page.csrf(), &edit.form.wrong(&[problem]), &extra);
             Ok(page.refuse(main))
         }
         Err(error) => {
             let typed = edit.form.wrong(&problems(error)?);
-            let main = question.draw(&page, &key, &back, &typed, &html! {});
+            let main = question.draw(page.csrf(), &typed, &html! {});
             Ok(page.refuse(main))
         }
     }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::components::icon;
 use super::failure::Failure;
-use super::layout::{Page, environment_name};
+use super::layout::{ADMIN_PAGES, Page, TABS, environment_name};
 use super::url;
 use crate::api::request::Query;
 use crate::app::App;
@@ -27,13 +27,8 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
     let role = signed.session.role;
     let mut places = Vec::new();
     let mut features = Vec::new();
-    let sites = app.read_consistent(|conn| {
-        store::sites::all(conn)?
-            .into_iter()
-            .map(|site| Ok((store::environments::list(conn, site.id)?, site)))
-            .collect::<crate::error::Result<Vec<_>>>()
-    })?;
-    for (environments, site) in &sites {
+    let sites = app.read_consistent(|conn| store::sites::with_environments(conn, u64::from(u32::MAX)))?;
+    for (site, environments) in &sites {
         if fits(&format!("{} {}", site.name, site.slug)) {
             places
                 .push(html! { a href=(url::site(site)) { (icon("site")) (site.name) span.end { "Site" } } });
@@ -48,6 +43,18 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
             let wanted = is_here || (here_site.is_none() && !words.is_empty());
             if let Some(live) = app.live.environment(environment.id).filter(|_| wanted) {
                 let snapshot = live.snapshot();
+                if is_here && !words.is_empty() {
+                    for segment in snapshot
+                        .segments()
+                        .iter()
+                        .filter(|segment| fits(&format!("{} {}", segment.key, segment.name)))
+                        .take(FEATURES)
+                    {
+                        places.push(html! {
+                            a href={ (url::section(site, environment, "segments")) "/" (url::encode(&segment.key)) } { (icon("group")) code { (segment.key) } span.end { "Segment" } }
+                        });
+                    }
+                }
                 for feature in
                     snapshot.features().filter(|f| fits(&format!("{} {}", f.key, f.definition().description)))
                 {
@@ -69,19 +76,34 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
         if allows(role, Permission::Change) {
             actions.push((format!("{here}/features/new"), "plus", "New feature"));
         }
+        if allows(role, Permission::Change) {
+            actions.push((format!("{here}/segments/new"), "plus", "New segment"));
+            actions.push((format!("{here}/tokens#new"), "plus", "New token"));
+        }
         actions.push((format!("{here}/test"), "test", "Test a context"));
-        actions.push((format!("{here}/audit"), "history", "Audit log"));
-        actions.push((format!("{here}/tokens"), "key", "Tokens"));
+        for tab in TABS.iter().filter(|tab| tab.name != "test") {
+            actions.push((format!("{here}/{}", tab.name), "right", tab.label));
+        }
     }
+    if allows(role, Permission::Change) {
+        actions.push(("/sites#new".into(), "plus", "New site"));
+    }
+    actions.push(("/".into(), "home", "Dashboard"));
     actions.push(("/sites".into(), "site", "All sites"));
+    actions.push(("/audit".into(), "history", "Audit log of everything"));
     actions.push(("/account".into(), "user", "Profile and security"));
-    actions.push(("/help".into(), "help", "Help"));
+    actions.push(("/account#look".into(), "edit", "Appearance: light, dark, dense tables"));
     if role == crate::engine::permission::Role::Admin {
-        actions.push(("/admin/users".into(), "users", "Users"));
+        actions.push(("/admin/users/new".into(), "plus", "New user"));
+        actions.extend(ADMIN_PAGES.iter().map(|(to, mark, label)| ((*to).to_owned(), *mark, *label)));
     }
+    for page in super::help::PAGES {
+        actions.push((format!("/help/{}", page.name), "help", page.title));
+    }
+    actions.push(("/help".into(), "help", "Help"));
     let actions: Vec<Markup> = actions
         .into_iter()
-        .filter(|(_, _, label)| fits(label))
+        .filter(|(to, _, label)| if words.is_empty() { !to.starts_with("/help/") } else { fits(label) })
         .map(|(to, mark, label)| html! { a href=(to) { (icon(mark)) (label) } })
         .collect();
     places.truncate(FEATURES);

@@ -24,6 +24,8 @@ use crate::store::sites::Site;
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                    font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const TOAST: &str = "featured_toast";
+/// Sites that the switcher names; the page of all sites has a search.
+const SITES_IN_MENU: u64 = 30;
 
 /// Something that happened, told on the next page; with a way to take it back where there is one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -83,9 +85,10 @@ pub fn done(location: &str, toast: Toast) -> HttpResponse {
 pub struct Place {
     pub site: Site,
     pub environment: Option<Environment>,
-    pub sites: Vec<Site>,
     pub environments: Vec<Environment>,
     brand: Brand,
+    /// The sites of the switcher.
+    elsewhere: Vec<(Site, Vec<Environment>)>,
     counts: Counts,
 }
 
@@ -113,14 +116,57 @@ impl Brand {
     }
 }
 
+/// Figures beside the tabs.
 #[derive(Default)]
-struct Counts {
-    features: usize,
-    contexts: usize,
-    segments: usize,
-    tokens: usize,
-    overridden: usize,
+pub struct Counts {
+    pub features: usize,
+    pub contexts: usize,
+    pub segments: usize,
+    pub tokens: usize,
+    pub overridden: usize,
 }
+
+/// One tab: its part of the address, its label, its figure, and the key that opens it after `g`.
+pub struct Tab {
+    pub name: &'static str,
+    pub label: &'static str,
+    pub count: fn(&Counts) -> Option<usize>,
+    pub key: &'static str,
+}
+
+const fn tab(
+    name: &'static str,
+    label: &'static str,
+    key: &'static str,
+    count: fn(&Counts) -> Option<usize>,
+) -> Tab {
+    Tab { name, label, count, key }
+}
+
+/// The pages of an environment, in the order of their tabs. A page that is added is one line here.
+pub const TABS: &[Tab] = &[
+    tab("features", "Features", "f", |counts| Some(counts.features)),
+    tab("segments", "Segments", "e", |counts| Some(counts.segments)),
+    tab("test", "Test", "t", |_| None),
+    tab("analytics", "Analytics", "a", |_| None),
+    tab("audit", "Audit log", "l", |_| None),
+    tab("tokens", "Tokens", "k", |counts| Some(counts.tokens)),
+    tab("settings", "Settings", "o", |_| None),
+];
+
+/// The pages of a site, which stand above its environments. The first one has no name in the address.
+pub const SITE_TABS: &[Tab] = &[
+    tab("", "Environments", "", |_| None),
+    tab("branding", "Branding", "", |_| None),
+    tab("settings", "Settings", "", |_| None),
+];
+
+/// The pages of administrators: address, icon, label.
+pub const ADMIN_PAGES: &[(&str, &str, &str)] = &[
+    ("/admin/users", "users", "Users"),
+    ("/admin/two-factor", "shield", "Two-factor sign-in"),
+    ("/admin/outbox", "mail", "Outbox"),
+];
 
 impl Place {
     /// Looks a site, and an environment where one is named, up with their surroundings.
@@ -131,20 +177,20 @@ impl Place {
                 Some(name) => Some(admin::scope(conn, &site.uuid, name)?.1),
                 None => None,
             };
-            let mut counts =
-                Counts { segments: store::segments::list(conn, site.id)?.len(), ..Counts::default() };
+            let mut counts = Counts::default();
             if let Some(environment) = &environment {
-                counts.tokens = store::tokens::list(conn, environment.id)?.len();
+                counts.tokens = store::tokens::count(conn, Some(environment.id))?;
                 if let Some(live) = app.live.environment(environment.id) {
                     let snapshot = live.snapshot();
                     counts.features = snapshot.len();
+                    counts.segments = snapshot.segments().len();
                     counts.contexts = snapshot.contexts_len();
                     counts.overridden = snapshot.overrides().map_or(0, |context| context.values.len());
                 }
             }
             Ok(Self {
                 environments: store::environments::list(conn, site.id)?,
-                sites: store::sites::all(conn)?,
+                elsewhere: store::sites::with_environments(conn, SITES_IN_MENU)?,
                 brand: Brand::of(&site, store::branding::find(conn, site.id)?),
                 site,
                 environment,
@@ -176,7 +222,7 @@ pub struct Page<'a> {
     pub signed: &'a Signed,
     pub title: &'a str,
     pub place: Option<&'a Place>,
-    /// The tab of the environment that is current: `features`, `contexts`, `segments`, `test`, `audit`, `tokens`.
+    /// The name of the current tab, see [`TABS`] and [`SITE_TABS`].
     pub tab: &'a str,
     /// A main column for text rather than tables.
     pub narrow: bool,
@@ -237,7 +283,7 @@ impl<'a> Page<'a> {
                     }
                     (foot())
                     (self.palette())
-                    @if let Some(toast) = &toast { (self.toast(toast)) }
+                    div #toasts role="status" { @if let Some(toast) = &toast { (self.toast(toast)) } }
                 }
             }
         };
@@ -250,10 +296,10 @@ impl<'a> Page<'a> {
 
     fn toast(&self, toast: &Toast) -> Markup {
         html! {
-            div.toast role="status" {
+            div.toast {
                 span.grow { (toast.text) }
                 @if let Some(undo) = &toast.undo {
-                    form method="post" action=(undo.action) {
+                    form method="post" action=(undo.action) hx-boost="true" hx-push-url="false" hx-swap="innerHTML show:none" {
                         (self.csrf())
                         @for (name, value) in &undo.fields { input type="hidden" name=(name) value=(value); }
                         button.btn.quiet { "Undo" }
@@ -318,9 +364,7 @@ impl<'a> Page<'a> {
                         @if session.role == Role::Admin {
                             hr;
                             span.lab { "Administration" }
-                            a href="/admin/users" { (icon("users")) "Users" }
-                            a href="/admin/two-factor" { (icon("shield")) "Two-factor sign-in" }
-                            a href="/admin/outbox" { (icon("mail")) "Outbox" }
+                            @for (to, mark, label) in ADMIN_PAGES { a href=(to) { (icon(mark)) (label) } }
                         }
                         a href="/audit" { (icon("history")) "Audit log" }
                         hr;
@@ -347,15 +391,17 @@ impl<'a> Page<'a> {
     }
 
     fn switchers(&self, place: &Place) -> Markup {
-        let section = if self.tab.is_empty() { "features" } else { self.tab };
+        let current = place.environment.as_ref();
+        let here = place.elsewhere.iter().any(|(site, _)| site.id == place.site.id);
         html! {
             span.slash aria-hidden="true" { "/" }
             button type="button" .pick.site popovertarget="site-menu" {
                 span.vh { "Site: " } span.cut { (place.site.name) } (icon("updown"))
             }
             div popover id="site-menu" .menu.l {
-                @for site in &place.sites {
-                    a href=(url::site(site)) aria-current=[(site.id == place.site.id).then_some("true")] {
+                @if !here { a href=(url::site(&place.site)) aria-current="true" { (place.site.name) span.end { (place.site.slug) } } }
+                @for (site, environments) in &place.elsewhere {
+                    a href=(self.at_site(place, site, environments)) aria-current=[(site.id == place.site.id).then_some("true")] {
                         (site.name) span.end { (site.slug) }
                     }
                 }
@@ -363,7 +409,6 @@ impl<'a> Page<'a> {
                 a href="/sites" { (icon("site")) "All sites" }
             }
             span.slash aria-hidden="true" { "/" }
-            @let current = place.environment.as_ref();
             button type="button" .pick popovertarget="environment-menu" {
                 span.vh { "Environment: " }
                 @match current {
@@ -374,7 +419,7 @@ impl<'a> Page<'a> {
             }
             div popover id="environment-menu" .menu.l {
                 @for environment in &place.environments {
-                    a href=(url::section(&place.site, environment, section))
+                    a href=(self.at_environment(place, &place.site, environment))
                       aria-current=[current.is_some_and(|c| c.id == environment.id).then_some("true")] {
                         (environment_name(environment))
                         span.end {
@@ -394,26 +439,76 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// This page in another environment: the same tab with its filters, and the feature where that has one of
+    /// the key.
+    fn at_environment(&self, place: &Place, site: &Site, to: &Environment) -> String {
+        let Some(current) = &place.environment else { return url::features(site, to) };
+        let own = url::environment(&place.site, current);
+        let rest = self.req.path().strip_prefix(&format!("{own}/")).unwrap_or_default();
+        let same_site = site.id == place.site.id;
+        let mut parts = rest.splitn(3, '/');
+        let (section, below) = (parts.next().unwrap_or_default(), parts.next());
+        let base = url::environment(site, to);
+        let kept = match (section, below) {
+            ("", _) => return url::features(site, to),
+            // Segments are the site's.
+            ("segments", Some(_)) if same_site => rest,
+            ("features", Some("new")) => rest,
+            ("features", Some(key)) => {
+                let key = percent_encoding::percent_decode_str(key).decode_utf8_lossy();
+                let live = self.app.live.environment(to.id);
+                let has = live.is_some_and(|live| live.snapshot().feature(&key).is_some());
+                if has && self.req.method().is_safe() { rest } else { section }
+            }
+            (section, _) => section,
+        };
+        let query = self.req.query_string();
+        // What is typed into a form that is open stays behind.
+        if kept == rest && !query.is_empty() && below.is_none() && self.req.method().is_safe() {
+            format!("{base}/{kept}?{query}")
+        } else {
+            format!("{base}/{kept}")
+        }
+    }
+
+    /// This page of another site: in its environment of the same name, else in its first.
+    fn at_site(&self, place: &Place, site: &Site, environments: &[Environment]) -> String {
+        let Some(current) = &place.environment else {
+            let own = url::site(&place.site);
+            let rest = self.req.path().strip_prefix(&own).unwrap_or_default();
+            let known = SITE_TABS.iter().any(|tab| !tab.name.is_empty() && rest == format!("/{}", tab.name));
+            return if known { format!("{}{rest}", url::site(site)) } else { url::site(site) };
+        };
+        let same = environments.iter().find(|environment| environment.name == current.name);
+        match same.or(environments.first()) {
+            Some(environment) if site.id == place.site.id => self.at_environment(place, site, environment),
+            Some(environment) => {
+                let known = TABS.iter().any(|tab| tab.name == self.tab);
+                url::section(site, environment, if known { self.tab } else { "features" })
+            }
+            None => url::site(site),
+        }
+    }
+
     fn tabs(&self, place: &Place) -> Markup {
-        let Some(environment) = &place.environment else { return html! {} };
-        let counts = &place.counts;
-        let tabs = [
-            ("features", "Features", Some(counts.features)),
-            ("segments", "Segments", Some(counts.segments)),
-            ("test", "Test", None),
-            ("analytics", "Analytics", None),
-            ("audit", "Audit log", None),
-            ("tokens", "Tokens", Some(counts.tokens)),
-        ];
-        let current =
-            tabs.iter().find(|(name, ..)| *name == self.tab).map_or("Environment", |(_, label, _)| label);
+        let (tabs, label) = match &place.environment {
+            Some(_) => (TABS, "Environment"),
+            None => (SITE_TABS, "Site"),
+        };
+        let href = |tab: &Tab| match (&place.environment, tab.name) {
+            (Some(environment), name) => url::section(&place.site, environment, name),
+            (None, "") => url::site(&place.site),
+            (None, name) => format!("{}/{name}", url::site(&place.site)),
+        };
+        let current = tabs.iter().find(|tab| tab.name == self.tab).map_or(label, |tab| tab.label);
         html! {
             div {
                 button type="button" .whatbtn popovertarget="what" { (icon("menu")) (current) (icon("down")) }
-                nav.what id="what" popover aria-label="Environment" {
-                    @for (name, label, count) in tabs {
-                        a href=(url::section(&place.site, environment, name)) aria-current=[(name == self.tab).then_some("page")] {
-                            (label) @if let Some(count) = count { span.n { (count) } }
+                nav.what id="what" popover aria-label=(label) {
+                    @for tab in tabs {
+                        a href=(href(tab)) aria-current=[(tab.name == self.tab).then_some("page")]
+                          data-go=[Some(tab.key).filter(|key| !key.is_empty())] {
+                            (tab.label) @if let Some(count) = (tab.count)(&place.counts) { span.n { (count) } }
                         }
                     }
                 }
@@ -466,7 +561,7 @@ fn head(title: &str, brand: Option<&Brand>) -> Markup {
             meta charset="utf-8";
             meta name="viewport" content="width=device-width, initial-scale=1";
             title { (title) " · " (name) }
-            meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"inlineStyleNonce":"","historyCacheSize":0,"scrollBehavior":"instant","responseHandling":[{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},{"code":"[45]..","swap":false,"error":true}]}"#;
+            meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"inlineStyleNonce":"","attributesToSettle":["class"],"historyCacheSize":0,"scrollBehavior":"instant","responseHandling":[{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},{"code":"[45]..","swap":false,"error":true}]}"#;
             link rel="icon" href=(icon);
             link rel="stylesheet" href=(assets::path("theme.css"));
             link rel="stylesheet" href=(assets::path("app.css"));

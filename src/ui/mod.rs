@@ -13,6 +13,8 @@ pub mod dashboard;
 pub mod docs;
 pub mod door;
 pub mod edit;
+pub mod environments;
+pub mod events;
 pub mod failure;
 pub mod feature;
 pub mod featurehub;
@@ -62,13 +64,15 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route("/setup/{link}", post().to(door::setup))
         .route("/", get().to(dashboard::show))
         .route("/find", get().to(find::show))
+        .route("/events", get().to(events::follow))
         .route("/help", get().to(help::index))
         .route("/help/{page}", get().to(help::show))
         .route("/audit", get().to(audit::all))
         .route("/sites", get().to(sites::list))
         .route("/sites", post().to(sites::create))
         .route("/sites/{site}", get().to(sites::show))
-        .route("/sites/{site}", post().to(sites::update))
+        .route("/sites/{site}/settings", get().to(sites::site_settings))
+        .route("/sites/{site}/settings", post().to(sites::update))
         .route("/sites/{site}/owner", post().to(sites::transfer))
         .route("/sites/{site}/delete", post().to(sites::delete))
         .route("/sites/{site}/branding", get().to(branding::show))
@@ -77,18 +81,22 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route("/branding/preview.css", get().to(branding::preview_sheet))
         .route("/branding/{site}/{version}/{file}", get().to(branding::serve))
         .route("/sites/{site}/document", get().to(sites::document))
-        .route("/sites/{site}/environments", post().to(sites::create_environment))
-        .route(env, get().to(sites::environment))
-        .route(&at("/settings"), get().to(sites::settings))
-        .route(&at("/settings"), post().to(sites::update_environment))
-        .route(&at("/delete"), post().to(sites::delete_environment))
+        .route("/sites/{site}/environments", post().to(environments::create))
+        .route(env, get().to(environments::show))
+        .route(&at("/settings"), get().to(environments::settings))
+        .route(&at("/settings"), post().to(environments::update))
+        .route(&at("/delete"), get().to(environments::ask_delete))
+        .route(&at("/delete"), post().to(environments::delete))
         .route(&at("/test"), get().to(test::show))
         .route(&at("/audit"), get().to(audit::of_environment))
         .route(&at("/featurehub"), get().to(featurehub::page))
         .route(&at("/featurehub"), post().to(featurehub::create))
         .route(&at("/tokens"), get().to(tokens::list))
         .route(&at("/tokens"), post().to(tokens::create))
+        .route(&at("/tokens/{token}"), get().to(tokens::edit))
+        .route(&at("/tokens/{token}"), post().to(tokens::update))
         .route(&at("/tokens/{token}/rotate"), post().to(tokens::rotate))
+        .route(&at("/tokens/{token}/revoke"), get().to(tokens::ask_revoke))
         .route(&at("/tokens/{token}/revoke"), post().to(tokens::revoke))
         .route("/account", get().to(account::show))
         .route("/account/password", post().to(account::password))

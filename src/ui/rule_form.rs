@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::components::ask::{self, Question};
 use super::components::form::{Text, Typed, error, summary};
 use super::components::ruler::{self, Share, percent, swatch, variant_class};
 use super::components::{icon, sentence};
@@ -710,14 +711,34 @@ pub fn preview(app: &App, here: &Here, feature: &Feature, form: &RuleForm) -> Ma
     }
 }
 
+/// A field of the form as people call it.
+fn place_name(field: &str) -> &'static str {
+    let part = field.rsplit_once('.').map_or(field, |(_, part)| part);
+    match (field, part) {
+        ("name", _) => "Name:",
+        ("priority", _) => "Priority:",
+        ("outcome.value", _) => "Value:",
+        (field, _) if field.starts_with("outcome.split") => "Split:",
+        (field, _) if field.starts_with("rollout") => "Rollout:",
+        (_, "attribute") => "Attribute:",
+        (_, "values") => "Values:",
+        (_, "segment") => "Segment:",
+        _ => "Condition:",
+    }
+}
+
 fn verdict(app: &App, here: &Here, feature: &Feature, form: &RuleForm) -> Markup {
     let definition = feature.definition();
     let rule = match form.rule(definition) {
         Ok(rule) => rule,
+        // Nothing was typed yet.
+        Err(_) if form.id == NEW && !form.touched => {
+            return html! { p.s.m2 { "Fill in the rule, and see here what a context like this one gets." } };
+        }
         Err(problems) => {
             return html! {
                 p.note.warn { (icon("warn")) "The rule is not complete" }
-                ul.stack.t.s.m2 { @for problem in problems.iter().take(4) { li { (problem.message) } } }
+                ul.stack.t.s.m2 { @for problem in problems.iter().take(4) { li { (place_name(&problem.field)) " " (problem.message) } } }
             };
         }
     };
@@ -885,7 +906,7 @@ pub async fn post(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRe
     }
     let (body, read) = form.body(definition.kind);
     let target = here.target(&feature.key, Some(feature.stored.version));
-    let (server, rule) = (app.clone(), id.clone());
+    let (server, rule, before) = (app.clone(), id.clone(), feature.clone());
     let saved = blocking(move || match rule.as_str() {
         NEW => admin::create_rule(&server, &actor, &target, &body),
         rule => admin::update_rule(&server, &actor, &target, rule, &body),
@@ -896,6 +917,7 @@ pub async fn post(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRe
             let key = &feature.definition.key;
             let verb = if id == NEW { "added to" } else { "saved in" };
             let toast = Toast::say(format!("{} is {verb} {key}, {}.", rule.name, here.environment_name()));
+            let toast = super::feature::back_to(toast, &here, &before, feature.version);
             Ok(done(&format!("{}#rule-{}", here.feature(key), rule.id), toast))
         }
         Err(Error::VersionConflict(_)) => {
@@ -939,6 +961,37 @@ pub async fn act(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRes
     let undo = |text: String, act: &str| {
         done(&rule_page, Toast::say(text).undo(format!("{page}/rules/{id}/{act}"), &[]))
     };
+    if here.place.is_production() && matches!(act.as_str(), "off" | "delete") {
+        let (title, verb, text) = match act.as_str() {
+            "off" => (
+                "Turn the rule off in production?",
+                "Turn off",
+                "is not asked any more, from the next request on.",
+            ),
+            _ => (
+                "Delete the rule in production?",
+                "Delete",
+                "is not asked any more, from the next request on.",
+            ),
+        };
+        let question = Question {
+            title,
+            name: &name,
+            text: html! { "of " span.key { (key) } " " (text) },
+            action: format!("{page}/rules/{id}/{act}"),
+            verb,
+            keep: "Keep it",
+            back: rule_page.clone(),
+            typed: Some("name of the rule"),
+        };
+        if !question.is_answered(&edit.form) {
+            let page = Page::new(&app, &req, &edit.signed, verb).at(&here.place, "features");
+            let asked = edit.form.is_on(ask::FIELD);
+            let typed = if asked { edit.form.wrong(&[question.problem()]) } else { edit.form };
+            let main = question.draw(page.csrf(), &typed, &html! {});
+            return Ok(if asked { page.refuse(main) } else { page.show(main) });
+        }
+    }
     match act.as_str() {
         "up" | "down" => {
             let to = if act == "up" { at.saturating_sub(1) } else { (at + 1).min(rules.len() - 1) };

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use serde_json::json;
 
+use super::components::ask::Question;
 use super::components::form::{Text, Typed, summary};
 use super::components::{ago, count, empty, icon, sentence};
 use super::condition_form::{ConditionForm, Drawing};
@@ -286,30 +287,23 @@ pub async fn delete(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Http
     actor.require(Permission::Change)?;
     let key = segment(&req, "segment")?;
     let production = here.place.environments.iter().any(super::layout::is_production);
-    let page = Page::new(&app, &req, &edit.signed, "Delete segment").at(&here.place, "segments").narrow();
-    let asked = edit.form.is_on("confirm");
-    let typed_key = production;
-    if (typed_key && edit.form.get("confirm") != key) || (!typed_key && !asked) {
-        let typed = if asked && typed_key {
-            let problem = crate::engine::decode::FieldError {
-                field: "confirm".into(),
-                message: "That is not the key.".into(),
-            };
-            edit.form.clone().wrong(&[problem])
-        } else {
-            Typed::default()
-        };
-        let main = html! {
-            form.panel.stack method="post" action={ (href(&here, &key)) "/delete" } {
-                (page.csrf())
-                h1 { "Delete this segment?" }
-                p { span.key { (key) } " goes from every environment of " (here.place.site.name) ". This is refused while a rule uses it." }
-                @if typed_key { (Text::new("confirm", "Type the segment’s key to confirm").required().draw(&typed)) }
-                @else { input type="hidden" name="confirm" value="yes"; }
-                div.row { button.btn.danger.main { "Delete" } a.btn href=(href(&here, &key)) { "Keep it" } }
-            }
-        };
-        return Ok(if typed.has_errors() { page.refuse(main) } else { page.show(main) });
+    let question = Question {
+        title: "Delete this segment?",
+        name: &key,
+        text: html! { "goes from every environment of " (here.place.site.name) ". This is refused while a rule uses it." },
+        action: format!("{}/delete", href(&here, &key)),
+        verb: "Delete",
+        keep: "Keep it",
+        back: href(&here, &key),
+        typed: production.then_some("key"),
+    };
+    let page = Page::new(&app, &req, &edit.signed, "Delete segment").at(&here.place, "segments");
+    let asked = edit.form.is_on("asked");
+    if !asked || !question.is_answered(&edit.form) {
+        let hidden = html! { input type="hidden" name="asked" value="yes"; };
+        let typed = if asked { edit.form.clone().wrong(&[question.problem()]) } else { Typed::default() };
+        let main = question.draw(page.csrf(), &typed, &hidden);
+        return Ok(if asked { page.refuse(main) } else { page.show(main) });
     }
     let (server, site, name) = (app.clone(), here.place.site.uuid.clone(), key.clone());
     match blocking(move || admin::delete(&server, &actor, &site, &name)).await {

@@ -5,19 +5,21 @@ use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
-use super::components::icon;
+use super::components::{empty, icon, ruler};
 use super::failure::Failure;
 use super::layout::{Page, Place};
 use super::url;
 use crate::api::request::Query;
-use crate::api::rest::explain::{View, view};
+use crate::api::rest::explain::{View, cached, view};
 use crate::app::App;
 use crate::auth::browser::Signed;
 use crate::engine::condition::Condition;
 use crate::engine::context::Context;
 use crate::engine::evaluate::{Evaluator, Reason};
 use crate::engine::explain::{Rollout, RuleTrace, Why, explain};
+use crate::engine::feature::{Bucketing, Percent};
 use crate::engine::snapshot::Snapshot;
+use crate::engine::value::Json;
 use crate::error::Error;
 
 /// The attributes that the rules of a feature look at, segments included.
@@ -76,6 +78,12 @@ pub async fn show(
         context_text = serde_json::Value::Object(object).to_string();
     }
     let parsed = Context::from_json(&context_text);
+    // As a program with these values would send them.
+    let compact = serde_json::from_str::<serde_json::Value>(&context_text).map(|value| value.to_string());
+    let names_here = [Some(place.site.slug.as_str()), Some(environment.name.as_str())];
+    let cache = cached(&app, &snapshot, live.id.0, names_here, compact.as_deref().unwrap_or(&context_text));
+    let shown = Json::parse(&context_text)
+        .map_or_else(|| context_text.clone(), |json| super::features::pretty(&json));
     let answer: Option<Result<View, String>> = if key.is_empty() {
         None
     } else {
@@ -85,7 +93,7 @@ pub async fn show(
             (Ok(context), Some(feature)) => {
                 let evaluator = Evaluator::new(&snapshot, context, i128::from(app.now()) * 1_000_000)
                     .map_err(Error::from)?;
-                view(explain(&evaluator, feature), "MISS").map_err(|error| error.to_string())
+                view(explain(&evaluator, feature), cache).map_err(|error| error.to_string())
             }
         })
     };
@@ -120,7 +128,7 @@ pub async fn show(
                 }
                 div.field {
                     label for="context" { "As JSON" }
-                    textarea.mono id="context" name="context" rows="6" spellcheck="false" { (context_text) }
+                    textarea.mono id="context" name="context" rows="6" spellcheck="false" { "\n" (shown) }
                     span.hint { "Fields above win over what stands here." }
                 }
                 div.row { button.btn.main { "Ask" } }
@@ -128,9 +136,12 @@ pub async fn show(
             }
             div.stack.l {
                 @match &answer {
-                    None => { p.m2 { "Choose a feature, say something about who asks, and press Ask." } }
+                    None => { (empty("Nothing asked yet", "Choose a feature, say something about who asks, and press Ask. The answer comes with every step that led to it.", None)) }
                     Some(Err(problem)) => { div.banner.danger role="alert" { (icon("error")) span.grow { (problem) } } }
-                    Some(Ok(view)) => { (show_answer(view, snapshot.revision)) (show_why(view)) }
+                    Some(Ok(view)) => {
+                        @let scheme = snapshot.feature(&key).map_or(Bucketing::Sha256, |feature| feature.definition().bucketing);
+                        (show_answer(view, snapshot.revision)) (show_why(view, scheme))
+                    }
                 }
             }
         }
@@ -176,7 +187,7 @@ fn rung(hit: bool, asked: bool, title: &str, say: &str, more: Option<Markup>) ->
     }
 }
 
-fn show_why(view: &View) -> Markup {
+fn show_why(view: &View, scheme: Bucketing) -> Markup {
     let reason = view.reason;
     let past_override = reason != Reason::Override;
     let past_switch = past_override && reason != Reason::Disabled;
@@ -186,10 +197,10 @@ fn show_why(view: &View) -> Markup {
             header { h2 id="why-h" { "Why" } span.end.m3 { "asked from the top, the first answer wins" } }
             ol.ladder {
                 (rung(!past_override, true, "Emergency override", if past_override { "No value for this feature." } else { "The same answer for everyone." }, None))
-                (rung(past_override && !past_switch, past_override, "Switch", if view.enabled { "On, so the search goes on." } else { "Off: clients use their own default." }, None))
+                (rung(past_override && !past_switch, past_override, "Switch", if view.enabled { "On, so the search goes on." } else { "Off: the search ends here." }, None))
                 (rung(past_switch && !past_contexts, past_switch, "Stored Contexts", view.context.as_deref().unwrap_or("None of this request has a value."), None))
                 @for rule in &view.rules {
-                    (rung(rule.matched, rule.skipped.is_none(), &format!("Rule {}, {}", rule.priority, rule.name), &say(rule), Some(details(rule))))
+                    (rung(rule.matched, rule.skipped.is_none(), &format!("Rule {}, {}", rule.priority, rule.name), &say(rule), Some(details(rule, scheme))))
                 }
                 (rung(matches!(reason, Reason::Default | Reason::Static), past_contexts && view.matched_rule.is_none(), "Default value", "What everybody else gets.", None))
             }
@@ -210,14 +221,19 @@ fn say(rule: &RuleTrace) -> String {
     }
 }
 
-fn details(rule: &RuleTrace) -> Markup {
+fn details(rule: &RuleTrace, scheme: Bucketing) -> Markup {
     html! {
         @if let Some(why) = &rule.why { ul.why { (part(why)) } }
-        @if let Some(rollout) = &rule.rollout { (bucket(rollout)) }
+        @if let Some(rollout) = &rule.rollout { (bucket(rollout, scheme)) }
     }
 }
 
-fn bucket(rollout: &Rollout) -> Markup {
+fn bucket(rollout: &Rollout, scheme: Bucketing) -> Markup {
+    let units = match scheme {
+        Bucketing::Sha256 => 100,
+        Bucketing::Murmur3 => 1,
+        Bucketing::Crc32 => 1000,
+    };
     let by = rollout.by.as_str().map_or_else(|| rollout.by.to_string(), str::to_owned);
     html! {
         p.s.m2 {
@@ -225,6 +241,7 @@ fn bucket(rollout: &Rollout) -> Markup {
             @if let (Some(bucket), Some(key)) = (rollout.bucket, &rollout.key) { ", bucket " span.num { (bucket) } " of " code { (key) } }
             ": " b { @if rollout.included { "in" } @else { "out" } } "."
         }
+        @if let Some(at) = rollout.bucket { div.mid2 { (ruler::bucket(Percent(at * units), rollout.percentage, rollout.included)) } }
     }
 }
 

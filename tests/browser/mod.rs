@@ -1,19 +1,23 @@
 //! A server in this process on a database of its own, and people with browsers before it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 
+use actix_web::body::BoxBody;
 use actix_web::cookie::Cookie;
+use actix_web::dev::{Service as _, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, COOKIE, LOCATION};
+use actix_web::http::header::{CONTENT_TYPE, COOKIE, HeaderValue, LOCATION};
 use actix_web::test::{self, TestRequest};
 use actix_web::web::Data;
-use featured::admin::users;
-use featured::app::{Actor, App};
+use featured::app::{Actor, App, Tx, Written};
 use featured::config::{Config, Durability};
 use featured::engine::permission::Role;
 use featured::routes;
+use featured::store;
 use featured::store::users::User;
+use futures_util::future::LocalBoxFuture;
 use totp_rs::{Builder, Secret, Totp};
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -27,6 +31,8 @@ pub struct Server {
 pub struct Reply {
     pub status: StatusCode,
     pub location: String,
+    /// The route that answered, as it was registered.
+    pub pattern: String,
     pub body: String,
 }
 
@@ -53,12 +59,18 @@ impl Server {
 
     pub fn user(&self, name: &str, role: Role) -> User {
         let email = format!("{name}@shop.example");
-        users::create(&self.app, &Actor::system("test"), name, &email, role, PASSWORD).unwrap()
+        // Hashing takes its time; one password is everybody's.
+        static HASH: OnceLock<String> = OnceLock::new();
+        let hash = HASH.get_or_init(|| featured::auth::password::hash(PASSWORD).unwrap());
+        let insert =
+            |tx: &Tx<'_>| Ok(Written::nothing(store::users::insert(tx, name, &email, role, hash, tx.now)?));
+        self.app.write(&Actor::system("test"), insert).unwrap()
     }
 
     pub fn browser(&self) -> Browser {
         Browser {
             app: self.app.clone(),
+            service: None,
             cookies: BTreeMap::new(),
             csrf: String::new(),
             address: "192.0.2.1".into(),
@@ -94,9 +106,25 @@ impl Server {
     }
 }
 
+/// Takes a request through the routes.
+type Service = Rc<dyn Fn(TestRequest) -> LocalBoxFuture<'static, ServiceResponse<BoxBody>>>;
+
+async fn service(app: &Arc<App>) -> Service {
+    let service = test::init_service(
+        actix_web::App::new().app_data(Data::from(app.clone())).configure(routes::configure),
+    )
+    .await;
+    Rc::new(move |request| {
+        let answer = service.call(request.to_request());
+        Box::pin(async move { answer.await.unwrap() })
+    })
+}
+
 /// Cookies, the CSRF token of the last page, and an address.
 pub struct Browser {
     app: Arc<App>,
+    /// The routes, made with the first request.
+    service: Option<Service>,
     pub cookies: BTreeMap<String, String>,
     pub csrf: String,
     pub address: String,
@@ -104,15 +132,15 @@ pub struct Browser {
 
 impl Browser {
     pub async fn send(&mut self, request: TestRequest) -> Reply {
-        let service = test::init_service(
-            actix_web::App::new().app_data(Data::from(self.app.clone())).configure(routes::configure),
-        )
-        .await;
+        let service = match &self.service {
+            Some(service) => service.clone(),
+            None => self.service.insert(service(&self.app).await).clone(),
+        };
         let cookies: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let peer = format!("{}:4711", self.address).parse().unwrap();
-        let request = request.peer_addr(peer).insert_header((COOKIE, cookies.join("; "))).to_request();
-        let response = test::call_service(&service, request).await;
+        let request = request.peer_addr(peer).insert_header((COOKIE, cookies.join("; ")));
+        let response = service(request).await;
         for cookie in response.response().cookies() {
             let cookie: Cookie<'_> = cookie;
             if cookie.value().is_empty() {
@@ -122,14 +150,22 @@ impl Browser {
             }
         }
         let status = response.status();
-        let location =
-            response.headers().get(LOCATION).map_or(String::new(), |value| value.to_str().unwrap().into());
+        let pattern = response.request().match_pattern().unwrap_or_default();
+        let header = |name| {
+            let value = response.headers().get(name);
+            value.map_or(String::new(), |value: &HeaderValue| value.to_str().unwrap().into())
+        };
+        let (location, kind) = (header(LOCATION), header(CONTENT_TYPE));
+        if kind == "text/event-stream" {
+            // It does not end.
+            return Reply { status, location, pattern, body: String::new() };
+        }
         let body = String::from_utf8(test::read_body(response).await.to_vec()).unwrap();
         assert!(!body.contains("style=\"") && !body.contains("onclick="), "inline style or script");
         if let Some((_, rest)) = body.split_once("name=\"csrf\" value=\"") {
             self.csrf = rest.split_once('"').unwrap().0.to_owned();
         }
-        Reply { status, location, body }
+        Reply { status, location, pattern, body }
     }
 
     pub async fn get(&mut self, path: &str) -> Reply {

@@ -4,6 +4,7 @@
 #
 #   FEATURED_BIN   the server's binary (default: the debug build)
 #   CHROMIUM       the browser (default: /usr/bin/chromium)
+#   PAGES_SHOTS    where pictures of every page of the admin UI are kept (default: ci-output/pages)
 #   CI=true        a missing tool is a failure; otherwise its suites are left out, loudly
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -15,7 +16,8 @@ if [ ! -x "$FEATURED_BIN" ]; then
     exit 1
 fi
 FEATURED_BIN=$(realpath "$FEATURED_BIN")
-export FEATURED_BIN CHROMIUM
+PAGES_SHOTS=${PAGES_SHOTS:-$(realpath "$here/../..")/ci-output/pages}
+export FEATURED_BIN CHROMIUM PAGES_SHOTS
 cd "$here"
 
 # missing TOOL SUITES: says what is left out; in CI nothing may be.
@@ -35,13 +37,13 @@ fi
 
 tests="packaging feature-config stream restart node-service featurehub featurehub-evaluation openfeature-server"
 if [ -x "$CHROMIUM" ]; then
-    tests="$tests browser react pages analytics featurehub-browser branding openfeature-browser"
+    tests="$tests browser react pages analytics featurehub-browser branding openfeature-browser journeys"
 else
     missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React and admin UI suites"
 fi
 files=$(printf '%s.test.mjs ' $tests)
 # One file at a time: they change features of the same site. The limit is for a whole file, on a busy machine.
-set -- "node --test --test-concurrency=1 --test-timeout=300000 --test-reporter=spec ${files% }"
+set -- "node --test --test-concurrency=1 --test-timeout=600000 --test-reporter=spec ${files% }"
 
 if ! command -v python3 >/dev/null || ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
     missing "Python 3 with venv" "the Python suite"

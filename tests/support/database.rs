@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::types::ValueRef;
 use serde_json::Value;
 
+use featured::app::App;
+
 use super::TestApp;
 
 /// Every row of every table, as text.
@@ -47,10 +49,10 @@ impl ChangeRow {
     }
 }
 
-impl TestApp {
+impl Dump {
     /// Everything that is stored.
-    pub fn dump(&self) -> Dump {
-        let conn = self.app.store.read().expect("a connection");
+    pub fn of(app: &App) -> Self {
+        let conn = app.store.read().expect("a connection");
         let mut names =
             conn.prepare_cached("SELECT name FROM sqlite_schema WHERE type = 'table'").expect("SQL");
         let names = names.query_map([], |row| row.get::<_, String>(0)).expect("tables");
@@ -65,6 +67,13 @@ impl TestApp {
             rows.into_iter().map(|columns| columns.join("|")).collect()
         };
         Dump(names.into_iter().map(|name| (name.clone(), rows(&name))).collect())
+    }
+}
+
+impl TestApp {
+    /// Everything that is stored.
+    pub fn dump(&self) -> Dump {
+        Dump::of(&self.app)
     }
 
     /// The audit trail, oldest first.

@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use actor::{Actor, Reply, query};
+pub use database::Dump;
 
 use actor::Call;
 

@@ -11,7 +11,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use super::wire::Failure;
 use crate::api::request::Query;
-use crate::api::rest::stream::Counted;
+use crate::api::streams::Counted;
 use crate::app::App;
 use crate::auth::extract::admit;
 use crate::clock::Millis;

@@ -105,7 +105,7 @@ pub fn view(explanation: Explanation<'_>, cache: &'static str) -> Result<View> {
 }
 
 /// Whether the cache holds the answer to this context, as clients usually send it.
-fn cached(
+pub fn cached(
     app: &App,
     snapshot: &Snapshot,
     environment: i64,

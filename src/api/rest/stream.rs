@@ -48,22 +48,6 @@ data: {\"status\":\"maintenance\"}\n\
 \n\
 : heartbeat\n";
 
-/// Counts an open stream for as long as it lives.
-pub struct Counted(IntGauge);
-
-impl Counted {
-    pub fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
 struct Connection {
     app: Data<App>,
     token: Arc<Token>,

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::store;
 use crate::store::users::{Filter, User};
 use crate::ui::components::form::{Text, Typed, select, summary};
+use crate::ui::components::stale::{self, Fields};
 use crate::ui::components::{ago, empty, icon};
 use crate::ui::door::block;
 use crate::ui::edit::Edit;
@@ -211,6 +212,8 @@ fn load(app: &App, id: &str) -> Result<Surroundings> {
     })
 }
 
+const SETTINGS: Fields = &[("username", "Username"), ("email", "E-mail"), ("role", "Role")];
+
 fn as_typed(user: &User) -> Typed {
     Typed::with(&[("username", &user.username), ("email", &user.email), ("role", user.role.as_str())])
 }
@@ -243,12 +246,14 @@ fn user_view(page: &Page<'_>, around: &Surroundings, typed: &Typed, now: crate::
                 @if !user.active { " " span.note.warn { (icon("lock")) "Deactivated" } }
             }
         } }
-        (summary(typed, &["username", "email", "role"]))
+        @let stored = as_typed(user);
+        @if typed.is_on("stale") { (stale::both(typed, &stored, SETTINGS, &format!("/admin/users/{}", user.uuid))) }
+        (summary(typed, &["username", "email", "role", "confirm"]))
         div.stack.l {
             section.psec aria-labelledby="who-title" {
                 header { h2 #who-title { "Account" } }
                 form method="post" action={ "/admin/users/" (user.uuid) } .stack {
-                    (page.csrf())
+                    (page.csrf()) (stale::seen(&stored, SETTINGS))
                     (Text::new("username", "Username").required().draw(typed))
                     (Text::new("email", "E-mail").kind("email").required().draw(typed))
                     (select("role", "Role", &ROLES, typed))
@@ -305,6 +310,10 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed, id: Path<Str
 pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, id: Path<String>) -> Answer {
     let Edit { signed, form } = edit;
     require_admin(&signed)?;
+    let before = as_typed(&app.read(|conn| store::users::by_uuid(conn, &id))?);
+    if stale::is_stale(&form, &before, SETTINGS) {
+        return Ok(user_page(&app, &req, &signed, &id, Some(form.set("stale", "on")))?);
+    }
     let (server, actor, typed, user) = (app.clone(), signed.actor(), form.clone(), id.clone());
     let updated = block(move || {
         let (name, email) = (typed.get("username").trim(), typed.get("email").trim());
@@ -313,7 +322,12 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, id: Path<Strin
     .await;
     match updated {
         Ok(user) => {
-            Ok(done(&format!("/admin/users/{id}"), Toast::say(format!("{} is saved.", user.username))))
+            let here = format!("/admin/users/{id}");
+            let seen = stale::undo_field(&as_typed(&user), SETTINGS);
+            let mut undo: Vec<(&str, &str)> =
+                SETTINGS.iter().map(|(name, _)| (*name, before.get(name))).collect();
+            undo.push((seen.0, &seen.1));
+            Ok(done(&here, Toast::say(format!("{} is saved.", user.username)).undo(&here, &undo)))
         }
         Err(error) => Ok(user_page(&app, &req, &signed, &id, Some(form.wrong(&form_errors(error)?)))?),
     }
@@ -335,7 +349,9 @@ async fn set_active(app: Data<App>, req: HttpRequest, edit: Edit, id: Path<Strin
                 true => format!("{} may sign in again.", user.username),
                 false => format!("{} is deactivated and signed out.", user.username),
             };
-            Ok(done(&format!("/admin/users/{id}"), Toast::say(text)))
+            let back = if active { "deactivate" } else { "activate" };
+            let here = format!("/admin/users/{id}");
+            Ok(done(&here, Toast::say(text).undo(format!("{here}/{back}"), &[])))
         }
         Err(error) => refuse(&app, &req, &signed, &id, error),
     }
@@ -367,8 +383,9 @@ pub async fn delete(app: Data<App>, req: HttpRequest, edit: Edit, id: Path<Strin
     require_admin(&signed)?;
     let user = app.read(|conn| store::users::by_uuid(conn, &id))?;
     if form.get("confirm").trim() != user.username {
-        let error = Error::invalid("confirm", format!("must be {}", user.username));
-        return refuse(&app, &req, &signed, &id, error);
+        let error = FieldError { field: "confirm".into(), message: format!("must be {}", user.username) };
+        let typed = as_typed(&user).set("confirm", form.get("confirm")).wrong(&[error]);
+        return Ok(user_page(&app, &req, &signed, &id, Some(typed))?);
     }
     let (server, actor, uuid) = (app.clone(), signed.actor(), id.clone());
     match block(move || users::delete(&server, &actor, &uuid)).await {

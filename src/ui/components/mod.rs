@@ -1,8 +1,10 @@
 //! Parts that pages share. A view takes values and returns markup; it loads nothing.
 
+pub mod ask;
 pub mod form;
 pub mod ruler;
 pub mod sentence;
+pub mod stale;
 pub mod state;
 
 use maud::{Markup, html};

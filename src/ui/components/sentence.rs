@@ -38,8 +38,8 @@ pub fn operator_name(operator: Operator) -> &'static str {
 
 fn operator_words(operator: Operator, several: bool) -> &'static str {
     match operator {
-        Operator::Equals if !several => "is",
-        Operator::NotEquals if !several => "is not",
+        Operator::Equals | Operator::In if !several => "is",
+        Operator::NotEquals | Operator::NotIn if !several => "is not",
         Operator::Equals => "is one of",
         Operator::NotEquals => "is none of",
         Operator::GreaterThan => "is greater than",

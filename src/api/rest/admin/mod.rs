@@ -1,9 +1,9 @@
 //! The admin routes: sites, environments, features with rules and variants, segments, tokens, documents. Each
 //! finds out who calls, calls one function of [`crate::admin`], and shows the result.
 
-pub mod compatibility;
-pub mod branding;
 pub mod analytics;
+pub mod branding;
+pub mod compatibility;
 pub mod documents;
 pub mod environments;
 pub mod features;

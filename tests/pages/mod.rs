@@ -1,0 +1,116 @@
+//! Every page and form of the admin UI: who gets in, what changes, what is shown.
+
+pub mod form;
+mod matrix;
+mod planted;
+mod stale;
+mod table;
+
+use featured::admin::users;
+use featured::admin::{features, sites, tokens};
+use featured::app::Actor;
+use featured::engine::permission::Role;
+use featured::live::credentials::hash;
+use featured::store;
+use featured::store::sessions::Purpose;
+use serde_json::json;
+
+use crate::browser::Server;
+
+/// A server with one of everything, and the ids of it by placeholder.
+pub struct Furnished {
+    pub server: Server,
+    pub ids: Vec<(&'static str, String)>,
+}
+
+/// The three people who sign in; `otto` is somebody else.
+pub const PEOPLE: [(&str, Role); 3] = [("vi", Role::Viewer), ("ed", Role::Editor), ("ad", Role::Admin)];
+
+impl Furnished {
+    pub fn new() -> Self {
+        let server = Server::new();
+        let app = &server.app;
+        let system = Actor::system("test");
+        for (name, role) in PEOPLE {
+            server.user(name, role);
+        }
+        let otto = server.user("otto", Role::Editor);
+        server.user("ana", Role::Admin);
+        sites::create(app, &system, r#"{"name": "Shop", "slug": "shop"}"#).unwrap();
+        sites::create(app, &system, r#"{"name": "Gone", "slug": "gone"}"#).unwrap();
+        let dev = r#"{"name": "dev"}"#;
+        featured::admin::environments::create(app, &system, "shop", dev).unwrap();
+        let rule = |name: &str| json!({"name": name, "when": {"attribute": "country", "operator": "equals", "value": name}, "outcome": {"value": true}});
+        let feature = json!({
+            "key": "a", "type": "BOOLEAN", "defaultValue": false, "rules": [rule("SE"), rule("DK"), rule("NO")],
+            "variants": [{"key": "v", "value": true}, {"key": "w", "value": false}],
+        });
+        let made = features::create(app, &system, "shop", "prod", &feature.to_string()).unwrap();
+        let other = json!({"key": "other", "type": "STRING", "defaultValue": "x"});
+        features::create(app, &system, "shop", "prod", &other.to_string()).unwrap();
+        let segment = json!({"key": "s", "name": "Staff", "conditions": {"all": []}}).to_string();
+        featured::admin::segments::create(app, &system, "shop", &segment).unwrap();
+        let token = |description: &str| {
+            let body = json!({"description": description, "kind": "client"}).to_string();
+            tokens::create(app, &system, "shop", "prod", &body).unwrap().view.id
+        };
+        let (token, token2) = (token("web"), token("old"));
+        let now = app.now();
+        let writer = app.store.writer();
+        for link in ["reset-get", "reset-post"] {
+            let user =
+                store::users::find(&writer, if link == "reset-get" { "otto" } else { "ana" }).unwrap().id;
+            store::sessions::put_link(&writer, &hash(link), Purpose::Reset, Some(user), now + 3_600_000)
+                .unwrap();
+        }
+        store::sessions::put_link(&writer, &hash("setup"), Purpose::Setup, None, now + 3_600_000).unwrap();
+        for recipient in ["one@shop.example", "two@shop.example"] {
+            store::mails::insert(&writer, recipient, "Hello", "Text", now).unwrap();
+        }
+        drop(writer);
+        server.sql("UPDATE mails SET error = 'refused', attempts = 1");
+        let one =
+            |sql: &str| -> String { server.app.store.writer().query_row(sql, [], |row| row.get(0)).unwrap() };
+        let ids = vec![
+            ("{rule}", made.definition.rules[0].id.to_string()),
+            ("{rule2}", made.definition.rules[1].id.to_string()),
+            ("{rule3}", made.definition.rules[2].id.to_string()),
+            ("{mail}", one("SELECT uuid FROM mails WHERE recipient LIKE 'one%'")),
+            ("{mail2}", one("SELECT uuid FROM mails WHERE recipient LIKE 'two%'")),
+            ("{token}", token),
+            ("{token2}", token2),
+            ("{user}", otto.uuid),
+        ];
+        Self { server, ids }
+    }
+
+    /// Gives somebody a device, another session and an access token, whose ids the table names.
+    pub fn own(&mut self, name: &str) {
+        let app = &self.server.app;
+        let now = app.now();
+        let user = app.read(|conn| store::users::find(conn, name)).unwrap();
+        let actor = Actor {
+            id: Some(user.uuid.clone()),
+            user: Some(user.id),
+            role: user.role,
+            ..Actor::system(name)
+        };
+        users::create_own_token(app, &actor, &user.uuid, "script", None).unwrap();
+        let writer = app.store.writer();
+        store::two_factor::insert_device(&writer, user.id, &hash("device"), "Firefox", now).unwrap();
+        store::sessions::insert(&writer, user.id, &hash("other"), true, "192.0.2.7", "", now).unwrap();
+        drop(writer);
+        let one = |sql: &str| -> String {
+            app.store.writer().query_row(sql, [user.id.0], |row| row.get(0)).unwrap()
+        };
+        self.ids.extend([
+            ("{device}", one("SELECT uuid FROM trusted_devices WHERE user_id = ?1")),
+            ("{session}", one("SELECT uuid FROM sessions WHERE user_id = ?1 AND address = '192.0.2.7'")),
+            ("{pat}", one("SELECT uuid FROM personal_tokens WHERE user_id = ?1")),
+        ]);
+    }
+
+    pub fn fill(&self, text: &str) -> String {
+        self.ids.iter().fold(text.to_owned(), |text, (name, id)| text.replace(name, id))
+    }
+}
