@@ -7,6 +7,7 @@ mod binary;
 mod browser;
 mod cli;
 mod client;
+mod contexts;
 mod crash;
 mod engine;
 mod mail;

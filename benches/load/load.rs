@@ -5,6 +5,7 @@
 
 mod bare;
 mod client;
+mod contexts;
 mod flags;
 mod server;
 mod table;
@@ -93,6 +94,7 @@ fn measure(options: &Options) -> Outcome<bool> {
     start_and_memory(options, &database, &mut rows)?;
     requests(options, &database, &mut rows)?;
     writes(options, &database, &folder.0, &mut rows)?;
+    contexts::measure(options, &folder.0, &mut rows)?;
     if options.large {
         for size in [10_000, 100_000] {
             large(options, &folder.0, size, &mut rows)?;

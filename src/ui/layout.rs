@@ -265,7 +265,7 @@ impl<'a> Page<'a> {
                         b { (super::components::count(place.counts.overridden, "emergency override is", "emergency overrides are")) " active." }
                         " " span.m2 { "Everyone gets the same answer, whatever the rules say." }
                     }
-                    a href={ (url::features(&place.site, environment)) "?state=override" } { "Show" }
+                    a href=(url::section(&place.site, environment, "contexts/override")) { "Show" }
                 }
             }
         }
@@ -359,6 +359,7 @@ impl<'a> Page<'a> {
         let counts = &place.counts;
         let tabs = [
             ("features", "Features", Some(counts.features)),
+            ("contexts", "Contexts", Some(counts.contexts)),
             ("segments", "Segments", Some(counts.segments)),
             ("test", "Test", None),
             ("audit", "Audit log", None),

@@ -17,9 +17,9 @@ const pages = [
   '/', '/sites', '/sites/shop', `${prod}/settings`,
   `${prod}/features`, '/sites/browser/environments/prod/features', '/sites/browser/environments/prod/features?q=nothing-like-it',
   `${prod}/features/new_checkout`, `${prod}/features/new_checkout/variants`, `${prod}/features/new_checkout/history`,
-  `${prod}/segments`, `${prod}/test?feature=new_checkout&context=%7B%22userId%22%3A%22u1%22%2C%22plan%22%3A%22premium%22%7D`,
+  `${prod}/segments`, `${prod}/contexts`, `${prod}/contexts/override`, `${prod}/test?feature=new_checkout&context=%7B%22userId%22%3A%22u1%22%2C%22plan%22%3A%22premium%22%7D`,
   `${prod}/audit`, '/audit', `${prod}/tokens`, '/find?q=checkout',
-  '/help', '/help/concepts', '/help/evaluation', '/help/rules', '/help/integrate', '/help/git', '/help/running',
+  '/help', '/help/concepts', '/help/evaluation', '/help/rules', '/help/contexts', '/help/integrate', '/help/git', '/help/running',
 ];
 const editors = [`${prod}/features/new`, `${prod}/features/new_checkout?rule=new`];
 
