@@ -199,8 +199,10 @@ async fn what_others_inherit_from_is_deleted_with_detach_only() {
     for special in ["default", "override"] {
         editor.delete(&at(&format!("/{special}"))).await.refused(409, "reserved_context");
     }
-    let changes: Vec<_> = app.changes().iter().rev().take(2).map(|change| change.what()).collect();
-    assert_eq!(changes, ["context deleted", "context updated"]);
+    let all = app.changes();
+    let contexts = all.iter().rev().filter(|change| change.entity == "context");
+    let last: Vec<_> = contexts.take(2).map(|change| change.what()).collect();
+    assert_eq!(last, ["context deleted", "context updated"]);
 }
 
 #[actix_web::test]
@@ -219,9 +221,9 @@ async fn default_is_the_features_own_values() {
     assert!(ratio.text.contains(r#""defaultValue":0.50,"#), "{}", ratio.text);
     assert_eq!(ratio.body["version"], 2);
     assert_eq!(app.sdk().get(&at("/anybody/features")).await.expect(200).body["features"]["ratio"], "0.50");
-    let last = app.changes();
-    let events: Vec<_> = last.iter().rev().take(2).map(|change| change.event.clone()).collect();
-    assert_eq!(events, [Some("feature.updated".to_owned()), Some("feature.updated".to_owned())]);
+    let changes = app.changes();
+    let updated = changes.iter().filter(|change| change.event.as_deref() == Some("feature.updated")).count();
+    assert_eq!(updated, 2, "one for each feature");
     editor.put(&at("/default"), json!({"prototypes": [], "features": {"seats": 9}})).await.expect(200);
     assert_eq!(editor.get(&at("/default")).await.expect(200).body["features"], json!({"seats": "9"}));
     editor.patch(&format!("{PROD}/features/seats"), json!({"locked": true})).await.expect(200);
