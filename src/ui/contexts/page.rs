@@ -142,8 +142,8 @@ pub fn draw(
             section.sect aria-labelledby="by" {
                 header { h2 id="by" { "Inherited by" } span.end.m3 { (count(shown.dependants as usize, "Context", "Contexts")) } }
                 p.row.wrap { @for child in &shown.children { a.chip href=(href(here, child)) { (child) } } }
-                @if shown.dependants > CHILDREN { p { a href={ (base) "?prototype=" (url::encode(&shown.key)) } { "All of them" } } }
-                p { a href={ (base) "?descends_from=" (url::encode(&shown.key)) } { "Those further down too" } }
+                @if shown.dependants > CHILDREN { div { a.btn.quiet href={ (base) "?prototype=" (url::encode(&shown.key)) } { "All of them" } } }
+                div { a.btn.quiet href={ (base) "?descends_from=" (url::encode(&shown.key)) } { "Those further down too" } }
             }
         }
         section.sect aria-labelledby="try" { header { h2 id="try" { "Try another key" } } (try_form(&base, &shown.key, extra)) }
