@@ -113,6 +113,7 @@ pub fn draw(
             }
         }
         (refusal(problems))
+        div.stack.l {
         @if shown.view.is_none() { (not_stored(&page, here, shown)) }
         @if let Some(view) = &shown.view { (own(&page, here, shown, view, typed)) }
         section.sect aria-labelledby="res" {
@@ -147,6 +148,7 @@ pub fn draw(
             }
         }
         section.sect aria-labelledby="try" { header { h2 id="try" { "Try another key" } } (try_form(&base, &shown.key, extra)) }
+        }
     };
     Ok(if problems.is_empty() { page.show(main) } else { page.refuse(main) })
 }
@@ -176,7 +178,7 @@ fn own(page: &Page<'_>, here: &Here, shown: &Shown, view: &View, typed: &Typed) 
     let action = href(here, &view.key);
     let special = is_special(&view.key);
     html! {
-        section.sect aria-labelledby="own" {
+        section.sect.stack aria-labelledby="own" {
             header { h2 id="own" { "Own values" } span.end.m3 { (count(view.features.len(), "value", "values")) } }
             @if view.features.is_empty() { p.m2 { @if view.key == OVERRIDE { "None: nobody is overridden." } @else { "None: everything is inherited." } } }
             @else {
@@ -255,7 +257,7 @@ fn prototypes(page: &Page<'_>, here: &Here, shown: &Shown, view: &View, action: 
     };
     let last = view.prototypes.len().saturating_sub(1);
     html! {
-        section.sect aria-labelledby="protos" {
+        section.sect.stack aria-labelledby="protos" {
             header { h2 id="protos" { "Prototypes" } span.end.m3 { "The first is asked first" } }
             @if view.prototypes.is_empty() { p.m2 { "None." } }
             @else {
