@@ -114,40 +114,40 @@ pub fn draw(
         }
         (refusal(problems))
         div.stack.l {
-        @if shown.view.is_none() { (not_stored(&page, here, shown)) }
-        @if let Some(view) = &shown.view { (own(&page, here, shown, view, typed)) }
-        section.sect aria-labelledby="res" {
-            header {
-                h2 id="res" { "What it resolves to" }
-                span.end.m3 {
-                    @if all { a href={ (href(here, &shown.key)) "?prototypes=" (url::encode(extra)) } { "Only own and inherited values" } }
-                    @else { a href={ (href(here, &shown.key)) "?all=yes&prototypes=" (url::encode(extra)) } { "All features" } }
-                    " · " a href=(api) { "as JSON" }
+            @if shown.view.is_none() { (not_stored(&page, here, shown)) }
+            @if let Some(view) = &shown.view { (own(&page, here, shown, view, typed)) }
+            section.sect aria-labelledby="res" {
+                header {
+                    h2 id="res" { "What it resolves to" }
+                    span.end.m3 {
+                        @if all { a href={ (href(here, &shown.key)) "?prototypes=" (url::encode(extra)) } { "Only own and inherited values" } }
+                        @else { a href={ (href(here, &shown.key)) "?all=yes&prototypes=" (url::encode(extra)) } { "All features" } }
+                        " · " a href=(api) { "as JSON" }
+                    }
+                }
+                @match &lookup {
+                    Ok(lookup) => {
+                        div.cols.even.two {
+                            @let own: Vec<String> = here.snapshot.context(&shown.key).map(|context| context.prototypes.iter().map(|key| key.to_string()).collect()).unwrap_or_default();
+                            @let both: Vec<String> = own.iter().chain(&subject.prototypes).cloned().collect();
+                            div.tree { span.s.m3 { "Inherits from" } @if both.is_empty() { p.m2 { "Nobody." } } @else { (matrix::tree(here, &shown.key, &both)) } }
+                            div.stack.t { span.s.m3 { "Asked in this order" } (matrix::chain(here, &lookup.order(), &shown.key)) }
+                        }
+                        @if !lookup.missing().is_empty() { p.note.warn { (icon("warn")) "Not there and passed over: " (lookup.missing().join(", ")) } }
+                        (matrix::table(here, lookup, &shown.key, all))
+                    },
+                    Err(_) => p.note.bad { (icon("error")) "More than 1000 Contexts, or deeper than 32 levels: a look-up of this key is refused." },
                 }
             }
-            @match &lookup {
-                Ok(lookup) => {
-                    div.cols.even.two {
-                        @let own: Vec<String> = here.snapshot.context(&shown.key).map(|context| context.prototypes.iter().map(|key| key.to_string()).collect()).unwrap_or_default();
-                        @let both: Vec<String> = own.iter().chain(&subject.prototypes).cloned().collect();
-                        div.tree { span.s.m3 { "Inherits from" } @if both.is_empty() { p.m2 { "Nobody." } } @else { (matrix::tree(here, &shown.key, &both)) } }
-                        div.stack.t { span.s.m3 { "Asked in this order" } (matrix::chain(here, &lookup.order(), &shown.key)) }
-                    }
-                    @if !lookup.missing().is_empty() { p.note.warn { (icon("warn")) "Not there and passed over: " (lookup.missing().join(", ")) } }
-                    (matrix::table(here, lookup, &shown.key, all))
-                },
-                Err(_) => p.note.bad { (icon("error")) "More than 1000 Contexts, or deeper than 32 levels: a look-up of this key is refused." },
+            @if shown.dependants > 0 {
+                section.sect aria-labelledby="by" {
+                    header { h2 id="by" { "Inherited by" } span.end.m3 { (count(shown.dependants as usize, "Context", "Contexts")) } }
+                    p.row.wrap { @for child in &shown.children { a.chip href=(href(here, child)) { (child) } } }
+                    @if shown.dependants > CHILDREN { div { a.btn.quiet href={ (base) "?prototype=" (url::encode(&shown.key)) } { "All of them" } } }
+                    div { a.btn.quiet href={ (base) "?descends_from=" (url::encode(&shown.key)) } { "Those further down too" } }
+                }
             }
-        }
-        @if shown.dependants > 0 {
-            section.sect aria-labelledby="by" {
-                header { h2 id="by" { "Inherited by" } span.end.m3 { (count(shown.dependants as usize, "Context", "Contexts")) } }
-                p.row.wrap { @for child in &shown.children { a.chip href=(href(here, child)) { (child) } } }
-                @if shown.dependants > CHILDREN { div { a.btn.quiet href={ (base) "?prototype=" (url::encode(&shown.key)) } { "All of them" } } }
-                div { a.btn.quiet href={ (base) "?descends_from=" (url::encode(&shown.key)) } { "Those further down too" } }
-            }
-        }
-        section.sect aria-labelledby="try" { header { h2 id="try" { "Try another key" } } (try_form(&base, &shown.key, extra)) }
+            section.sect aria-labelledby="try" { header { h2 id="try" { "Try another key" } } (try_form(&base, &shown.key, extra)) }
         }
     };
     Ok(if problems.is_empty() { page.show(main) } else { page.refuse(main) })
