@@ -9,7 +9,8 @@ use featured::engine::context::Context;
 use featured::engine::decode::{Node, Problems};
 use featured::engine::document::Document;
 use featured::engine::evaluate::Evaluator;
-use featured::engine::snapshot::Snapshot;
+use featured::engine::lookup::{Lookup, Subject};
+use featured::engine::snapshot::{Snapshot, StoredContext};
 
 const NOW: i128 = 1_767_323_045_000_000_000;
 
@@ -125,5 +126,49 @@ fn compiling(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, evaluation, parsing, compiling);
+/// 200 features and 10 000 stored Contexts in chains of 8, each with three values (featuresd.md §7.2).
+fn contexts(c: &mut Criterion) {
+    let features: Vec<_> = (0..200)
+        .map(|n| format!(r#"{{"key": "feature_{n:03}", "type": "NUMBER", "defaultValue": {n}}}"#))
+        .collect();
+    let contexts: Vec<_> = (0..10_000)
+        .map(|n| {
+            let prototypes = if n % 8 == 0 { String::new() } else { format!(r#""user-{:05}""#, n - 1) };
+            let values: Vec<_> =
+                (0..3).map(|v| format!(r#""feature_{:03}": {n}"#, (n * 3 + v) % 200)).collect();
+            format!(
+                r#"{{"key": "user-{n:05}", "prototypes": [{prototypes}], "features": {{{}}}}}"#,
+                values.join(", ")
+            )
+        })
+        .collect();
+    let snapshot = snapshot(&format!(
+        r#"{{"version": 1, "site": {{"slug": "s"}}, "environments": [{{"name": "prod", "features": [{}],
+            "contexts": [{}]}}]}}"#,
+        features.join(", "),
+        contexts.join(", ")
+    ));
+    let subject = Subject::of("user-05007");
+    let look_up = |subject: &Subject| {
+        let lookup = Lookup::new(&snapshot, subject).expect("a chain");
+        snapshot.features().filter_map(|feature| lookup.find(feature).value).map(str::len).sum::<usize>()
+    };
+    assert_eq!(Lookup::new(&snapshot, &subject).expect("a chain").order().len(), 10);
+    c.bench_function("look 200 features up through 8 of 10000 Contexts", |b| {
+        b.iter(|| look_up(black_box(&subject)));
+    });
+    let changed = StoredContext {
+        key: "user-05007".into(),
+        prototypes: ["user-05006".into()].into(),
+        values: [("feature_001".into(), true.into())].into_iter().collect(),
+    };
+    c.bench_function("change one Context among 10000", |b| {
+        b.iter(|| {
+            let changed = vec![("user-05007".to_owned(), Some(changed.clone()))];
+            snapshot.with_contexts(2, changed).0.revision
+        });
+    });
+}
+
+criterion_group!(benches, evaluation, parsing, compiling, contexts);
 criterion_main!(benches);

@@ -1,5 +1,7 @@
 //! The command line of native-api: arguments and the subcommands. [`crate::options`] has the options of `serve`.
 
+mod contexts;
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -79,6 +81,9 @@ enum Command {
         #[arg(long, value_enum, default_value = "yaml")]
         format: Format,
     },
+    /// Export, plan and apply the Contexts of an environment
+    #[command(subcommand, arg_required_else_help = false)]
+    Contexts(contexts::Command),
     /// Evaluate offline, from the database or a document
     Evaluate {
         /// A document in place of --db
@@ -266,6 +271,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
                 Format::Yaml => yaml::from_json(&json).map_err(|error| error.to_string())?,
             })
         }
+        Some(Command::Contexts(command)) => contexts::run(command, &*open(false)?, &out),
         Some(Command::Evaluate { file: document, site, env, context, feature, explain }) => {
             let snapshot = match document {
                 Some(path) => document_snapshot(&path, site.as_deref(), &env, &out)?,
@@ -502,6 +508,11 @@ fn token(command: TokenCommand, app: &App, out: &Output) -> Result<(), Failure> 
 
 /// A document as JSON text, from a file or stdin. What begins with `{` is JSON, the rest YAML.
 fn read_document(path: &Path, out: &Output) -> Result<Document, Failure> {
+    documents::read(&read_text(path)?).map_err(|error| out.refused(path, error))
+}
+
+/// The text of a document, YAML turned into JSON.
+fn read_text(path: &Path) -> Result<String, Failure> {
     let text = if path == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map(|_| text)
@@ -509,12 +520,11 @@ fn read_document(path: &Path, out: &Output) -> Result<Document, Failure> {
         std::fs::read_to_string(path)
     };
     let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
-    let json = if text.trim_start().starts_with('{') {
+    Ok(if text.trim_start().starts_with('{') {
         text
     } else {
         yaml::to_json(&text).map_err(|error| format!("{}: {error}", path.display()))?
-    };
-    documents::read(&json).map_err(|error| out.refused(path, error))
+    })
 }
 
 fn describe(plan: &Plan) -> String {

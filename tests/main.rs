@@ -9,6 +9,7 @@ mod branding;
 mod browser;
 mod cli;
 mod client;
+mod contexts;
 mod crash;
 mod engine;
 mod featurehub;

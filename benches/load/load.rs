@@ -5,6 +5,7 @@
 
 mod bare;
 mod client;
+mod contexts;
 mod flags;
 mod server;
 mod streams;
@@ -102,6 +103,7 @@ fn measure(options: &Options) -> Outcome<bool> {
     if options.streams > 0 {
         follow(options, &database, &mut rows)?;
     }
+    contexts::measure(options, &folder.0, &mut rows)?;
     if options.large {
         for size in [10_000, 100_000] {
             large(options, &folder.0, size, &mut rows)?;

@@ -116,6 +116,11 @@ impl<'s: 'a, 'q: 'a, 'a> Lookup<'s, 'q> {
         overrides.into_iter().chain(own).chain(inherited).chain(default)
     }
 
+    /// Every value that a Context of the order has for the feature: the first counts, the rest are hidden.
+    pub fn values(&'a self, feature: &'s Feature) -> Vec<(&'a str, &'a Json)> {
+        self.entries(feature).map(|entry| (entry.key, entry.value)).collect()
+    }
+
     /// The value of one feature in the documented order.
     pub fn find(&'a self, feature: &'s Feature) -> Found<'a> {
         match self.entries(feature).next() {

@@ -12,7 +12,7 @@ use super::components::form::{Text, Typed, area, select, summary};
 use super::components::ruler::{in_words, ruler, shares, short_value, swatch, variant_class};
 use super::components::stale::{self, Fields};
 use super::components::state::State;
-use super::components::{ago, count, empty, icon, sentence};
+use super::components::{ago, empty, icon, sentence};
 use super::edit::{Edit, blocking};
 use super::failure::Failure;
 use super::features::{
@@ -131,8 +131,6 @@ fn ladder(page: &Page<'_>, here: &Here, feature: &Feature, editing: Option<&Rule
     let overridden = here.overridden(&feature.key);
     let on = definition.enabled;
     let reached = overridden.is_none();
-    let contexts =
-        here.snapshot.contexts().filter(|context| context.values.contains_key(&feature.key)).count();
     let on_says = match definition.kind {
         FeatureType::Boolean => "On. When off, everyone gets false.",
         _ => "On. When off, clients use their own default.",
@@ -146,10 +144,7 @@ fn ladder(page: &Page<'_>, here: &Here, feature: &Feature, editing: Option<&Rule
             (rung(1, overridden.is_some(), true, &html! {
                 div.step {
                     h2.h3 { "Emergency override" }
-                    @match overridden {
-                        Some(value) => span.say { "Everyone gets " code { (short_value(value)) } ", whatever stands below." },
-                        None => span.say { "None set." },
-                    }
+                    (super::contexts::overrides::step(page, here, feature))
                 }
             }))
             (rung(2, reached && !on, reached, &html! {
@@ -161,10 +156,7 @@ fn ladder(page: &Page<'_>, here: &Here, feature: &Feature, editing: Option<&Rule
             (rung(3, false, reached && on, &html! {
                 div.step {
                     h2.h3 { "Stored Contexts" }
-                    span.say {
-                        @if contexts == 0 { "None carries a value of its own." }
-                        @else { (count(contexts, "Context carries its own value.", "Contexts carry their own value.")) }
-                    }
+                    (super::contexts::overrides::holders(here, feature))
                 }
             }))
             (rung(4, false, reached && on, &html! {

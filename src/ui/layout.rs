@@ -146,6 +146,7 @@ const fn tab(
 /// The pages of an environment, in the order of their tabs. A page that is added is one line here.
 pub const TABS: &[Tab] = &[
     tab("features", "Features", "f", |counts| Some(counts.features)),
+    tab("contexts", "Contexts", "c", |counts| Some(counts.contexts)),
     tab("segments", "Segments", "e", |counts| Some(counts.segments)),
     tab("test", "Test", "t", |_| None),
     tab("analytics", "Analytics", "a", |_| None),
@@ -337,7 +338,7 @@ impl<'a> Page<'a> {
                         b { (super::components::count(place.counts.overridden, "emergency override is", "emergency overrides are")) " active." }
                         " " span.m2 { "Everyone gets the same answer, whatever the rules say." }
                     }
-                    a href={ (url::features(&place.site, environment)) "?state=override" } { "Show" }
+                    a href=(url::section(&place.site, environment, "contexts/override")) { "Show" }
                 }
             }
         }

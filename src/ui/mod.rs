@@ -9,6 +9,7 @@ pub mod audit;
 pub mod branding;
 pub mod components;
 pub mod condition_form;
+pub mod contexts;
 pub mod dashboard;
 pub mod docs;
 pub mod door;
@@ -125,6 +126,8 @@ fn environment_routes(cfg: &mut ServiceConfig) {
     let feature = &format!("{features}/{{key}}");
     let rule = &format!("{feature}/rules/{{rule}}");
     let segments = &format!("{environment}/segments");
+    let contexts = &format!("{environment}/contexts");
+    let context = &format!("{contexts}/{{context}}");
     cfg.route(features, get().to(features::list))
         .route(&format!("{features}/new"), get().to(features::show_new))
         .route(&format!("{features}/new"), post().to(features::create))
@@ -143,6 +146,14 @@ fn environment_routes(cfg: &mut ServiceConfig) {
         .route(&format!("{rule}/{{act}}"), post().to(rule_form::act))
         .route(&format!("{environment}/analytics"), get().to(analytics::show))
         .route(&format!("{environment}/analytics/settings"), post().to(analytics::settings))
+        .route(&format!("{feature}/override"), post().to(contexts::overrides::set))
+        .route(&format!("{feature}/override/lift"), post().to(contexts::overrides::lift))
+        .route(contexts, get().to(contexts::list::show))
+        .route(contexts, post().to(contexts::list::create))
+        .route(context, get().to(contexts::page::show))
+        .route(context, post().to(contexts::forms::post))
+        .route(&format!("{context}/delete"), get().to(contexts::forms::ask_delete))
+        .route(&format!("{context}/delete"), post().to(contexts::forms::delete))
         .route(segments, get().to(segments::list))
         .route(&format!("{segments}/{{segment}}"), get().to(segments::show))
         .route(&format!("{segments}/{{segment}}"), post().to(segments::post))

@@ -37,7 +37,7 @@ fi
 
 tests="packaging feature-config stream restart node-service featurehub featurehub-evaluation openfeature-server"
 if [ -x "$CHROMIUM" ]; then
-    tests="$tests browser react pages analytics featurehub-browser branding openfeature-browser journeys"
+    tests="$tests browser react pages analytics contexts featurehub-browser branding openfeature-browser journeys"
 else
     missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React and admin UI suites"
 fi

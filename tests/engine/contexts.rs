@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use featured::engine::context::{Context, Members};
 use featured::engine::evaluate::Evaluator;
+use featured::engine::lookup::{Lookup, Source, Subject};
 use featured::engine::snapshot::{ChainTooLarge, Snapshot};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -342,6 +343,55 @@ proptest! {
             let source = order.iter().find(|n| graph.entries[**n][at]).map(|n| format!("k{n}"));
             let expected = if graph.overrides[at] { Some("override".to_owned()) } else { source };
             prop_assert_eq!(&found[*key].2, &expected.unwrap_or_default());
+        }
+    }
+
+    #[test]
+    fn a_look_up_tells_the_reference_order_and_everything_it_hides(graph in graph()) {
+        let order = reference_order(&graph);
+        let snapshot = environment(&json!(graph.contexts()));
+        let subject = Subject {
+            key: format!("k{}", graph.subject),
+            prototypes: graph.virtuals.iter().map(|n| format!("k{n}")).collect(),
+            ..Subject::default()
+        };
+        let Ok(lookup) = Lookup::new(&snapshot, &subject) else {
+            prop_assert!(order.len() > 32);
+            return Ok(());
+        };
+        let mut keys: Vec<_> = order.iter().map(|n| format!("k{n}")).collect();
+        keys.insert(0, "override".into());
+        keys.push("default".into());
+        prop_assert_eq!(lookup.order(), keys);
+        let evaluated = look_up(&snapshot, &graph.who()).1;
+        for (at, key) in FEATURES.iter().enumerate() {
+            let feature = snapshot.feature(key).expect("a feature");
+            let mut holders: Vec<String> =
+                order.iter().filter(|n| graph.entries[**n][at]).map(|n| format!("k{n}")).collect();
+            if graph.overrides[at] {
+                holders.insert(0, "override".into());
+            }
+            if *key != "ratio" {
+                holders.push("default".into());
+            }
+            let explained = lookup.explain(feature, None);
+            let shadowed: Vec<_> = explained.shadowed.iter().map(|(key, _)| (*key).to_owned()).collect();
+            let source = match &explained.found.source {
+                Source::Context(key) => Some((*key).to_owned()),
+                _ => None,
+            };
+            // The first wins, and the rest is hidden in the order in which it would come up.
+            prop_assert_eq!(source.as_ref(), holders.first());
+            prop_assert_eq!(&shadowed, &holders[holders.len().min(1)..]);
+            prop_assert_eq!(explained.found.value, lookup.find(feature).value);
+            prop_assert_eq!(explained.found.value.unwrap_or("null"), evaluated[*key].0.as_str());
+            // Each step of the path is a prototype of the one before.
+            for step in explained.path.windows(2) {
+                let listed = snapshot.context(step[0]).is_some_and(|c| c.prototypes.iter().any(|p| **p == *step[1]));
+                let brought = step[0] == subject.key && subject.prototypes.iter().any(|p| p == step[1]);
+                prop_assert!(listed || brought, "{:?}", explained.path);
+            }
+            prop_assert_eq!(explained.path.last().map(|key| (*key).to_owned()), source);
         }
     }
 

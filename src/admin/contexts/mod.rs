@@ -333,6 +333,12 @@ pub fn create(app: &App, actor: &Actor, site: &str, environment: &str, body: &st
     Ok(apply(app, actor, &target, &edit, Want::New)?.0)
 }
 
+/// The same for what is not JSON.
+pub fn make(app: &App, actor: &Actor, target: &Target, edit: &Edit) -> Result<View> {
+    require(actor, &target.key)?;
+    Ok(apply(app, actor, target, edit, Want::New)?.0)
+}
+
 /// Makes a Context or replaces it whole; also whether it was made. Body: [`WholeContext`].
 pub fn replace(app: &App, actor: &Actor, target: &Target, body: &str) -> Result<(View, bool)> {
     require(actor, &target.key)?;

@@ -78,3 +78,70 @@ pub fn featurehub(reader: &Reader) -> Markup {
 pub fn openfeature(reader: &Reader) -> Markup {
     crate::ui::openfeature::page(&reader.base, &reader.feature)
 }
+
+pub fn contexts(reader: &Reader) -> Markup {
+    let Reader { base, site, environment, .. } = reader;
+    let at = format!("{base}/api/v1/sites/{site}/environments/{environment}/contexts");
+    let row = |key: &str, prototypes: &str, values: &str| {
+        html! { tr { th scope="row" { code { (key) } } td { (prototypes) } td { (values) } } }
+    };
+    let case = |what: Markup, order: &str, result: Markup| {
+        html! { li { p { b { (what) } } p.m2 { "Asked: " (order) } p { (result) } } }
+    };
+    html! {
+        p { "A Context is a stored somebody or something with feature values of its own: a person, a team, an organisation, a device, a group of testers. Where it has no value, its prototypes are asked, in the order of its list. So a team says once what holds for all of its members." }
+        h2 { "The order" }
+        ol {
+            li { code { "override" } ": asked first, for everyone. Empty but in an emergency." }
+            li { "the Context itself" }
+            li { "its prototypes, depth first: the first one and everything that one inherits from, then the second. Each is asked once, where it comes up first." }
+            li { code { "default" } ": asked last. Its values are the features’ own default values." }
+        }
+        p { "The first that has a value wins; " code { "no" } ", " code { "0" } " and an empty text are values. Nothing is merged. A cycle is refused when it is written." }
+        h2 { "An example" }
+        table.tbl.stackable {
+            caption.vh { "Six Contexts and their values" }
+            thead { tr { th scope="col" { "Context" } th scope="col" { "Prototypes" } th scope="col" { "Own values" } } }
+            tbody {
+                (row("default", "none", "banner = Welcome, beta_ui = no, seats = 3"))
+                (row("org-nordic", "none", "seats = 50, banner = Hej"))
+                (row("pilots", "none", "beta_ui = yes, banner = Pilot"))
+                (row("team-blue", "org-nordic", "ratio = 0.25"))
+                (row("mia", "team-blue, pilots", "none"))
+                (row("mia-phone", "mia", "banner = empty text"))
+            }
+        }
+        ul.stack {
+            (case(html! { "mia" }, "override, mia, team-blue, org-nordic, pilots, default", html! { "banner = Hej and seats = 50 from org-nordic, ratio = 0.25 from team-blue, beta_ui = yes from pilots. Pilots has a banner too, but org-nordic is nearer: it stands behind the first prototype." }))
+            (case(html! { "mia-phone" }, "override, mia-phone, mia, team-blue, org-nordic, pilots, default", html! { "banner is empty, from mia-phone itself; the rest as mia." }))
+            (case(html! { "mia, when override says beta_ui = no" }, "the same", html! { "beta_ui = no, for her and for everyone." }))
+            (case(html! { "mia, once her prototypes are pilots, team-blue" }, "override, mia, pilots, team-blue, org-nordic, default", html! { "banner = Pilot; seats = 50 still, since pilots says nothing of seats." }))
+            (case(html! { "nobody, who is not stored" }, "override, default", html! { "banner = Welcome, beta_ui = no, seats = 3, and no ratio. That is no error: most users never get a Context of their own." }))
+            (case(html! { "nobody, with the prototype pilots sent along" }, "override, pilots, default", html! { "banner = Pilot, beta_ui = yes, seats = 3. Nothing is stored for this." }))
+        }
+        h2 { "Where they stand among the rules" }
+        p { "Evaluation asks: override, the feature’s switch, the stored Context of the user, the rules, the default value. The Context is the one that " code { "contextKey" } " names, else " code { "userId" } " (the environment’s settings can turn the latter off); " code { "contextPrototypes" } ", a list, sends prototypes along. Keys of groups with a prefix, such as " code { "team:blue" } ", are never taken for a user’s." }
+        h2 { "The emergency override" }
+        p { "On a feature’s page, “Override for everyone” puts a value and the reason for it into " code { "override" } "; from the next request on everyone gets it, whatever the switch and the rules say. “Lift the override” takes it back. While there is one, every page of the environment says so." }
+        h2 { "From a program" }
+        p { "Writing needs a server token with " code { "CONTEXTS_WRITE" } ", or a personal access token of an editor; looking up needs any token of the environment." }
+        h3 { "Store a team, and a user who is in it" }
+        (code("ctx-store", &format!(
+            "curl -X PUT {at}/team:blue -H \"Authorization: Bearer $FEATURED_TOKEN\" -H 'Content-Type: application/json' \\\n  -d '{{\"prototypes\": [], \"features\": {{\"seats\": \"50\"}}}}'\ncurl -X PUT {at}/mia -H \"Authorization: Bearer $FEATURED_TOKEN\" -H 'Content-Type: application/json' \\\n  -d '{{\"prototypes\": [\"team:blue\"], \"features\": {{}}}}'"
+        )))
+        h3 { "What mia gets, and why" }
+        (code("ctx-why", &format!(
+            "curl '{at}/mia/features?explain=true' -H \"Authorization: Bearer $FEATURED_TOKEN\""
+        )))
+        h3 { "Somebody who is not stored, in two groups" }
+        (code("ctx-virtual", &format!(
+            "curl {at}:lookup -H \"Authorization: Bearer $FEATURED_TOKEN\" -H 'Content-Type: application/json' \\\n  -d '{{\"subjects\": [{{\"key\": \"u-17\", \"prototypes\": [\"pilots\", \"team:blue\"]}}]}}'"
+        )))
+        h3 { "Everything as a file, for git" }
+        (code("ctx-git", &format!(
+            "featured contexts export --db flags.db --site {site} --env {environment} --file contexts.yaml\nfeatured contexts plan   --db flags.db --site {site} --env {environment} --file contexts.yaml\nfeatured contexts apply  --db flags.db --site {site} --env {environment} --file contexts.yaml"
+        )))
+        h2 { "Programs written for featuresd" }
+        p { "They find its API at " code { (base) "/featuresd/api" } ", with a token as Bearer or in the path: " code { (base) "/featuresd/TOKEN/api" } ". Started with " code { "--featuresd-root" } " it is at " code { "/api/features" } " and " code { "/api/contexts" } " too." }
+    }
+}
