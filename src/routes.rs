@@ -11,7 +11,7 @@ use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use crate::api::request::{MAX_BODY, path};
-use crate::api::{cors, plain, rest};
+use crate::api::{cors, flagr, plain, rest};
 use crate::app::App;
 use crate::error::Error;
 use crate::ui;
@@ -20,6 +20,7 @@ use crate::ui;
 pub fn configure(cfg: &mut ServiceConfig) {
     cfg.app_data(PayloadConfig::new(MAX_BODY))
         .service(web::scope("/api/v1").configure(rest::routes))
+        .configure(flagr::routes)
         .configure(ui::routes)
         .route("/healthz", web::get().to(plain::healthz))
         .route("/readyz", web::get().to(plain::readyz))
@@ -62,12 +63,17 @@ pub async fn around<B: MessageBody + 'static>(
     tracing::debug!(
         method = %response.request().method(),
         // Without the query: tokens and people's attributes stand there.
-        path = response.request().path(),
+        path = loggable(response.request().path()),
         status,
         micros = elapsed.as_micros() as u64,
         "answered"
     );
     Ok(response)
+}
+
+/// A path as the log may hold it: without the tokens that stand in some.
+fn loggable(path: &str) -> &str {
+    if path.starts_with("/flagr/") && !path.starts_with("/flagr/api/") { "/flagr/…" } else { path }
 }
 
 /// An encoded colon is part of a name, a bare one starts an action (native-api "Feature"). The router decodes

@@ -9,6 +9,7 @@ mod cli;
 mod client;
 mod crash;
 mod engine;
+mod flagr;
 mod mail;
 mod migrate;
 mod openapi;

@@ -119,7 +119,8 @@ pub fn bearer(req: &HttpRequest) -> Option<&str> {
 const NO_CREDENTIAL: &str = "send Authorization: Bearer with a token";
 const UNKNOWN: &str = "this token is unknown, expired or revoked";
 
-fn client_key(req: &HttpRequest, secret: &str) -> Result<ClientKey> {
+/// The environment token with this secret.
+pub fn client_key(req: &HttpRequest, secret: &str) -> Result<ClientKey> {
     let app = app(req)?;
     let now = app.now();
     let token = app.live.credentials.native(secret, now).ok_or(Error::Unauthenticated(UNKNOWN))?;

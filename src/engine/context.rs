@@ -114,6 +114,8 @@ pub struct Context<'a> {
     index: HashMap<Cow<'a, str>, usize>,
     /// What rollouts stick to where a rule names nothing else. `None`: no key was given.
     targeting_key: Option<Cow<'a, str>>,
+    /// `userId` is the targeting key, and no attribute that was sent.
+    added_user_id: bool,
     /// The door's wire has only text, so `true` and `false` also compare as booleans.
     pub text_only: bool,
 }
@@ -133,17 +135,35 @@ impl<'a> Context<'a> {
     /// becomes `userId` where the attributes have none; an empty key is none.
     pub fn with_targeting_key(mut members: Members<'a>, key: Option<Cow<'a, str>>) -> Self {
         let key = key.filter(|key| !key.is_empty());
+        let lacks_user_id = members.get("userId").is_none_or(|value| matches!(value, Attribute::Null));
         if let Some(key) = &key
-            && members.get("userId").is_none_or(|value| matches!(value, Attribute::Null))
+            && lacks_user_id
         {
             members.insert("userId", Attribute::Text(key.clone()));
         }
+        let added_user_id = key.is_some() && lacks_user_id;
         let index = if members.len() > SCAN_LIMIT {
             members.0.iter().enumerate().map(|(at, (name, _))| (name.text.clone(), at)).collect()
         } else {
             HashMap::new()
         };
-        Self { members, index, targeting_key: key, text_only: false }
+        Self { members, index, targeting_key: key, added_user_id, text_only: false }
+    }
+
+    /// Asks for somebody else with the same attributes, in place of the key that [`Self::with_targeting_key`]
+    /// was given.
+    pub fn set_targeting_key(&mut self, key: Cow<'a, str>) {
+        if self.added_user_id
+            && let Some((_, value)) = self.members.0.last_mut()
+        {
+            *value = Attribute::Text(key.clone());
+        }
+        self.targeting_key = Some(key);
+    }
+
+    /// The attribute, unless it is only the targeting key under its name: Flagr's constraints see what was sent.
+    pub fn sent(&self, path: &Path) -> Option<&Attribute<'a>> {
+        self.attribute(path).filter(|_| !(self.added_user_id && path.as_str() == "userId"))
     }
 
     /// Parses a JSON object, nested at most 127 deep.

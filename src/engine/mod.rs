@@ -14,6 +14,7 @@ pub mod feature;
 pub mod flagr;
 pub mod matcher;
 pub mod number;
+pub mod numbers;
 pub mod permission;
 pub mod shapes;
 pub mod snapshot;
