@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::ids::{EnvironmentId, UserId};
 use crate::live::{Effects, Live};
 use crate::metrics::Metrics;
+use crate::net;
 use crate::store::changes::{self, ActorKind, Entry};
 use crate::store::{self, OpenError, Store, counters};
 
@@ -32,6 +33,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Seals what must not stand readable in the database.
     pub seal: Seal,
+    /// Asks other servers: webhooks, images.
+    pub net: net::Client,
     /// The last write failed for want of a writable database; told by `/readyz`.
     pub unwritable: AtomicBool,
     pub clock: Clock,
@@ -149,12 +152,14 @@ impl App {
         let given = config.secret_key.as_ref().map(|key| key.0.as_str());
         let seal = Seal::open(&config.db, given).map_err(OpenError)?;
         let live = Live::new(&config);
+        let policy = net::Policy { plain: config.dev, allowed: config.webhook_allow_private.clone() };
         let app = Arc::new(Self {
             config,
             store,
             live,
             metrics: Metrics::new(),
             seal,
+            net: net::Client::new(policy),
             unwritable: AtomicBool::new(false),
             clock: Clock::default(),
             probed: Mutex::default(),

@@ -82,12 +82,18 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// How long counts and events are kept.
     pub retention: Duration,
+    /// The share of evaluations that is counted, from 0 (none) to 1.
+    pub sampling: f64,
     /// What secrets in the database are sealed with; `None`: a key file beside it.
     pub secret_key: Option<SecretKey>,
     /// Where mail goes out; `None`: it stays for admins to see.
     pub smtp_url: Option<Url>,
     /// Whom mail comes from; `None`: made from the host of the base URL.
     pub mail_from: Option<String>,
+    /// Networks that webhooks may reach though they are not public.
+    pub webhook_allow_private: Vec<IpNet>,
+    /// Threads that deliver webhooks.
+    pub workers: usize,
     /// The first admin, made in an empty database.
     pub first_admin: Option<FirstAdmin>,
 }
@@ -134,9 +140,12 @@ impl Config {
             allowed_origins: Origins::Any,
             trusted_proxies: Vec::new(),
             retention: Duration::from_secs(90 * 24 * 3600),
+            sampling: 1.0,
             secret_key: None,
             smtp_url: None,
             mail_from: None,
+            webhook_allow_private: Vec::new(),
+            workers: 4,
             first_admin: None,
         }
     }

@@ -27,6 +27,8 @@ pub mod jobs;
 pub mod live;
 /// Numbers for Prometheus.
 pub mod metrics;
+/// Asking other servers, safely.
+pub mod net;
 /// What it can be told, as it was given.
 pub mod options;
 /// Which path is served by which folder.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::config::{Config, Durability, FirstAdmin, LogFormat, Origins, SecretKey};
@@ -27,7 +28,7 @@ pub struct Options {
     /// How the outside reaches this server, such as https://flags.example
     #[arg(long, env = "FEATURED_BASE_URL", value_name = "URL")]
     base_url: Option<String>,
-    /// For development: log every request
+    /// For development: log every request, and let webhooks use http://
     #[arg(long, env = "FEATURED_DEV", value_name = "YES", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_parser = BoolishValueParser::new())]
     dev: Option<bool>,
@@ -69,9 +70,18 @@ pub struct Options {
     /// Whom mail comes from [default: featured@ the host of the base URL]
     #[arg(long, env = "FEATURED_MAIL_FROM", value_name = "ADDRESS")]
     mail_from: Option<String>,
+    /// Private networks that webhooks may reach all the same
+    #[arg(long, env = "FEATURED_WEBHOOK_ALLOW_PRIVATE", value_name = "CIDR", value_delimiter = ',')]
+    webhook_allow_private: Option<Vec<String>>,
+    /// Threads that deliver webhooks [default: 4]
+    #[arg(long, env = "FEATURED_WORKERS", value_name = "N")]
+    workers: Option<usize>,
     /// Days that counts and events are kept [default: 90]
     #[arg(long, env = "FEATURED_RETENTION_DAYS", value_name = "N")]
     retention_days: Option<u64>,
+    /// The share of evaluations that is counted for analytics, from 0 (none) to 1 [default: 1]
+    #[arg(long, env = "FEATURED_SAMPLING", value_name = "SHARE")]
+    sampling: Option<f64>,
 }
 
 impl Options {
@@ -112,7 +122,10 @@ impl Options {
             max_environments: self.max_environments.or(other.max_environments),
             allowed_origin: self.allowed_origin.or(other.allowed_origin),
             trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
+            webhook_allow_private: self.webhook_allow_private.or(other.webhook_allow_private),
+            workers: self.workers.or(other.workers),
             retention_days: self.retention_days.or(other.retention_days),
+            sampling: self.sampling.or(other.sampling),
             secret_key_file: self.secret_key_file.or(other.secret_key_file),
             smtp_url: self.smtp_url.or(other.smtp_url),
             mail_from: self.mail_from.or(other.mail_from),
@@ -164,17 +177,25 @@ impl Options {
         if let Some(origins) = self.allowed_origin {
             config.allowed_origins = Origins::parse(&origins).map_err(Failure::Usage)?;
         }
-        for network in self.trusted_proxy.unwrap_or_default() {
-            let parsed = network.parse().or_else(|_| network.parse::<IpAddr>().map(Into::into));
-            config.trusted_proxies.push(parsed.map_err(|_| {
-                Failure::Usage(format!("--trusted-proxy {network}: must be a network such as 10.0.0.0/8"))
-            })?);
+        config.trusted_proxies = networks("--trusted-proxy", self.trusted_proxy)?;
+        config.webhook_allow_private = networks("--webhook-allow-private", self.webhook_allow_private)?;
+        if let Some(workers) = self.workers {
+            if !(1..=64).contains(&workers) {
+                return Err(Failure::Usage("--workers: must be from 1 to 64".into()));
+            }
+            config.workers = workers;
         }
         if let Some(days) = self.retention_days {
             if !(1..=36_500).contains(&days) {
                 return Err(Failure::Usage("--retention-days: must be from 1 to 36500".into()));
             }
             config.retention = Duration::from_secs(days * 24 * 3600);
+        }
+        if let Some(share) = self.sampling {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(Failure::Usage("--sampling: must be from 0 to 1".into()));
+            }
+            config.sampling = share;
         }
         config.secret_key = match self.secret_key_file {
             Some(file) => Some(SecretKey(
@@ -191,6 +212,16 @@ impl Options {
         config.first_admin = first_admin()?;
         Ok(config)
     }
+}
+
+/// Networks, or single addresses.
+fn networks(option: &str, given: Option<Vec<String>>) -> Result<Vec<IpNet>, Failure> {
+    let read = |network: String| {
+        let parsed = network.parse().or_else(|_| network.parse::<IpAddr>().map(Into::into));
+        parsed
+            .map_err(|_| Failure::Usage(format!("{option} {network}: must be a network such as 10.0.0.0/8")))
+    };
+    given.unwrap_or_default().into_iter().map(read).collect()
 }
 
 fn first_admin() -> Result<Option<FirstAdmin>, Failure> {

@@ -12,6 +12,7 @@ mod engine;
 mod flagr;
 mod mail;
 mod migrate;
+mod net;
 mod openapi;
 mod people;
 mod processes;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
@@ -45,6 +46,39 @@ pub struct Feature {
     /// Why it could not be compiled. It is then served as its default (design §8).
     pub broken: Option<String>,
     pub reads_clock: bool,
+    /// One for each way to be answered, see [`slot`].
+    pub marks: Marks,
+}
+
+/// The ways in which a feature can be answered, numbered; those of rules come behind, see
+/// [`CompiledRule::first_slot`].
+pub mod slot {
+    /// A stored Context or the override supplied the value: as many ways as there are values.
+    pub const SUPPLIED: usize = 0;
+    pub const DISABLED: usize = 1;
+    pub const DEFAULT: usize = 2;
+    pub const RULES: usize = 3;
+}
+
+/// Room for whoever counts to note a number, so that counting needs no look-up; it means nothing here. Zero until
+/// one was noted.
+#[derive(Debug)]
+pub struct Marks(Box<[AtomicU64]>);
+
+impl Marks {
+    pub fn new(slots: usize) -> Self {
+        Self((0..slots).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    pub fn get(&self, slot: usize) -> u64 {
+        self.0.get(slot).map_or(0, |mark| mark.load(Ordering::Relaxed))
+    }
+
+    pub fn set(&self, slot: usize, to: u64) {
+        if let Some(mark) = self.0.get(slot) {
+            mark.store(to, Ordering::Relaxed);
+        }
+    }
 }
 
 /// What a rule needs beyond what is written in it.
@@ -61,6 +95,8 @@ pub struct CompiledRule {
     pub percentage: Percent,
     pub stops: bool,
     pub outcome: CompiledOutcome,
+    /// The slot of its value, or of the first arm of its split; those of the other arms follow.
+    pub first_slot: usize,
 }
 
 /// What a rollout takes its key from.
@@ -104,13 +140,20 @@ fn fits(size: Size) -> bool {
 impl Feature {
     /// Compiles one feature. It never fails: what cannot be compiled is marked [`Feature::broken`].
     pub fn compile(stored: StoredFeature, segments: &Segments) -> Self {
+        let mut slots = slot::RULES;
         let rules: Result<Box<[CompiledRule]>, String> = stored
             .definition
             .rules
             .iter()
             .map(|rule| {
-                compile_rule(rule, &stored.definition, segments)
-                    .map_err(|error| format!("rule {:?}: {error}", rule.name))
+                let mut compiled = compile_rule(rule, &stored.definition, segments)
+                    .map_err(|error| format!("rule {:?}: {error}", rule.name))?;
+                compiled.first_slot = slots;
+                slots += match &compiled.outcome {
+                    CompiledOutcome::Value(_) => 1,
+                    CompiledOutcome::Split(arms) => arms.len(),
+                };
+                Ok(compiled)
             })
             .collect();
         let (rules, broken) = match (rules, &stored.damage) {
@@ -119,7 +162,8 @@ impl Feature {
             (_, Some(damage)) => (Box::default(), Some(damage.clone())),
         };
         let reads_clock = rules.iter().any(|rule| rule.reads_clock);
-        Self { key: stored.definition.key.as_str().into(), rules, broken, reads_clock, stored }
+        let marks = Marks::new(slots);
+        Self { key: stored.definition.key.as_str().into(), rules, broken, reads_clock, marks, stored }
     }
 
     pub fn definition(&self) -> &Definition {
@@ -173,6 +217,7 @@ fn compile_rule(rule: &Rule, definition: &Definition, segments: &Segments) -> Re
             None => is_crc32,
         },
         outcome,
+        first_slot: slot::RULES,
     })
 }
 

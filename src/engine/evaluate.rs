@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::bucket;
-use super::compile::{CompiledOutcome, CompiledRule, Feature, Stick};
+use super::compile::{CompiledOutcome, CompiledRule, Feature, Stick, slot};
 use super::context::{Attribute, Context};
 use super::feature::{Bucketing, Percent, Rule, Variant};
 use super::matcher::{Nanos, Silent, Tracer};
@@ -55,6 +55,8 @@ pub struct Evaluation<'s> {
     pub context: Option<&'s str>,
     /// The place of the deciding rule and of its variant among those of the definition.
     pub place: Option<(usize, Option<usize>)>,
+    /// Which of the feature's ways to be answered this is, see [`slot`].
+    pub slot: usize,
 }
 
 /// How a rollout or split came out, for explanations.
@@ -113,6 +115,7 @@ impl<'s, 'c> Evaluator<'s, 'c> {
             variant: None,
             context: None,
             place: None,
+            slot: slot::SUPPLIED,
         };
         if let Some(context) = self.overrides
             && let Some(value) = context.values.get(&feature.key)
@@ -120,7 +123,8 @@ impl<'s, 'c> Evaluator<'s, 'c> {
             return Evaluation { context: Some(&context.key), ..answer(value.as_str(), Reason::Override) };
         }
         if !definition.enabled {
-            return answer(definition.kind.disabled_value(), Reason::Disabled);
+            let disabled = answer(definition.kind.disabled_value(), Reason::Disabled);
+            return Evaluation { slot: slot::DISABLED, ..disabled };
         }
         for context in &self.chain {
             if let Some(value) = context.values.get(&feature.key) {
@@ -147,7 +151,7 @@ impl<'s, 'c> Evaluator<'s, 'c> {
                 (None, _) if compiled.stops => break,
                 (None, _) => {}
                 (Some(at), outcome) => {
-                    let (value, at, several) = match outcome {
+                    let (value, chosen, several) = match outcome {
                         CompiledOutcome::Value(value) => (value, None, false),
                         CompiledOutcome::Split(arms) => {
                             (&definition.variants[arms[at].0].value, Some(arms[at].0), arms.len() > 1)
@@ -158,8 +162,9 @@ impl<'s, 'c> Evaluator<'s, 'c> {
                     return Evaluation {
                         rule: Some(rule),
                         rule_id: Some(&compiled.id),
-                        variant: at.map(|at| &definition.variants[at]),
-                        place: Some((place, at)),
+                        variant: chosen.map(|chosen| &definition.variants[chosen]),
+                        place: Some((place, chosen)),
+                        slot: compiled.first_slot + at,
                         ..answer(value.as_str(), reason)
                     };
                 }
@@ -167,7 +172,8 @@ impl<'s, 'c> Evaluator<'s, 'c> {
         }
         let value = definition.default_value.as_ref().map_or("null", Json::as_str);
         let is_static = definition.rules.is_empty() && feature.broken.is_none();
-        answer(value, if is_static { Reason::Static } else { Reason::Default })
+        let default = answer(value, if is_static { Reason::Static } else { Reason::Default });
+        Evaluation { slot: slot::DEFAULT, ..default }
     }
 
     /// Whether the rollout takes this user in, and with which arm of the split (0 where there is none).

@@ -121,15 +121,16 @@ fn watch(app: &App) -> Result<()> {
 
 /// Writes counted evaluations and uses of tokens.
 fn flush(app: &App) -> Result<()> {
-    let counts = app.live.counters.take();
+    let pending = app.live.counters.take();
+    app.metrics.analytics_dropped.inc_by(app.live.counters.take_dropped());
     let uses = app.live.credentials.take_uses();
-    if counts.is_empty() && uses.is_empty() {
+    if pending.is_empty() && uses.is_empty() {
         return Ok(());
     }
     let mut writer = app.store.writer();
     let result = app.noted((|| {
         let tx = writer.transaction()?;
-        for (count, times) in &counts {
+        for (count, times) in &pending.counts {
             store::analytics::add(&tx, count, *times)?;
         }
         for (token, times, at) in &uses {
@@ -138,7 +139,7 @@ fn flush(app: &App) -> Result<()> {
         Ok(tx.commit()?)
     })());
     if result.is_err() {
-        app.live.counters.put_back(counts);
+        app.live.counters.put_back(pending);
         app.live.credentials.put_back_uses(&uses);
     }
     result

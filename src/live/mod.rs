@@ -22,7 +22,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
 use crate::ids::EnvironmentId;
 use crate::store::{self, counters as stored};
-use counters::Counters;
+use counters::{Counters, Tally};
 use credentials::Credentials;
 use limits::Limits;
 
@@ -85,8 +85,10 @@ pub struct Answer {
     pub head: Vec<u8>,
     /// From behind `decisionId` on.
     pub tail: Vec<u8>,
-    /// How many features it gives a value for, to be counted.
+    /// How many features it gives a value for.
     pub features: usize,
+    /// What is counted each time it is given.
+    pub tally: Tally,
 }
 
 /// See the module.
@@ -156,7 +158,8 @@ impl Live {
             Cache::builder()
                 .max_capacity(CACHE_BYTES)
                 .weigher(|key: &Box<[u8]>, answer: &Arc<Answer>| {
-                    let bytes = key.len() + answer.head.len() + answer.tail.len() + 200;
+                    let bytes =
+                        key.len() + answer.head.len() + answer.tail.len() + answer.tally.weight() + 200;
                     u32::try_from(bytes).unwrap_or(u32::MAX)
                 })
                 .time_to_live(config.cache_ttl)
@@ -166,7 +169,7 @@ impl Live {
             environments: ArcSwap::default(),
             credentials: Credentials::default(),
             limits: Limits::new(config.rate_limit),
-            counters: Counters::default(),
+            counters: Counters::new(config.sampling),
             answers,
             stale: AtomicBool::new(false),
             seen: Mutex::default(),

@@ -8,7 +8,7 @@ use crate::support::{PROD, TestApp};
 const REPORT: &str = "/api/v1/analytics/evaluations";
 
 /// The rows of the table: day, feature, rule, variant, value, count.
-fn counts(app: &TestApp) -> Vec<String> {
+pub fn counts(app: &TestApp) -> Vec<String> {
     let conn = app.app.store.read().expect("a connection");
     let mut statement = conn
         .prepare(

@@ -5,6 +5,7 @@ mod batch;
 mod cache;
 mod contexts;
 mod cors;
+mod counting;
 mod evaluate;
 mod explain;
 mod get;

@@ -22,6 +22,8 @@ use crate::engine::evaluate::{Evaluation, Evaluator, Reason};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::value::FeatureType;
 use crate::error::Error;
+use crate::ids::EnvironmentId;
+use crate::live::counters::{Counting, Tally};
 
 /// The longest query of a GET, in bytes as received (Flagr's default).
 const MAX_QUERY: usize = 8192;
@@ -228,7 +230,7 @@ fn one(app: &App, door: &Door, sent: &EvalContext<'_>) -> Result {
         context: sent.entity_context,
     };
     let debug = sent.enable_debug.unwrap_or(false);
-    let mut writer = Writer::new(app, &snapshot, debug, 1024);
+    let mut writer = Writer::new(app, door, &snapshot, debug, 1024);
     writer.entity(&entity, std::slice::from_ref(&target))?;
     writer.finish(app, door)
 }
@@ -269,7 +271,7 @@ fn batch(app: &App, door: &Door, sent: &Batch<'_>) -> Result {
     }
     // Not more than 16 MiB at once: rows may turn out shorter than thought.
     let room = (size * 512).min(16 << 20) + 64;
-    let mut writer = Writer::new(app, &snapshot, sent.enable_debug.unwrap_or(false), room);
+    let mut writer = Writer::new(app, door, &snapshot, sent.enable_debug.unwrap_or(false), room);
     writer.out.extend_from_slice(b"{\"evaluationResults\":[");
     for entity in entities {
         writer.entity(entity.as_ref().unwrap_or(&Entity::default()), &targets)?;
@@ -354,6 +356,8 @@ fn push_list<'t>(out: &mut Vec<u8>, name: &str, texts: impl Iterator<Item = &'t 
 
 /// Puts rows into one buffer.
 struct Writer<'s> {
+    app: &'s App,
+    environment: EnvironmentId,
     snapshot: &'s Snapshot,
     out: Vec<u8>,
     debug: bool,
@@ -361,27 +365,36 @@ struct Writer<'s> {
     tail: Vec<u8>,
     now: i128,
     rows: u64,
+    /// What is counted once nothing can be refused any more.
+    tallies: Vec<Tally>,
     /// The echo of an entity, without its id, type and selector.
     echo: Vec<u8>,
 }
 
 impl<'s> Writer<'s> {
-    fn new(app: &App, snapshot: &'s Snapshot, debug: bool, room: usize) -> Self {
+    fn new(app: &'s App, door: &Door, snapshot: &'s Snapshot, debug: bool, room: usize) -> Self {
         let now = app.now();
         let tail = format!("\"recordSource\":\"evaluation\",\"timestamp\":\"{}\"}}", seconds(now));
         Self {
+            app,
+            environment: door.0.token.environment.id,
             snapshot,
             out: Vec::with_capacity(room),
             debug,
             tail: tail.into_bytes(),
             now: i128::from(now) * 1_000_000,
             rows: 0,
+            tallies: Vec::new(),
             echo: Vec::new(),
         }
     }
 
     fn finish(self, app: &App, door: &Door) -> Result {
         app.metrics.evaluations.inc_by(self.rows);
+        let now = app.now();
+        for tally in &self.tallies {
+            app.live.counters.count(tally, now);
+        }
         let mut response = HttpResponse::Ok().content_type("application/json").body(self.out);
         response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
         door.0.note_limit(&mut response);
@@ -410,9 +423,11 @@ impl<'s> Writer<'s> {
         if !id.is_empty() {
             let context = Context::with_targeting_key(attributes, Some(Cow::Borrowed(id)));
             let evaluator = Evaluator::new(self.snapshot, &context, self.now).map_err(Error::from)?;
+            let mut counting = self.app.live.counters.begin(self.environment, self.snapshot, &context);
             for target in targets {
-                self.row(entity, id, is_object, target, &evaluator);
+                self.row(entity, id, is_object, target, &evaluator, &mut counting);
             }
+            self.tallies.push(counting.finish());
             return Ok(());
         }
         // Nobody in particular: somebody new for each row.
@@ -422,7 +437,9 @@ impl<'s> Writer<'s> {
         for target in targets {
             context.set_targeting_key(id.clone().into());
             let evaluator = Evaluator::new(self.snapshot, &context, self.now).map_err(Error::from)?;
-            self.row(entity, &id, is_object, target, &evaluator);
+            let mut counting = self.app.live.counters.begin(self.environment, self.snapshot, &context);
+            self.row(entity, &id, is_object, target, &evaluator, &mut counting);
+            self.tallies.push(counting.finish());
             id = generated_id();
         }
         Ok(())
@@ -435,6 +452,7 @@ impl<'s> Writer<'s> {
         is_object: bool,
         target: &Target<'_>,
         evaluator: &Evaluator<'_, '_>,
+        counting: &mut Counting,
     ) {
         self.rows += 1;
         let asked = text(&entity.id);
@@ -467,6 +485,7 @@ impl<'s> Writer<'s> {
         } else {
             (evaluator.evaluate(feature), None)
         };
+        counting.add(&evaluation);
         if evaluation.reason == Reason::Disabled {
             return self.blank(entity, asked, target, "is not enabled", number);
         }

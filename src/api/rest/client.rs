@@ -19,6 +19,7 @@ use crate::api::request::{AnyBody, Body, Query, none_match, segment};
 use crate::app::App;
 use crate::auth::extract::{ClientKey, StreamKey};
 use crate::clock::{self, Millis};
+use crate::engine::compile::Feature;
 use crate::engine::context::{BorrowedText, Context, Members};
 use crate::engine::decode::{Node, Problems};
 use crate::engine::evaluate::Evaluator;
@@ -26,7 +27,7 @@ use crate::engine::snapshot::{Snapshot, StoredContext};
 use crate::engine::value::Json;
 use crate::error::{self, Error, Result};
 use crate::live::Answer;
-use crate::live::counters::{Report, ReportsShape};
+use crate::live::counters::{Counting, Report, ReportsShape, Tally};
 
 /// A batch has at most this many contexts (feature-config §3).
 const MAX_BATCH: usize = 1000;
@@ -104,7 +105,7 @@ fn diagnose(body: &str, with_entities: bool) -> Error {
 
 /// The features asked for, each once, and the names of those that are not there.
 struct Selection<'s, 'q> {
-    features: Option<Vec<&'s Arc<crate::engine::compile::Feature>>>,
+    features: Option<Vec<&'s Arc<Feature>>>,
     missing: Vec<&'q str>,
 }
 
@@ -126,23 +127,32 @@ impl<'s, 'q> Selection<'s, 'q> {
         self.features.as_ref().map_or(snapshot.len(), Vec::len)
     }
 
-    fn write(&self, out: &mut Vec<u8>, snapshot: &'s Snapshot, evaluator: &Evaluator<'s, '_>) {
+    fn write(
+        &self,
+        out: &mut Vec<u8>,
+        snapshot: &'s Snapshot,
+        evaluator: &Evaluator<'s, '_>,
+        counting: &mut Counting,
+    ) {
         out.extend_from_slice(b"\"features\":");
+        let evaluate = |feature: &'s Arc<Feature>| {
+            let evaluation = evaluator.evaluate(feature);
+            counting.add(&evaluation);
+            evaluation
+        };
         match &self.features {
-            Some(features) => {
-                wire::push_features(out, features.iter().map(|feature| evaluator.evaluate(feature)));
-            }
-            None => {
-                wire::push_features(out, snapshot.features().map(|feature| evaluator.evaluate(feature)));
-            }
+            Some(features) => wire::push_features(out, features.iter().copied().map(evaluate)),
+            None => wire::push_features(out, snapshot.features().map(evaluate)),
         }
         out.push(b',');
         wire::push_missing(out, &self.missing);
     }
 }
 
-/// The part of an answer that may be kept: head, tail, and how many features it holds.
+/// The part of an answer that may be kept: head, tail, how many features it holds, and what is counted.
 fn answer(
+    app: &App,
+    key: &ClientKey,
     snapshot: &Snapshot,
     context: &Context<'_>,
     selection: &Selection<'_, '_>,
@@ -153,9 +163,10 @@ fn answer(
     wire::push_head(&mut head, snapshot);
     let features = selection.len(snapshot);
     let mut tail = Vec::with_capacity(wire::capacity(features));
-    selection.write(&mut tail, snapshot, &evaluator);
+    let mut counting = app.live.counters.begin(key.token.environment.id, snapshot, context);
+    selection.write(&mut tail, snapshot, &evaluator, &mut counting);
     tail.push(b'}');
-    Ok(Answer { head, tail, features })
+    Ok(Answer { head, tail, features, tally: counting.finish() })
 }
 
 /// The whole body: what may be kept, with the time and the decision's id in between.
@@ -225,6 +236,7 @@ pub async fn evaluate(app: Data<App>, key: ClientKey, body: Body) -> Result<Http
     {
         app.metrics.cache_hits.inc();
         app.metrics.evaluations.inc_by(answer.features as u64);
+        app.live.counters.count(&answer.tally, now);
         return Ok(ok(assemble(&answer, now), "HIT", &key));
     }
     let text = body.text()?;
@@ -233,10 +245,11 @@ pub async fn evaluate(app: Data<App>, key: ClientKey, body: Body) -> Result<Http
     let wanted = request.features.as_ref().map(|keys| keys.iter().map(|key| key.0.as_ref()));
     let selection = Selection::of(&snapshot, wanted);
     let context = Context::new(request.context.unwrap_or_default());
-    let answer = answer(&snapshot, &context, &selection, now)?;
+    let answer = answer(&app, &key, &snapshot, &context, &selection, now)?;
     let whole = assemble(&answer, now);
     app.metrics.cache_misses.inc();
     app.metrics.evaluations.inc_by(answer.features as u64);
+    app.live.counters.count(&answer.tally, now);
     if let (Some(cache), Some(cache_key)) = (cache, cache_key) {
         cache.insert(cache_key, Arc::new(answer));
     }
@@ -311,14 +324,21 @@ pub async fn evaluate_batch(app: Data<App>, key: ClientKey, body: Body) -> Resul
     out.extend_from_slice(b",\"evaluatedAt\":\"");
     clock::push_rfc3339(&mut out, now);
     out.extend_from_slice(b"\",\"results\":[");
+    let mut tallies = Vec::with_capacity(entities);
     for (at, members) in request.entities.into_iter().enumerate() {
         let context = Context::new(members);
         let evaluator = Evaluator::new(&snapshot, &context, nanos(now))?;
         out.extend_from_slice(if at == 0 { b"{\"decisionId\":\"" } else { b",{\"decisionId\":\"" });
         push_decision_id(&mut out);
         out.extend_from_slice(b"\",");
-        selection.write(&mut out, &snapshot, &evaluator);
+        let mut counting = app.live.counters.begin(key.token.environment.id, &snapshot, &context);
+        selection.write(&mut out, &snapshot, &evaluator, &mut counting);
+        tallies.push(counting.finish());
         out.push(b'}');
+    }
+    // Once nothing can be refused any more.
+    for tally in &tallies {
+        app.live.counters.count(tally, now);
     }
     out.extend_from_slice(b"]}");
     app.metrics.evaluations.inc_by((features * entities) as u64);
@@ -367,17 +387,18 @@ fn tag(response: &mut HttpResponse, etag: &str) {
 
 /// Answers a GET that evaluates, from its entity tag alone where nothing can have changed.
 fn conditional(
+    app: &App,
     req: &HttpRequest,
     key: &ClientKey,
     snapshot: &Snapshot,
     now: Millis,
-    write: impl FnOnce() -> Result<Vec<u8>>,
+    write: impl FnOnce() -> Result<(Vec<u8>, Tally)>,
 ) -> Result<HttpResponse> {
     let mut etag = etag(snapshot, req.path(), req.query_string());
     if !snapshot.reads_clock() && none_match(req, &etag) {
         return Ok(not_modified(&etag, key));
     }
-    let body = write()?;
+    let (body, tally) = write()?;
     if snapshot.reads_clock() {
         let mut hasher = DefaultHasher::new();
         (&etag, &body).hash(&mut hasher);
@@ -386,6 +407,7 @@ fn conditional(
             return Ok(not_modified(&etag, key));
         }
     }
+    app.live.counters.count(&tally, now);
     let mut response = ok(body, "MISS", key);
     tag(&mut response, &etag);
     let headers = response.headers_mut();
@@ -405,19 +427,19 @@ pub fn get_features(app: &App, req: &HttpRequest, key: &ClientKey) -> Result<Htt
     require_path(req, key)?;
     let snapshot = key.snapshot()?;
     let now = app.now();
-    conditional(req, key, &snapshot, now, || {
+    conditional(app, req, key, &snapshot, now, || {
         let query = Query::of(req);
         let context = read_context(query.get("context").unwrap_or("{}"))?;
         let selection = Selection::of(
             &snapshot,
             query.get("keys").map(|keys| keys.split(',').filter(|key| !key.is_empty())),
         );
-        let answer = answer(&snapshot, &context, &selection, now)?;
+        let answer = answer(app, key, &snapshot, &context, &selection, now)?;
         app.metrics.evaluations.inc_by(answer.features as u64);
         let mut body = answer.head;
         body.push(b',');
         body.extend_from_slice(&answer.tail);
-        Ok(body)
+        Ok((body, answer.tally))
     })
 }
 
@@ -428,7 +450,7 @@ pub fn get_feature(app: &App, req: &HttpRequest, key: &ClientKey) -> Result<Http
     let name = segment(req, "key")?;
     let feature = snapshot.feature(&name).ok_or_else(|| Error::NotFound(format!("feature {name}")))?;
     let now = app.now();
-    conditional(req, key, &snapshot, now, || {
+    conditional(app, req, key, &snapshot, now, || {
         let query = Query::of(req);
         let context = read_context(query.get("context").unwrap_or("{}"))?;
         let evaluator = Evaluator::new(&snapshot, &context, nanos(now))?;
@@ -438,9 +460,12 @@ pub fn get_feature(app: &App, req: &HttpRequest, key: &ClientKey) -> Result<Http
         body.extend_from_slice(b",\"key\":");
         wire::push_string(&mut body, &feature.key);
         body.push(b',');
-        wire::push_evaluation(&mut body, &evaluator.evaluate(feature));
+        let evaluation = evaluator.evaluate(feature);
+        wire::push_evaluation(&mut body, &evaluation);
         body.push(b'}');
-        Ok(body)
+        let mut counting = app.live.counters.begin(key.token.environment.id, &snapshot, &context);
+        counting.add(&evaluation);
+        Ok((body, counting.finish()))
     })
 }
 
@@ -561,7 +586,7 @@ pub async fn report_evaluations(app: Data<App>, key: StreamKey, body: AnyBody) -
     let environment = key.0.token.environment.id;
     let mut accepted = 0;
     for report in reports {
-        if snapshot.feature(&report.feature).is_some() && app.live.counters.add(environment, report) {
+        if snapshot.feature(&report.feature).is_some() && app.live.counters.report(environment, report) {
             accepted += 1;
         }
     }

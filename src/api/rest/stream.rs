@@ -119,8 +119,10 @@ pub async fn stream(app: Data<App>, key: StreamKey, req: HttpRequest) -> Result<
     if known == Some(snapshot.revision.to_string().as_str()) && !snapshot.reads_clock() {
         first.extend_from_slice(b": resumed\n\n");
     } else {
+        let mut counting = app.live.counters.begin(key.token.environment.id, &snapshot, &parsed);
         let all = snapshot.features().map(|feature| evaluator.evaluate(feature));
-        let data = features_data(&snapshot, all, snapshot.len());
+        let data = features_data(&snapshot, all.inspect(|it| counting.add(it)), snapshot.len());
+        app.live.counters.count(&counting.finish(), now);
         first.extend_from_slice(&frames(snapshot.revision, &[("snapshot", data)]));
     }
     drop(parsed);
@@ -296,8 +298,12 @@ impl Connection {
             }
         }
         if !differing.is_empty() {
+            let counters = &self.app.live.counters;
+            let mut counting = counters.begin(self.token.environment.id, &snapshot, &context);
             let evaluations = differing.iter().map(|feature| after.evaluate(feature));
-            events.push(("update", features_data(&snapshot, evaluations, differing.len())));
+            let data = features_data(&snapshot, evaluations.inspect(|it| counting.add(it)), differing.len());
+            events.push(("update", data));
+            counters.count(&counting.finish(), now);
         }
         if !deleted.is_empty() {
             let data =

@@ -1,41 +1,22 @@
-//! Evaluations that are counted: a bounded buffer that requests add to and a job empties into the database.
-//! When it is full it drops, and counts what it dropped (feature-config §8).
+//! What clients evaluated by themselves, as they report it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
+
+use super::pending::shorten;
 
 use crate::admin::read_body;
 use crate::clock::{self, Millis};
 use crate::engine::decode::{Node, Problems, compact};
 use crate::engine::value::Json;
 use crate::error::Result;
-use crate::ids::EnvironmentId;
 
-/// Distinct counts held at the same time.
-const CAPACITY: usize = 50_000;
 /// Reports in one request.
 const MAX_REPORTS: usize = 1000;
-/// Values longer than this many bytes are counted by their hash.
-const MAX_VALUE: usize = 200;
 /// How far ahead a client's clock may be: a day.
 const AHEAD: Millis = 24 * 3600 * 1000;
-
-/// One thing that is counted, on one day.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Count {
-    pub environment: EnvironmentId,
-    pub day: String,
-    pub feature: String,
-    pub rule: Option<String>,
-    pub variant: Option<String>,
-    /// JSON text, or `sha256:…` of a long one.
-    pub value: String,
-}
 
 /// What a client evaluated by itself.
 #[derive(ToSchema)]
@@ -151,54 +132,5 @@ impl Report {
             day: clock::day(at?),
             count: count?,
         })
-    }
-}
-
-fn shorten(value: &str) -> String {
-    if value.len() <= MAX_VALUE {
-        return value.to_owned();
-    }
-    let digest = Sha256::digest(value);
-    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
-}
-
-/// See the module.
-#[derive(Default)]
-pub struct Counters {
-    counts: Mutex<HashMap<Count, u64>>,
-    dropped: AtomicU64,
-}
-
-impl Counters {
-    /// Adds a report; false when the buffer is full.
-    pub fn add(&self, environment: EnvironmentId, report: Report) -> bool {
-        let Report { feature, value, rule, variant, day, count: times } = report;
-        let count = Count { environment, day, feature, rule, variant, value };
-        let mut counts = self.counts.lock();
-        if counts.len() >= CAPACITY && !counts.contains_key(&count) {
-            self.dropped.fetch_add(times, Ordering::Relaxed);
-            return false;
-        }
-        *counts.entry(count).or_default() += times;
-        true
-    }
-
-    /// Takes everything out, for the database.
-    pub fn take(&self) -> HashMap<Count, u64> {
-        std::mem::take(&mut *self.counts.lock())
-    }
-
-    /// Puts back what could not be written.
-    pub fn put_back(&self, counts: HashMap<Count, u64>) {
-        let mut current = self.counts.lock();
-        for (count, times) in counts {
-            *current.entry(count).or_default() += times;
-        }
-    }
-
-    /// What was dropped since the last time.
-    pub fn take_dropped(&self) -> u64 {
-        self.dropped.swap(0, Ordering::Relaxed)
     }
 }
