@@ -1,5 +1,6 @@
 //! The Flagr door (spec: flagr.md).
 
+mod differential;
 mod evaluation;
 mod import;
 mod management;

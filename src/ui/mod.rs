@@ -15,6 +15,7 @@ pub mod failure;
 pub mod feature;
 pub mod features;
 pub mod find;
+mod flagr;
 pub mod help;
 pub mod layout;
 pub mod qr;
@@ -73,6 +74,8 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route(&at("/settings"), post().to(sites::update_environment))
         .route(&at("/delete"), post().to(sites::delete_environment))
         .route(&at("/test"), get().to(test::show))
+        .route(&at("/flagr"), get().to(flagr::show))
+        .route(&at("/flagr"), post().to(flagr::change))
         .route(&at("/audit"), get().to(audit::of_environment))
         .route(&at("/tokens"), get().to(tokens::list))
         .route(&at("/tokens"), post().to(tokens::create))

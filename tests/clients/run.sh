@@ -33,11 +33,11 @@ if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
     npm ci --no-audit --no-fund
 fi
 
-tests="packaging feature-config stream restart node-service"
+tests="packaging feature-config stream restart node-service flagr"
 if [ -x "$CHROMIUM" ]; then
-    tests="$tests browser react pages"
+    tests="$tests browser react pages farfetched"
 else
-    missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React and admin UI suites"
+    missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React, Farfetched and admin UI suites"
 fi
 files=$(printf '%s.test.mjs ' $tests)
 # One file at a time: they change features of the same site. The limit is for a whole file, on a busy machine.
@@ -52,7 +52,7 @@ else
         .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
         cp requirements.txt .venv/requirements.txt # last: the mark of a finished installation
     fi
-    set -- "$@" ".venv/bin/python -B -m unittest -v test_feature_config.py"
+    set -- "$@" ".venv/bin/python -B -m unittest -v test_feature_config.py test_flagr.py"
 fi
 
 exec node run.mjs "$@"

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, http::header};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, http::header};
 use rand::Rng;
 use serde::Deserialize;
 use serde_json::json;
@@ -173,27 +173,67 @@ impl<'de> Deserialize<'de> for NoList {
 pub async fn post_one(app: Data<App>, door: Door, body: Sent) -> Result {
     let sent: EvalContext<'_> = read_body(&body)?;
     sent.check()?;
-    one(&app, &door, &sent)
+    respond(&door, |snapshot| one(&app, environment(&door), snapshot, &sent, true))
 }
 
 pub async fn get_one(app: Data<App>, door: Door, req: HttpRequest) -> Result {
     let json = from_query(&req)?;
     let sent: EvalContext<'_> = read_query(&json, "evalContext")?;
     as_query(sent.check(), "evalContext")?;
-    one(&app, &door, &sent)
+    respond(&door, |snapshot| one(&app, environment(&door), snapshot, &sent, true))
 }
 
 pub async fn post_batch(app: Data<App>, door: Door, body: Sent) -> Result {
     let sent: Batch<'_> = read_body(&body)?;
     sent.check()?;
-    batch(&app, &door, &sent)
+    respond(&door, |snapshot| batch(&app, environment(&door), snapshot, &sent, true))
 }
 
 pub async fn get_batch(app: Data<App>, door: Door, req: HttpRequest) -> Result {
     let json = from_query(&req)?;
     let sent: Batch<'_> = read_query(&json, "evaluationBatchRequest")?;
     as_query(sent.check(), "evaluationBatchRequest")?;
-    batch(&app, &door, &sent)
+    respond(&door, |snapshot| batch(&app, environment(&door), snapshot, &sent, true))
+}
+
+fn environment(door: &Door) -> EnvironmentId {
+    door.0.token.environment.id
+}
+
+fn respond(door: &Door, answer: impl FnOnce(&Snapshot) -> Result<Vec<u8>>) -> Result {
+    let body = answer(&*door.0.snapshot()?)?;
+    let mut response = HttpResponse::Ok().content_type("application/json").body(body);
+    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    door.0.note_limit(&mut response);
+    Ok(response)
+}
+
+/// What `POST /evaluation`, or `/evaluation/batch`, answers to this body: status and JSON. Nothing is counted.
+pub fn console(
+    app: &App,
+    environment: EnvironmentId,
+    snapshot: &Snapshot,
+    json: &str,
+    as_batch: bool,
+) -> (u16, String) {
+    let body = Sent(actix_web::web::Bytes::copy_from_slice(json.as_bytes()));
+    let answer = if as_batch {
+        read_body(&body).and_then(|sent: Batch<'_>| {
+            sent.check()?;
+            batch(app, environment, snapshot, &sent, false)
+        })
+    } else {
+        read_body(&body).and_then(|sent: EvalContext<'_>| {
+            sent.check()?;
+            one(app, environment, snapshot, &sent, false)
+        })
+    };
+    match answer {
+        Ok(body) => (200, String::from_utf8_lossy(&body).into_owned()),
+        Err(failure) => {
+            (failure.status_code().as_u16(), json!({ "message": failure.to_string() }).to_string())
+        }
+    }
 }
 
 /// A flag by number, else by key; what is a number may also be a key, and the other way round (flagr.md §4.1).
@@ -210,8 +250,13 @@ pub fn look_up<'s>(snapshot: &'s Snapshot, id: u32, key: &str) -> Option<&'s Arc
     found.or_else(|| if key.is_empty() { None } else { by_text(key) })
 }
 
-fn one(app: &App, door: &Door, sent: &EvalContext<'_>) -> Result {
-    let snapshot = door.0.snapshot()?;
+fn one(
+    app: &App,
+    environment: EnvironmentId,
+    snapshot: &Snapshot,
+    sent: &EvalContext<'_>,
+    counts: bool,
+) -> Result<Vec<u8>> {
     let (id, key) = (as_number(sent.flag_id.unwrap_or_default()), text(&sent.flag_key));
     let mut selector = Vec::with_capacity(64);
     let mut members = Fields::new(&mut selector);
@@ -223,20 +268,25 @@ fn one(app: &App, door: &Door, sent: &EvalContext<'_>) -> Result {
     if let Some(operator) = &sent.flag_tags_operator {
         Fields::new(&mut selector).text("flagTagsOperator", &operator.0);
     }
-    let target = Target { id, key, selector, feature: look_up(&snapshot, id, key) };
+    let target = Target { id, key, selector, feature: look_up(snapshot, id, key) };
     let entity = Entity {
         id: sent.entity_id.as_ref().map(|text| BorrowedText(Cow::Borrowed(text.0.as_ref()))),
         kind: sent.entity_type.as_ref().map(|text| BorrowedText(Cow::Borrowed(text.0.as_ref()))),
         context: sent.entity_context,
     };
     let debug = sent.enable_debug.unwrap_or(false);
-    let mut writer = Writer::new(app, door, &snapshot, debug, 1024);
+    let mut writer = Writer::new(app, environment, snapshot, debug, 1024);
     writer.entity(&entity, std::slice::from_ref(&target))?;
-    writer.finish(app, door)
+    Ok(writer.finish(counts))
 }
 
-fn batch(app: &App, door: &Door, sent: &Batch<'_>) -> Result {
-    let snapshot = door.0.snapshot()?;
+fn batch(
+    app: &App,
+    environment: EnvironmentId,
+    snapshot: &Snapshot,
+    sent: &Batch<'_>,
+    counts: bool,
+) -> Result<Vec<u8>> {
     let mut targets = Vec::new();
     if let Some(tags) = &sent.flag_tags {
         let operator = text(&sent.flag_tags_operator);
@@ -254,13 +304,13 @@ fn batch(app: &App, door: &Door, sent: &Batch<'_>) -> Result {
     for id in sent.flag_ids.iter().flatten().map(|id| as_number(*id)).filter(|id| seen.insert(*id)) {
         let mut selector = Vec::new();
         Fields::new(&mut selector).number("flagID", id);
-        targets.push(Target { id, key: "", selector, feature: look_up(&snapshot, id, "") });
+        targets.push(Target { id, key: "", selector, feature: look_up(snapshot, id, "") });
     }
     let mut seen = std::collections::HashSet::new();
     for key in sent.flag_keys.iter().flatten().map(|key| key.0.as_ref()).filter(|key| seen.insert(*key)) {
         let mut selector = Vec::new();
         Fields::new(&mut selector).text("flagKey", key);
-        targets.push(Target { id: 0, key, selector, feature: look_up(&snapshot, 0, key) });
+        targets.push(Target { id: 0, key, selector, feature: look_up(snapshot, 0, key) });
     }
     let entities = sent.entities.as_deref().unwrap_or_default();
     let size = entities.len() * targets.len();
@@ -271,13 +321,13 @@ fn batch(app: &App, door: &Door, sent: &Batch<'_>) -> Result {
     }
     // Not more than 16 MiB at once: rows may turn out shorter than thought.
     let room = (size * 512).min(16 << 20) + 64;
-    let mut writer = Writer::new(app, door, &snapshot, sent.enable_debug.unwrap_or(false), room);
+    let mut writer = Writer::new(app, environment, snapshot, sent.enable_debug.unwrap_or(false), room);
     writer.out.extend_from_slice(b"{\"evaluationResults\":[");
     for entity in entities {
         writer.entity(entity.as_ref().unwrap_or(&Entity::default()), &targets)?;
     }
     writer.out.extend_from_slice(b"]}");
-    writer.finish(app, door)
+    Ok(writer.finish(counts))
 }
 
 /// A flag that is asked for, and how.
@@ -372,12 +422,18 @@ struct Writer<'s> {
 }
 
 impl<'s> Writer<'s> {
-    fn new(app: &'s App, door: &Door, snapshot: &'s Snapshot, debug: bool, room: usize) -> Self {
+    fn new(
+        app: &'s App,
+        environment: EnvironmentId,
+        snapshot: &'s Snapshot,
+        debug: bool,
+        room: usize,
+    ) -> Self {
         let now = app.now();
         let tail = format!("\"recordSource\":\"evaluation\",\"timestamp\":\"{}\"}}", seconds(now));
         Self {
             app,
-            environment: door.0.token.environment.id,
+            environment,
             snapshot,
             out: Vec::with_capacity(room),
             debug,
@@ -389,16 +445,15 @@ impl<'s> Writer<'s> {
         }
     }
 
-    fn finish(self, app: &App, door: &Door) -> Result {
-        app.metrics.evaluations.inc_by(self.rows);
-        let now = app.now();
-        for tally in &self.tallies {
-            app.live.counters.count(tally, now);
+    fn finish(self, counts: bool) -> Vec<u8> {
+        if counts {
+            self.app.metrics.evaluations.inc_by(self.rows);
+            let now = self.app.now();
+            for tally in &self.tallies {
+                self.app.live.counters.count(tally, now);
+            }
         }
-        let mut response = HttpResponse::Ok().content_type("application/json").body(self.out);
-        response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-        door.0.note_limit(&mut response);
-        Ok(response)
+        self.out
     }
 
     /// All rows of one entity.

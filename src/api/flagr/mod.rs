@@ -105,6 +105,8 @@ impl ResponseError for Failure {
     }
 }
 
+pub use evaluation::console;
+
 type Result<T = HttpResponse> = std::result::Result<T, Failure>;
 
 /// A 200 with JSON.
