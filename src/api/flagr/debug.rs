@@ -51,18 +51,18 @@ impl<'f> Log<'f> {
     /// Why the rollout took the entity in or not.
     fn rollout(&self, rule: &Rule, matched: bool) -> String {
         let percent = rule.rollout.as_ref().map_or(Percent::FULL, |rollout| rollout.percentage);
-        let Outcome::Split(arms) = &rule.outcome else {
-            return if matched && percent == Percent(0) {
-                "rollout no. 0% rolloutPercent".into()
-            } else if matches!(&rule.outcome, Outcome::Value(value) if value.as_str() == "\"\"") {
-                "rollout no. there's no distribution set".into()
-            } else {
-                format!("rollout {}. value {percent}%", if matched { "yes" } else { "no" })
-            };
-        };
         if percent == Percent(0) {
             return "rollout no. 0% rolloutPercent".into();
         }
+        let arms = match &rule.outcome {
+            Outcome::Split(arms) => arms,
+            Outcome::Value(value) if value.as_str() == "\"\"" => {
+                return "rollout no. there's no distribution set".into();
+            }
+            Outcome::Value(_) => {
+                return format!("rollout {}. value {percent}%", if matched { "yes" } else { "no" });
+            }
+        };
         let definition = self.feature.definition();
         let mut shares: Vec<(u32, u32)> =
             arms.iter().map(|arm| (variant_number(definition, &arm.variant), arm.weight.0 / 1000)).collect();
