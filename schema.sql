@@ -30,8 +30,9 @@ CREATE TABLE environments (
     UNIQUE (site_id, name)
 ) STRICT;
 
--- `version` grows by one with each change to the feature, its rules or its variants. Flagr's programs know it
--- by `number`, and its last change by `snapshot` (0: none); `flagr` is JSON: what else Flagr keeps beside it.
+-- `version` grows by one with each change to the feature, its rules or its variants. A NUMBER may take whole
+-- numbers alone (`is_integer`). Flagr's programs know it by `number`, and its last change by `snapshot` (0:
+-- none); `flagr` is JSON: what else Flagr keeps beside it.
 CREATE TABLE features (
     id             INTEGER PRIMARY KEY,
     uuid           TEXT    NOT NULL UNIQUE,
@@ -49,6 +50,7 @@ CREATE TABLE features (
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL,
     updated_by     TEXT    NOT NULL,
+    is_integer     INTEGER NOT NULL DEFAULT 0,
     number         INTEGER NOT NULL DEFAULT 0,
     snapshot       INTEGER NOT NULL DEFAULT 0,
     flagr          TEXT,

@@ -243,6 +243,7 @@ pub fn create(
     let mut definition = Definition {
         key: read_key(new.key, "create")?,
         kind: FeatureType::String,
+        integer: false,
         enabled: false,
         default_value: Some(text_json("")),
         description: new.description.to_owned(),

@@ -363,6 +363,7 @@ fn definition(flag: &Flag, problems: &mut Problems) -> Option<Definition> {
     let definition = Definition {
         key: flag.key.clone(),
         kind: FeatureType::String,
+        integer: false,
         enabled: flag.enabled,
         default_value: Some(text("")),
         description: flag.description.clone(),

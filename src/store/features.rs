@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::{found, is_unique_violation, list_from_json, list_to_json};
@@ -23,7 +23,8 @@ pub struct FeatureRow {
 
 const SELECT: &str =
     "SELECT id, uuid, key, type, default_value, enabled, locked, description, tags, bucketing,
-                             bucketing_id, version, created_at, updated_at, updated_by, number, snapshot, flagr
+                             bucketing_id, version, created_at, updated_at, updated_by, is_integer, number,
+                             snapshot, flagr
                         FROM features";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
@@ -41,21 +42,22 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
     let kind: String = row.get(3)?;
     let uuid: String = row.get(1)?;
     let bucketing: String = row.get(9)?;
-    let flagr: Option<String> = row.get(17)?;
+    let flagr: Option<String> = row.get(18)?;
     Ok(FeatureRow {
         id: row.get(0)?,
         stored: StoredFeature {
             id: Uuid::parse_str(&uuid).unwrap_or_default(),
             version: row.get::<_, i64>(11)?.unsigned_abs(),
             locked: row.get(6)?,
-            number: row.get(15)?,
-            snapshot: row.get(16)?,
+            number: row.get(16)?,
+            snapshot: row.get(17)?,
             created_at: row.get(12)?,
             updated_at: row.get(13)?,
             updated_by: row.get(14)?,
             definition: Definition {
                 key: row.get(2)?,
                 kind: FeatureType::parse(&kind).unwrap_or(FeatureType::Json),
+                integer: row.get(15)?,
                 enabled: row.get(5)?,
                 default_value,
                 description: row.get(7)?,
@@ -108,18 +110,43 @@ pub fn all(conn: &Connection, environment: EnvironmentId) -> Result<Vec<FeatureR
     Ok(features)
 }
 
-/// Row and type of every feature of an environment, by key.
+/// Row, type and whether it takes whole numbers alone, of every feature of an environment, by key.
 pub fn ids(
     conn: &Connection,
     environment: EnvironmentId,
-) -> Result<HashMap<String, (FeatureId, FeatureType)>> {
+) -> Result<HashMap<String, (FeatureId, FeatureType, bool)>> {
     let mut statement =
-        conn.prepare_cached("SELECT key, id, type FROM features WHERE environment_id = ?1")?;
+        conn.prepare_cached("SELECT key, id, type, is_integer FROM features WHERE environment_id = ?1")?;
     let rows = statement.query_map([environment], |row| {
         let kind: String = row.get(2)?;
-        Ok((row.get(0)?, (row.get(1)?, FeatureType::parse(&kind).unwrap_or(FeatureType::Json))))
+        let kind = FeatureType::parse(&kind).unwrap_or(FeatureType::Json);
+        Ok((row.get(0)?, (row.get(1)?, kind, row.get(3)?)))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A feature as far as its values need it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    pub id: FeatureId,
+    pub kind: FeatureType,
+    /// Whole numbers alone.
+    pub integer: bool,
+}
+
+/// Row and type of one feature; `None` when there is none of that key.
+pub fn kind_of(conn: &Connection, environment: EnvironmentId, key: &str) -> Result<Option<Kind>> {
+    let kind = conn
+        .prepare_cached("SELECT id, type, is_integer FROM features WHERE environment_id = ?1 AND key = ?2")?
+        .query_row((environment, key), |row| {
+            let kind: String = row.get(1)?;
+            Ok(Kind {
+                id: row.get(0)?,
+                kind: FeatureType::parse(&kind).unwrap_or(FeatureType::Json),
+                integer: row.get(2)?,
+            })
+        });
+    Ok(kind.optional()?)
 }
 
 /// Which features a list shows.
@@ -269,9 +296,9 @@ pub fn insert(conn: &Connection, environment: EnvironmentId, feature: &StoredFea
     let definition = &feature.definition;
     conn.prepare_cached(
         "INSERT INTO features (uuid, environment_id, key, type, default_value, enabled, locked, description,
-                               tags, bucketing, bucketing_id, version, created_at, updated_at, updated_by,
+                               tags, bucketing, bucketing_id, version, created_at, updated_at, updated_by, is_integer,
                                number, snapshot, flagr)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
     )?
     .execute(params![
         feature.id.to_string(),
@@ -289,6 +316,7 @@ pub fn insert(conn: &Connection, environment: EnvironmentId, feature: &StoredFea
         feature.created_at,
         feature.updated_at,
         feature.updated_by,
+        definition.integer,
         feature.number,
         feature.snapshot,
         definition.flagr.as_ref().map(to_json).transpose()?,
@@ -314,8 +342,8 @@ pub fn update(
     conn.prepare_cached(
         "UPDATE features
             SET default_value = ?3, enabled = ?4, locked = ?5, description = ?6, tags = ?7, bucketing = ?8,
-                bucketing_id = ?9, version = ?10, updated_at = ?11, updated_by = ?12, type = ?13, key = ?14,
-                number = ?15, snapshot = ?16, flagr = ?17
+                bucketing_id = ?9, version = ?10, updated_at = ?11, updated_by = ?12, type = ?13,
+                is_integer = ?14, key = ?15, number = ?16, snapshot = ?17, flagr = ?18
           WHERE environment_id = ?1 AND id = ?2",
     )?
     .execute(params![
@@ -332,6 +360,7 @@ pub fn update(
         feature.updated_at,
         feature.updated_by,
         definition.kind.as_str(),
+        definition.integer,
         definition.key,
         feature.number,
         feature.snapshot,

@@ -123,7 +123,9 @@ const STEPS: &[&str] = &[
         user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
         step    INTEGER NOT NULL
     ) STRICT;",
-    // The numbers of Flagr's programs.
+    // 4: NUMBER features that take whole numbers alone.
+    "ALTER TABLE features ADD COLUMN is_integer INTEGER NOT NULL DEFAULT 0;",
+    // 5: the numbers of Flagr's programs.
     "ALTER TABLE features ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE features ADD COLUMN snapshot INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE features ADD COLUMN flagr TEXT;

@@ -57,7 +57,7 @@ pub fn find(conn: &Connection, id_or_slug: &str) -> Result<Site> {
     found(row, || format!("site {id_or_slug}"))
 }
 
-/// The site of a row.
+/// The site of this row.
 pub fn get(conn: &Connection, id: SiteId) -> Result<Site> {
     let row = conn.prepare_cached(&format!("{SELECT} WHERE s.id = ?1"))?.query_row([id], from_row);
     found(row, || "the site".into())
