@@ -110,6 +110,33 @@ describe('pages', () => {
     });
   }
 
+  test('flags deleted through Flagr’s API are restored and purged on its page', async (t) => {
+    const made = JSON.parse(await database.featured(['token', 'add', '--site', 'shop', '--env', 'prod', '--kind', 'server',
+      '--rate-limit', '0', '--permissions', 'FLAGR_ADMIN', '--description', 'pages', '--json']));
+    const ask = async (method, path, body) => {
+      const headers = { Authorization: `Bearer ${made.token}`, 'Content-Type': 'application/json' };
+      const answer = await fetch(`${server.url}/flagr/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
+      assert.equal(answer.status, 200, `${method} ${path}`);
+      const text = await answer.text();
+      return text && JSON.parse(text);
+    };
+    const { id } = await ask('POST', '/flags', { key: 'a-flag', description: 'From the API', template: 'simple_boolean_flag' });
+    const page = await open(t, 'editor');
+    await ask('DELETE', `/flags/${id}`);
+    await page.goto(`${server.url}${prod}/flagr`);
+    await page.getByRole('button', { name: 'Restore a-flag' }).click();
+    await page.waitForURL(`${server.url}${prod}/features/a-flag`);
+    await page.goto(`${server.url}${prod}/flagr?feature=a-flag`);
+    await page.getByRole('button', { name: 'Ask', exact: true }).click();
+    await page.getByText(`flagID ${id} is not enabled`).waitFor();
+    await ask('DELETE', `/flags/${id}`);
+    await page.goto(`${server.url}${prod}/flagr`);
+    await page.getByRole('button', { name: 'Purge a-flag' }).click();
+    await page.getByText('No deleted flags').waitFor();
+    assert.equal((await ask('POST', '/flags', { key: 'a-flag', description: 'Free again' })).key, 'a-flag');
+    assert.deepEqual(page.complaints, []);
+  });
+
   test('a viewer sees no controls, and the server refuses what they post', async (t) => {
     const page = await open(t, 'viewer');
     await page.goto(`${server.url}${prod}/features`);
