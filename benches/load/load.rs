@@ -351,7 +351,7 @@ fn flagr(options: &Options, folder: &Path, rows: &mut Vec<Row>) -> Outcome<()> {
         let together = always(batch, 4);
         let mut shares = Vec::new();
         for _ in 0..options.rounds {
-            let mut cost = |load: &Load, evaluations: f64| -> Outcome<f64> {
+            let cost = |load: &Load, evaluations: f64| -> Outcome<f64> {
                 let before = server.cpu()?;
                 let answered = client::run(server.address, load, options.slice)?.answered;
                 Ok((server.cpu()? - before).as_secs_f64() / (answered as f64 * evaluations))
