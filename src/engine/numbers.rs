@@ -268,7 +268,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::testing::stored;
+    use crate::testing::stored;
 
     fn flag() -> Definition {
         let split = json!({"split": [{"variant": "a", "weight": 50}, {"variant": "b", "weight": 50}]});

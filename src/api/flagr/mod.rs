@@ -20,12 +20,13 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, Resource, ResponseError, Route};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Resource, ResponseError, Route, guard};
 use serde::Serialize;
 use serde_json::json;
 use std::future::{Ready, ready};
 
 use crate::admin::flagr::{MISSING, WRONG};
+use crate::api::direct::direct;
 use crate::app::{Actor, App};
 use crate::auth::extract::{ClientKey, address, bearer, client_key};
 use crate::engine::permission::Role;
@@ -218,6 +219,22 @@ fn at(path: &str, routes: Vec<(Method, Route)>) -> Resource {
         }
         ready(response)
     }))
+}
+
+/// The routes that clients ask all the time. Another method falls through to those below.
+pub fn direct_routes(cfg: &mut ServiceConfig) {
+    for scope in ["/flagr/api/v1", "/flagr/{token}/api/v1"] {
+        cfg.service(
+            web::resource(format!("{scope}/evaluation"))
+                .guard(guard::Post())
+                .to(direct(async |app, (door, body)| evaluation::post_one(app, door, body).await)),
+        )
+        .service(
+            web::resource(format!("{scope}/evaluation/batch"))
+                .guard(guard::Post())
+                .to(direct(async |app, (door, body)| evaluation::post_batch(app, door, body).await)),
+        );
+    }
 }
 
 /// Every route of the door; fixed names come before the ids whose place they take.
