@@ -31,7 +31,8 @@ CREATE TABLE environments (
 ) STRICT;
 
 -- `version` grows by one with each change to the feature, its rules or its variants. A NUMBER may take whole
--- numbers alone (`is_integer`). `properties` is a JSON object of texts.
+-- numbers alone (`is_integer`). `properties` is a JSON object of texts. Flagr's programs know it by `number`, and its
+-- last change by `snapshot` (0: none); `flagr` is JSON: what else Flagr keeps beside it.
 CREATE TABLE features (
     id             INTEGER PRIMARY KEY,
     uuid           TEXT    NOT NULL UNIQUE,
@@ -51,12 +52,68 @@ CREATE TABLE features (
     updated_by     TEXT    NOT NULL,
     is_integer     INTEGER NOT NULL DEFAULT 0,
     properties     TEXT    NOT NULL DEFAULT '{}',
+    number         INTEGER NOT NULL DEFAULT 0,
+    snapshot       INTEGER NOT NULL DEFAULT 0,
+    flagr          TEXT,
     UNIQUE (environment_id, key)
 ) STRICT;
 
 -- Flagr's flag numbers are unique in an environment.
 CREATE UNIQUE INDEX features_flag_number ON features (environment_id, bucketing_id)
  WHERE bucketing = 'crc32';
+
+-- Every feature has a number of its own in its environment.
+CREATE UNIQUE INDEX features_number ON features (environment_id, number);
+
+-- The numbers that Flagr's programs know variants, segments (rules), constraints and distributions (arms of
+-- splits) by. They stand in features.flagr; here they are kept apart from each other.
+CREATE TABLE flagr_numbers (
+    environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+    kind           TEXT    NOT NULL CHECK (kind IN ('variant', 'segment', 'constraint', 'distribution')),
+    number         INTEGER NOT NULL,
+    feature_id     INTEGER NOT NULL REFERENCES features (id) ON DELETE CASCADE,
+    PRIMARY KEY (environment_id, kind, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX flagr_numbers_feature ON flagr_numbers (feature_id);
+
+CREATE TABLE flagr_tags (
+    environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+    number         INTEGER NOT NULL,
+    value          TEXT    NOT NULL,
+    PRIMARY KEY (environment_id, number),
+    UNIQUE (environment_id, value)
+) STRICT, WITHOUT ROWID;
+
+-- Which version of which feature (UUID) a snapshot is of; what it holds stands in changes.
+CREATE TABLE flagr_snapshots (
+    environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+    number         INTEGER NOT NULL,
+    feature        TEXT    NOT NULL,
+    version        INTEGER NOT NULL,
+    PRIMARY KEY (environment_id, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX flagr_snapshots_feature ON flagr_snapshots (feature, version);
+
+CREATE TABLE flagr_entity_types (
+    environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+    value          TEXT    NOT NULL,
+    PRIMARY KEY (environment_id, value)
+) STRICT, WITHOUT ROWID;
+
+-- Flags deleted through Flagr's API, to be restored; they keep their key and number until they are purged.
+CREATE TABLE flagr_deleted (
+    environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+    number         INTEGER NOT NULL,
+    key            TEXT    NOT NULL,
+    deleted_at     INTEGER NOT NULL,
+    deleted_by     TEXT    NOT NULL,
+    feature        TEXT    NOT NULL, -- its UUID
+    json           TEXT    NOT NULL,
+    PRIMARY KEY (environment_id, number),
+    UNIQUE (environment_id, key)
+) STRICT, WITHOUT ROWID;
 
 -- The rules of a feature, in list order; evaluation goes by falling priority.
 CREATE TABLE rules (

@@ -191,6 +191,8 @@ impl App {
             })
         })?;
         drop(writer);
+        crate::admin::flagr::number_old_features(&app)
+            .map_err(|error| OpenError(format!("{}: {}", app.config.db.display(), error.explain())))?;
         Ok(app)
     }
 

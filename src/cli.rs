@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::admin::documents::{self, Mode, Plan};
-use crate::admin::{tokens, users};
+use crate::admin::{flagr_import, tokens, users};
 use crate::app::{Actor, App};
 use crate::config::{Config, Durability, LogFormat};
 use crate::engine::context::Context;
@@ -64,9 +64,19 @@ enum Command {
     /// Make environment tokens
     #[command(subcommand, arg_required_else_help = false)]
     Token(TokenCommand),
-    /// Apply a site document (JSON or YAML; - is stdin)
+    /// Apply a site document (JSON or YAML; - is stdin), or take flags over from another server
     Import {
+        /// The document; with --from flagr, an eval-cache export or an SQLite file of Flagr's
         file: PathBuf,
+        /// Whose flags they are
+        #[arg(long, value_enum, requires_all = ["site", "env"])]
+        from: Option<Foreign>,
+        /// With --from: the site they go to, id or slug
+        #[arg(long, requires = "from")]
+        site: Option<String>,
+        /// With --from: the environment, id or name
+        #[arg(long, requires = "from")]
+        env: Option<String>,
         /// Only print what would happen
         #[arg(long)]
         dry_run: bool,
@@ -181,6 +191,12 @@ enum KindArg {
     Server,
 }
 
+/// Another server whose flags can be taken over.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Foreign {
+    Flagr,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     Yaml,
@@ -247,7 +263,14 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Some(Command::Serve(args)) => run_server(args.or(options).into_config(need_db()?)?),
         Some(Command::User(command)) => user(command, open, &out),
         Some(Command::Token(command)) => token(command, &*open(false)?, &out),
-        Some(Command::Import { file, dry_run, mode }) => {
+        Some(Command::Import { file, from: Some(Foreign::Flagr), site, env, dry_run, .. }) => {
+            let source = flagr_import::read(&file).map_err(|why| format!("{}: {why}", file.display()))?;
+            let (site, env) = (site.unwrap_or_default(), env.unwrap_or_default());
+            let report = flagr_import::import(&*open(false)?, &actor(), &site, &env, &source, dry_run)
+                .map_err(|error| out.refused(&file, error))?;
+            if out.json { out.text(&to_json(&report)?) } else { out.text(&report.lines()) }
+        }
+        Some(Command::Import { file, dry_run, mode, .. }) => {
             let document = read_document(&file, &out)?;
             // Where there is no database, a dry run makes none either.
             let scratch = match &*need_db()? {

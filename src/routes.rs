@@ -12,7 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use crate::api::direct::conclude;
 use crate::api::request::{MAX_BODY, path};
-use crate::api::{cors, featurehub, featuresd, ofrep, plain, rest};
+use crate::api::{cors, featurehub, featuresd, flagr, ofrep, plain, rest};
 use crate::app::App;
 use crate::error::Error;
 use crate::ui;
@@ -23,6 +23,7 @@ pub fn configure(cfg: &mut ServiceConfig) {
     cfg.app_data(PayloadConfig::new(MAX_BODY))
         .configure(rest::direct_routes)
         .configure(ofrep::direct_routes)
+        .configure(flagr::direct_routes)
         .service(web::scope("").wrap(from_fn(around)).configure(layered));
 }
 
@@ -30,6 +31,7 @@ fn layered(cfg: &mut ServiceConfig) {
     cfg.service(web::scope("/api/v1").configure(rest::routes))
         .service(web::scope("/ofrep/v1").configure(ofrep::routes))
         .configure(featuresd::routes)
+        .configure(flagr::routes)
         .configure(ui::routes)
         .configure(featurehub::routes)
         .route("/healthz", web::get().to(plain::healthz))

@@ -13,6 +13,7 @@ mod contexts;
 mod crash;
 mod engine;
 mod featurehub;
+mod flagr;
 mod mail;
 mod migrate;
 mod net;

@@ -37,7 +37,7 @@ fn folder() -> PathBuf {
 }
 
 /// Whether there is a Python to ask. Without one the tests say so and pass, but not in CI.
-fn has_python() -> bool {
+pub fn has_python() -> bool {
     let found = Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
         let message = "python3 is missing: the engine was NOT compared with the reference evaluator";
@@ -48,7 +48,7 @@ fn has_python() -> bool {
 }
 
 /// Runs a script of the folder and takes what it prints.
-fn python(script: &str, arguments: &[&str], input: &str) -> String {
+pub fn python(script: &str, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("python3")
         .arg("-B")
         .arg(script)

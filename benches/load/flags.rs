@@ -108,3 +108,26 @@ pub fn evaluation(out: &mut String, size: usize, visitor: u64) {
 pub fn remote_evaluation() -> &'static str {
     r#"{"context":{"targetingKey":"user-000000000","plan":"premium","country":"SE","email":"user-000000000@shop.example","appVersion":"2.5.1","platform":"ios","locale":"sv-SE","age":34}}"#
 }
+
+/// Flags as Flagr exports them: one with a constraint on a segment and a split for the rest.
+pub fn flagr(count: usize) -> String {
+    let flags: Vec<String> = (1..=count)
+        .map(|n| {
+            let [a, b] = [2 * n, 2 * n + 1];
+            let share = |id: usize, variant: usize, key: &str, percent: u8| {
+                format!(r#"{{"ID":{id},"VariantID":{variant},"VariantKey":"{key}","Percent":{percent}}}"#)
+            };
+            let constraint = format!(r#"{{"ID":{n},"Property":"country","Operator":"EQ","Value":"\"FR\""}}"#);
+            format!(
+                r#"{{"ID":{n},"Key":"checkout-{n}","Enabled":true,"Tags":[{{"ID":1,"Value":"web"}}],
+                "Variants":[{{"ID":{a},"Key":"control"}},{{"ID":{b},"Key":"new","Attachment":{{"color":"teal"}}}}],
+                "Segments":[{{"ID":{a},"Description":"France","Rank":0,"RolloutPercent":100,"Constraints":[{constraint}],
+                "Distributions":[{}]}},{{"ID":{b},"Description":"rest","Rank":1,"RolloutPercent":80,"Distributions":[{},{}]}}]}}"#,
+                share(3 * n, b, "new", 100),
+                share(3 * n + 1, a, "control", 50),
+                share(3 * n + 2, b, "new", 50),
+            )
+        })
+        .collect();
+    format!(r#"{{"Flags":[{}]}}"#, flags.join(","))
+}

@@ -99,6 +99,7 @@ fn measure(options: &Options) -> Outcome<bool> {
     let database = Database::make(&options.featured, &folder.0, "flags", &[20, 1000])?;
     start_and_memory(options, &database, &mut rows)?;
     requests(options, &database, &mut rows)?;
+    flagr(options, &folder.0, &mut rows)?;
     writes(options, &database, &folder.0, &mut rows)?;
     if options.streams > 0 {
         follow(options, &database, &mut rows)?;
@@ -436,6 +437,76 @@ fn follow(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outcom
         let memory = format!("{count} {what}, memory of one");
         rows.push(Row::at_most(&memory, &[measured.kilobytes], "KB", Some(20.0)));
         rows.push(Row::at_most("the same, last of them hears", &measured.last_heard, "ms", Some(bar)));
+    }
+    Ok(())
+}
+
+/// The Flagr door: one evaluation against the bare server, and what one costs in a batch of 100 entities and 20
+/// flags against what it costs alone.
+fn flagr(options: &Options, folder: &Path, rows: &mut Vec<Row>) -> Outcome<()> {
+    const ALONE: &str = "POST /flagr/api/v1/evaluation";
+    const TOGETHER: &str = "Flagr: one evaluation of a batch of 100 × 20 against one alone, CPU time";
+    if ![ALONE, TOGETHER].iter().any(|what| what.contains(&options.only)) {
+        return Ok(());
+    }
+    let database = Database::make(&options.featured, folder, "flagr", &[1])?;
+    let file = folder.join("flagr.json");
+    std::fs::write(&file, flags::flagr(20))?;
+    let mut import = std::process::Command::new(&options.featured);
+    import
+        .arg("--db")
+        .arg(&database.file)
+        .args("import --from flagr --site load --env 1".split(' '))
+        .arg(&file);
+    server::output(&mut import, "")?;
+    let server = serve(options, &database.file, &[])?;
+    let token = &database.tokens[0];
+    let one = r#"{"entityID":"user-1","entityContext":{"country":"DE","plan":"premium","age":33},"flagKey":"checkout-7"}"#;
+    let one = post("/flagr/api/v1/evaluation", token, one);
+    let (status, head, length) = client::ask(server.address, one.as_bytes())?;
+    if status != 200 {
+        return Err(head.into());
+    }
+    let entities: Vec<String> = (0..100)
+        .map(|n| {
+            format!(
+                r#"{{"entityID":"user-{n}","entityContext":{{"country":"DE","plan":"premium","age":{n}}}}}"#
+            )
+        })
+        .collect();
+    let keys: Vec<String> = (1..=20).map(|n| format!("\"checkout-{n}\"")).collect();
+    let batch = format!(r#"{{"entities":[{}],"flagKeys":[{}]}}"#, entities.join(","), keys.join(","));
+    let batch = post("/flagr/api/v1/evaluation/batch", token, &batch);
+    let mut command = pinned(&std::env::current_exe()?);
+    command.args(["bare", &length.to_string()]);
+    let bare = Server::start(command)?;
+    let fixed = one.replacen("/flagr/api/v1/evaluation", "/fixed/0", 1);
+    let always = |request: String, connections| -> Load {
+        let requests: Requests =
+            Rc::new(move |_, _, out: &mut Vec<u8>| out.extend_from_slice(request.as_bytes()));
+        Load { connections, ..load(requests, 200, "") }
+    };
+    let pair = Pair {
+        what: ALONE,
+        featured: (&server, always(one, CONNECTIONS)),
+        bare: (&bare, always(fixed, CONNECTIONS)),
+        bar: Some(0.65),
+    };
+    if pair.what.contains(&options.only) {
+        compare(options, &pair, rows)?;
+    }
+    if TOGETHER.contains(&options.only) {
+        let together = always(batch, 4);
+        let mut shares = Vec::new();
+        for _ in 0..options.rounds {
+            let cost = |load: &Load, evaluations: f64| -> Outcome<f64> {
+                let before = server.cpu()?;
+                let answered = client::run(server.address, load, options.slice)?.answered;
+                Ok((server.cpu()? - before).as_secs_f64() / (answered as f64 * evaluations))
+            };
+            shares.push(cost(&together, 2000.0)? / cost(&pair.featured.1, 1.0)?);
+        }
+        rows.push(Row::at_most(TOGETHER, &shares, "", Some(0.25)));
     }
     Ok(())
 }

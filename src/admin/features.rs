@@ -82,8 +82,14 @@ fn segment_keys(tx: &Tx<'_>, site: &Site) -> Result<HashSet<String>> {
     Ok(store::segments::list(tx, site.id)?.into_iter().map(|row| row.segment.key).collect())
 }
 
-/// Gives rules ids, and the feature what its scheme hashes, where they have none yet.
-fn complete(tx: &Tx<'_>, environment: &Environment, id: Uuid, definition: &mut Definition) -> Result<()> {
+/// Gives rules ids, and the feature what its scheme hashes and Flagr's numbers, where they have none yet.
+fn complete(
+    tx: &Tx<'_>,
+    environment: &Environment,
+    id: Uuid,
+    before: Option<&Definition>,
+    definition: &mut Definition,
+) -> Result<()> {
     sort_rules(&mut definition.rules);
     for rule in definition.rules.iter_mut().filter(|rule| rule.id.is_nil()) {
         rule.id = Uuid::now_v7();
@@ -98,7 +104,7 @@ fn complete(tx: &Tx<'_>, environment: &Environment, id: Uuid, definition: &mut D
         }
         Bucketing::Crc32 => {}
     }
-    Ok(())
+    store::flagr::settle(tx, environment.id, before, definition)
 }
 
 /// Inserts a feature. The caller has checked the definition.
@@ -110,20 +116,37 @@ pub(super) fn insert(
     locked: bool,
 ) -> Result<(StoredFeature, Change)> {
     let id = Uuid::now_v7();
-    complete(tx, environment, id, &mut definition)?;
-    let feature = StoredFeature {
+    complete(tx, environment, id, None, &mut definition)?;
+    store::flagr::require_free(tx, environment.id, &definition)?;
+    insert_as(tx, site, environment, id, definition, locked, Naming::CREATED)
+}
+
+/// Inserts a feature whose id and definition are settled, under a name for the change: `created`, `restored`.
+fn insert_as(
+    tx: &Tx<'_>,
+    site: &Site,
+    environment: &Environment,
+    id: Uuid,
+    definition: Definition,
+    locked: bool,
+    naming: Naming,
+) -> Result<(StoredFeature, Change)> {
+    let mut feature = StoredFeature {
         id,
         version: store::features::first_version(tx, environment.id, &definition.key)?,
         locked,
+        number: store::flagr::number(tx, environment.id, &definition, None)?,
+        snapshot: 0,
         created_at: tx.now,
         updated_at: tx.now,
         updated_by: tx.actor.name.clone(),
         definition,
         damage: None,
     };
+    feature.snapshot = store::flagr::next_snapshot(tx, environment.id, &feature)?;
     store::features::insert(tx, environment.id, &feature)?;
-    let summary = format!("{} created", feature.definition.key);
-    let change = change(site, environment, &feature, Naming::CREATED, summary, None, Some(&feature));
+    let summary = format!("{} {}", feature.definition.key, naming.action);
+    let change = change(site, environment, &feature, naming, summary, None, Some(&feature));
     Ok((feature, change))
 }
 
@@ -162,7 +185,7 @@ pub(super) fn save(
     mut definition: Definition,
     locked: bool,
 ) -> Result<(StoredFeature, Option<Change>)> {
-    complete(tx, environment, before.stored.id, &mut definition)?;
+    complete(tx, environment, before.stored.id, Some(&before.stored.definition), &mut definition)?;
     save_as(tx, site, environment, before, definition, locked, Naming::UPDATED)
 }
 
@@ -194,7 +217,8 @@ fn save_as(
     if old.definition.kind != definition.kind || old.definition.integer != definition.integer {
         require_values_fit(tx, before, &definition)?;
     }
-    let feature = StoredFeature {
+    let mut feature = StoredFeature {
+        number: store::flagr::number(tx, environment.id, &definition, Some(old.number))?,
         version: old.version + 1,
         locked,
         updated_at: tx.now,
@@ -203,9 +227,14 @@ fn save_as(
         damage: None,
         ..old.clone()
     };
+    feature.snapshot = store::flagr::next_snapshot(tx, environment.id, &feature)?;
     store::features::update(tx, environment.id, before.id, old, &feature)?;
     let summary = format!("{}: {}", feature.definition.key, diff::summary(&differences));
-    let change = change(site, environment, &feature, naming, summary, Some(old), Some(&feature));
+    let mut change = change(site, environment, &feature, naming, summary, Some(old), Some(&feature));
+    if old.definition.key != feature.definition.key {
+        let keys = vec![old.definition.key.clone(), feature.definition.key.clone()];
+        change.touched = Touched::Features(environment.id, keys);
+    }
     Ok((feature, Some(change)))
 }
 
@@ -348,6 +377,35 @@ pub fn delete(app: &App, actor: &Actor, target: &Target, force: bool) -> Result<
     })
 }
 
+/// Gives a feature its Flagr numbers, locked or not.
+pub(super) fn number(
+    tx: &Tx<'_>,
+    site: &Site,
+    environment: &Environment,
+    before: &FeatureRow,
+    mut definition: Definition,
+) -> Result<Option<Change>> {
+    complete(tx, environment, before.stored.id, Some(&before.stored.definition), &mut definition)?;
+    let unlocked =
+        FeatureRow { id: before.id, stored: StoredFeature { locked: false, ..before.stored.clone() } };
+    let locked = before.stored.locked;
+    let (_, change) = save_as(tx, site, environment, &unlocked, definition, locked, Naming::UPDATED)?;
+    Ok(change)
+}
+
+/// Puts a deleted feature back, under the id and version line that it had.
+pub(super) fn restore(
+    tx: &Tx<'_>,
+    site: &Site,
+    environment: &Environment,
+    id: Uuid,
+    mut definition: Definition,
+) -> Result<(StoredFeature, Change)> {
+    complete(tx, environment, id, None, &mut definition)?;
+    let naming = Naming::feature("restored", "feature.created");
+    insert_as(tx, site, environment, id, definition, false, naming)
+}
+
 /// Deletes a feature that is not locked.
 pub(super) fn remove(
     tx: &Tx<'_>,
@@ -368,6 +426,7 @@ pub(super) fn remove(
         return Err(Error::Conflict("feature_in_use", message, json!({ "contexts": values })));
     }
     let last = StoredFeature { version: before.stored.version + 1, ..before.stored.clone() };
+    store::flagr::next_snapshot(tx, environment.id, &last)?;
     store::features::delete(tx, environment.id, before.id, &before.stored, last.version)?;
     let naming = Naming::feature("deleted", "feature.deleted");
     let mut change =
@@ -406,7 +465,7 @@ fn edit<T>(
         definition.check(&mut problems);
         check_segments(&definition, &segment_keys(tx, &site)?, "", &mut problems);
         error::check(problems)?;
-        complete(tx, &environment, before.stored.id, &mut definition)?;
+        complete(tx, &environment, before.stored.id, Some(&before.stored.definition), &mut definition)?;
         let locked = before.stored.locked;
         let (feature, change) = save_as(tx, &site, &environment, &before, definition, locked, naming)?;
         Ok(Written { value: (feature, value), changes: change.into_iter().collect() })
@@ -696,7 +755,7 @@ pub fn history(
 }
 
 /// A feature as the audit trail recorded it, with its lock.
-fn read_recorded(json: &Json) -> Option<(Definition, bool)> {
+pub fn read_recorded(json: &Json) -> Option<(Definition, bool)> {
     let mut problems = Problems::default();
     let mut object = Node::parse(json.as_str()).ok()?.object(&mut problems)?;
     let ids = recorded_rule_ids(json);
@@ -743,7 +802,7 @@ pub fn revert(app: &App, actor: &Actor, target: &Target, body: &str) -> Result<S
         let before = store::features::find(tx, environment.id, &target.key)?;
         require_version(&before.stored, target.expected)?;
         let recorded = store::changes::version(tx, &before.stored.id.to_string(), version)?;
-        let (definition, _) = recorded
+        let (mut definition, _) = recorded
             .after
             .as_ref()
             .and_then(read_recorded)
@@ -751,6 +810,7 @@ pub fn revert(app: &App, actor: &Actor, target: &Target, body: &str) -> Result<S
         let mut problems = Problems::default();
         check_segments(&definition, &segment_keys(tx, &site)?, "", &mut problems);
         error::check(problems)?;
+        complete(tx, &environment, before.stored.id, Some(&before.stored.definition), &mut definition)?;
         let locked = before.stored.locked;
         let naming = Naming::feature("reverted", "feature.updated");
         let (feature, mut change) = save_as(tx, &site, &environment, &before, definition, locked, naming)?;

@@ -8,6 +8,8 @@ pub mod demo;
 pub mod documents;
 pub mod environments;
 pub mod features;
+pub mod flagr;
+pub mod flagr_import;
 pub mod mail;
 pub mod segments;
 pub mod sign_in;

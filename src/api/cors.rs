@@ -10,6 +10,7 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::flagr::cors as flagr;
 use crate::auth::extract::bearer;
 use crate::auth::secret::TOKEN_PREFIX;
 use crate::config::Origins;
@@ -66,6 +67,9 @@ pub fn preflight(req: &HttpRequest, origins: &Origins) -> Option<HttpResponse> {
     if req.method() != Method::OPTIONS || !req.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return None;
     }
+    if flagr::is_ours(req.path()) {
+        return Some(flagr::preflight(req, origins));
+    }
     let origin = allowed(origins, req.headers().get(ORIGIN)?)?;
     let methods = match reach(req.path()) {
         Reach::Client(methods) => methods,
@@ -102,6 +106,9 @@ fn featurehub_preflight(origin: HeaderValue) -> HttpResponse {
 
 /// Adds what lets the page read the answer. Only called for requests with an `Origin`.
 pub fn decorate(req: &HttpRequest, origins: &Origins, headers: &mut HeaderMap) {
+    if flagr::is_ours(req.path()) {
+        return flagr::decorate(req, origins, headers);
+    }
     let open = match reach(req.path()) {
         Reach::Client(_) | Reach::FeatureHub => true,
         Reach::Shared => {

@@ -4,6 +4,7 @@ pub mod cors;
 pub mod direct;
 pub mod featurehub;
 pub mod featuresd;
+pub mod flagr;
 pub mod ofrep;
 pub mod packed;
 pub mod plain;

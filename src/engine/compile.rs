@@ -23,6 +23,10 @@ pub struct StoredFeature {
     pub id: Uuid,
     pub version: u64,
     pub locked: bool,
+    /// Unique in the environment; what Flagr's programs call the flag by (flagr.md §12). 0 where nothing is stored.
+    pub number: u32,
+    /// The number of Flagr's snapshot of this version; 0: none.
+    pub snapshot: u32,
     /// Milliseconds since 1970 UTC, as `updated_at`.
     pub created_at: i64,
     pub updated_at: i64,
@@ -259,6 +263,9 @@ impl serde::Serialize for StoredFeature {
         map.serialize_entry("bucketingId", &definition.bucketing_id)?;
         map.serialize_entry("variants", &definition.variants)?;
         map.serialize_entry("rules", &definition.rules)?;
+        if let Some(flagr) = &definition.flagr {
+            map.serialize_entry("flagr", flagr)?;
+        }
         map.serialize_entry("version", &self.version)?;
         map.serialize_entry("createdAt", &super::time::rfc3339(self.created_at))?;
         map.serialize_entry("updatedAt", &super::time::rfc3339(self.updated_at))?;

@@ -125,6 +125,8 @@ pub struct Context<'a> {
     /// What rollouts stick to where a rule names nothing else. `None`: no key was given.
     targeting_key: Option<Cow<'a, str>>,
     own: Own<'a>,
+    /// `userId` is the targeting key, and no attribute that was sent.
+    added_user_id: bool,
     /// The door's wire has only text, so `true` and `false` also compare as booleans.
     pub text_only: bool,
 }
@@ -144,28 +146,51 @@ impl<'a> Context<'a> {
     /// becomes `userId` where the attributes have none; an empty key is none.
     pub fn with_targeting_key(mut members: Members<'a>, key: Option<Cow<'a, str>>) -> Self {
         let key = key.filter(|key| !key.is_empty());
+        let lacks_user_id = members.get("userId").is_none_or(|value| matches!(value, Attribute::Null));
         if let Some(key) = &key
-            && members.get("userId").is_none_or(|value| matches!(value, Attribute::Null))
+            && lacks_user_id
         {
             members.insert("userId", Attribute::Text(key.clone()));
         }
-        Self::build(members, key, Own::Attributes)
+        let added_user_id = key.is_some() && lacks_user_id;
+        Self::build(members, key, Own::Attributes, added_user_id)
     }
 
     /// A context of a protocol that keeps user, session and attributes apart: the user alone names a stored
     /// Context, and the targeting key becomes no attribute. Empty keys are none.
     pub fn of_user(members: Members<'a>, key: Option<Cow<'a, str>>, user: Option<Cow<'a, str>>) -> Self {
         let given = |key: Option<Cow<'a, str>>| key.filter(|key| !key.is_empty());
-        Self::build(members, given(key), Own::User(given(user)))
+        Self::build(members, given(key), Own::User(given(user)), false)
     }
 
-    fn build(members: Members<'a>, targeting_key: Option<Cow<'a, str>>, own: Own<'a>) -> Self {
+    fn build(
+        members: Members<'a>,
+        targeting_key: Option<Cow<'a, str>>,
+        own: Own<'a>,
+        added_user_id: bool,
+    ) -> Self {
         let index = if members.len() > SCAN_LIMIT {
             members.0.iter().enumerate().map(|(at, (name, _))| (name.text.clone(), at)).collect()
         } else {
             HashMap::new()
         };
-        Self { members, index, targeting_key, own, text_only: false }
+        Self { members, index, targeting_key, own, added_user_id, text_only: false }
+    }
+
+    /// Asks for somebody else with the same attributes, in place of the key that [`Self::with_targeting_key`]
+    /// was given.
+    pub fn set_targeting_key(&mut self, key: Cow<'a, str>) {
+        if self.added_user_id
+            && let Some((_, value)) = self.members.0.last_mut()
+        {
+            *value = Attribute::Text(key.clone());
+        }
+        self.targeting_key = Some(key);
+    }
+
+    /// The attribute, unless it is only the targeting key under its name: Flagr's constraints see what was sent.
+    pub fn sent(&self, path: &Path) -> Option<&Attribute<'a>> {
+        self.attribute(path).filter(|_| !(self.added_user_id && path.as_str() == "userId"))
     }
 
     /// Parses a JSON object, nested at most 127 deep.

@@ -87,7 +87,24 @@ pub fn differences(before: Option<&Definition>, after: Option<&Definition>) -> V
         of.map(|definition| definition.rules.as_slice()).unwrap_or_default()
     }
     compare_rules(&mut out, rules(before), rules(after));
+    compare_flagr(&mut out, before, after);
     out.0
+}
+
+/// What the Flagr door keeps; numbers only where they are all that differs.
+fn compare_flagr(out: &mut Differences, before: Option<&Definition>, after: Option<&Definition>) {
+    let (Some(old), Some(new)) =
+        (before.and_then(|d| d.flagr.as_ref()), after.and_then(|d| d.flagr.as_ref()))
+    else {
+        return;
+    };
+    out.compare("notes", Some(&old.notes), Some(&new.notes));
+    out.compare("entityType", Some(&old.entity_type), Some(&new.entity_type));
+    out.compare("dataRecordsEnabled", Some(&old.data_records_enabled), Some(&new.data_records_enabled));
+    if out.0.is_empty() {
+        out.compare("flagr.variants", Some(&old.variants), Some(&new.variants));
+        out.compare("flagr.segments", Some(&old.segments), Some(&new.segments));
+    }
 }
 
 fn same_rule(a: &Rule, b: &Rule) -> bool {

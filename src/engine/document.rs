@@ -133,6 +133,8 @@ impl Environment {
             id: Uuid::nil(),
             version: 1,
             locked: false,
+            number: definition.bucketing_id.as_deref().and_then(|id| id.parse().ok()).unwrap_or_default(),
+            snapshot: 0,
             created_at: 0,
             updated_at: 0,
             updated_by: String::new(),
@@ -436,6 +438,7 @@ impl Serialize for FeatureEntry<'_> {
         entry_if(&mut map, "variants", &variants, !variants.is_empty())?;
         let rules: Vec<_> = feature.rules.iter().map(RuleEntry).collect();
         entry_if(&mut map, "rules", &rules, !rules.is_empty())?;
+        entry_if(&mut map, "flagr", &feature.flagr, feature.flagr.is_some())?;
         map.end()
     }
 }

@@ -53,6 +53,8 @@ pub struct Evaluation<'s> {
     pub variant: Option<&'s Variant>,
     /// The stored Context that supplied the value.
     pub context: Option<&'s str>,
+    /// The place of the deciding rule and of its variant among those of the definition.
+    pub place: Option<(usize, Option<usize>)>,
     /// Which of the feature's ways to be answered this is, see [`slot`].
     pub slot: usize,
 }
@@ -112,6 +114,7 @@ impl<'s, 'c> Evaluator<'s, 'c> {
             rule_id: None,
             variant: None,
             context: None,
+            place: None,
             slot: slot::SUPPLIED,
         };
         if let Some(context) = self.overrides
@@ -129,7 +132,7 @@ impl<'s, 'c> Evaluator<'s, 'c> {
             }
         }
         let mut bases = Bases::default();
-        for (compiled, rule) in feature.rules.iter().zip(&definition.rules) {
+        for (place, (compiled, rule)) in feature.rules.iter().zip(&definition.rules).enumerate() {
             if !rule.enabled {
                 continue;
             }
@@ -148,11 +151,10 @@ impl<'s, 'c> Evaluator<'s, 'c> {
                 (None, _) if compiled.stops => break,
                 (None, _) => {}
                 (Some(at), outcome) => {
-                    let (value, variant, several) = match outcome {
+                    let (value, chosen, several) = match outcome {
                         CompiledOutcome::Value(value) => (value, None, false),
                         CompiledOutcome::Split(arms) => {
-                            let variant = &definition.variants[arms[at].0];
-                            (&variant.value, Some(variant), arms.len() > 1)
+                            (&definition.variants[arms[at].0].value, Some(arms[at].0), arms.len() > 1)
                         }
                     };
                     let partial = several || compiled.percentage < Percent::FULL;
@@ -160,7 +162,8 @@ impl<'s, 'c> Evaluator<'s, 'c> {
                     return Evaluation {
                         rule: Some(rule),
                         rule_id: Some(&compiled.id),
-                        variant,
+                        variant: chosen.map(|chosen| &definition.variants[chosen]),
+                        place: Some((place, chosen)),
                         slot: compiled.first_slot + at,
                         ..answer(value.as_str(), reason)
                     };

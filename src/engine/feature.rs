@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::condition::Condition;
 use super::decode::{Node, Object, Problems, child};
+use super::numbers::Flagr;
 use super::value::{FeatureType, Json, read_integer};
 
 /// A feature has at most this many rules, and as many variants.
@@ -252,6 +253,8 @@ pub struct Definition {
     pub variants: Vec<Variant>,
     /// As they are evaluated: by falling priority, equal ones in list order.
     pub rules: Vec<Rule>,
+    /// What the Flagr door keeps beside a `crc32` feature; `None` for others.
+    pub flagr: Option<Flagr>,
 }
 
 /// Members of a feature's JSON that the server keeps; a request may repeat them, they are ignored.
@@ -285,6 +288,7 @@ impl Definition {
         };
         let description = text(object, "description", base.map(|b| b.description.as_str()), 4000, problems);
         let tags = match object.take_value("tags") {
+            Some(node) if bucketing == Some(Bucketing::Crc32) => read_tags_within(&node, 63, true, problems),
             Some(node) => read_tags(&node, problems),
             None => Some(base.map(|base| base.tags.clone()).unwrap_or_default()),
         };
@@ -321,6 +325,11 @@ impl Definition {
             }
             (None, None) => Some(Vec::new()),
         };
+        let flagr = match object.take("flagr") {
+            Some(node) if node.is_null() => Some(None),
+            Some(node) => Flagr::decode(&node, problems).map(Some),
+            None => Some(base.and_then(|base| base.flagr.clone())),
+        };
         let definition = (|| {
             let mut definition = Definition {
                 key: key?,
@@ -335,8 +344,9 @@ impl Definition {
                 bucketing_id: bucketing_id?,
                 variants: variants?,
                 rules: rules?,
+                flagr: flagr?.filter(|_| bucketing == Some(Bucketing::Crc32)),
             };
-            sort_rules(&mut definition.rules);
+            definition.sort_rules();
             Some(definition)
         })();
         if let (Some(definition), Some(base)) = (&definition, base)
@@ -348,6 +358,18 @@ impl Definition {
             definition.check_integers(&path, problems);
         }
         Decoded { definition: definition.filter(|_| problems.count() == before), locked }
+    }
+
+    /// Puts the rules into the order of evaluation, and with them what Flagr keeps beside each.
+    fn sort_rules(&mut self) {
+        if let Some(flagr) = &mut self.flagr
+            && flagr.segments.len() == self.rules.len()
+        {
+            let mut order: Vec<usize> = (0..self.rules.len()).collect();
+            order.sort_by_key(|at| std::cmp::Reverse(self.rules[*at].priority));
+            flagr.segments = order.iter().map(|at| flagr.segments[*at].clone()).collect();
+        }
+        sort_rules(&mut self.rules);
     }
 
     /// Checks every value against the type, for one that changed.
@@ -553,18 +575,28 @@ pub fn text(
 
 /// Tags: distinct texts of 1 to 50 characters.
 pub fn read_tags(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<String>> {
+    read_tags_within(node, 50, false, problems)
+}
+
+/// The same within Flagr's bounds: longer, and with outer spaces (flagr.md §3.3).
+fn read_tags_within(
+    node: &Node<'_>,
+    longest: usize,
+    spaces: bool,
+    problems: &mut Problems,
+) -> Option<Vec<String>> {
     let items = node.list(MAX_TAGS, problems)?;
     let mut seen = HashSet::new();
     let tags: Vec<_> = items
         .iter()
         .map(|item| {
             let tag = item.string(problems)?;
-            let problem = if !(1..=50).contains(&tag.chars().count()) {
-                "must be 1 to 50 characters"
-            } else if tag.trim() != tag || tag.contains(|c: char| c.is_control() || c == ',') {
-                "must have no commas, control characters or outer spaces"
+            let problem = if !(1..=longest).contains(&tag.chars().count()) {
+                format!("must be 1 to {longest} characters")
+            } else if tag.trim() != tag && !spaces || tag.contains(|c: char| c.is_control() || c == ',') {
+                "must have no commas, control characters or outer spaces".into()
             } else if !seen.insert(tag.clone()) {
-                "stands twice"
+                "stands twice".into()
             } else {
                 return Some(tag);
             };

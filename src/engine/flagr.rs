@@ -276,7 +276,7 @@ impl Property {
             }
             _ => None,
         };
-        let found = context.attribute(&self.root).and_then(|root| self.steps.iter().try_fold(root, step));
+        let found = context.sent(&self.root).and_then(|root| self.steps.iter().try_fold(root, step));
         found.filter(|value| !matches!(value, Attribute::Null)).ok_or(Unanswered::Missing)
     }
 }

@@ -17,6 +17,7 @@ pub mod flagr;
 pub mod lookup;
 pub mod matcher;
 pub mod number;
+pub mod numbers;
 pub mod permission;
 pub mod shapes;
 pub mod snapshot;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::condition::Operator;
 use super::feature::{Bucketing, Outcome, Rollout, Rule, Variant};
+use super::numbers::Flagr;
 use super::snapshot::Status;
 use super::value::{FeatureType, Json};
 
@@ -56,6 +57,8 @@ pub struct Feature {
     pub variants: Vec<Variant>,
     /// In the order of evaluation: by falling priority, equal ones as listed.
     pub rules: Vec<Rule>,
+    /// What the Flagr door keeps beside a `crc32` feature; absent for others.
+    pub flagr: Option<Flagr>,
     /// Grows by one with each change to the feature or its rules; what `If-Match` compares.
     pub version: u64,
     #[schema(format = DateTime)]
@@ -114,6 +117,8 @@ pub struct NewFeature {
     pub variants: Option<Vec<NewVariant>>,
     #[schema(max_items = 500)]
     pub rules: Option<Vec<NewRule>>,
+    /// What the Flagr door keeps beside a `crc32` feature. Numbers that are left out or 0 are given by the server.
+    pub flagr: Option<Flagr>,
 }
 
 /// The type of a feature: a native name, or the one stored Contexts use.
@@ -168,6 +173,8 @@ pub struct FeatureChange {
     pub variants: Option<Vec<NewVariant>>,
     #[schema(max_items = 500)]
     pub rules: Option<Vec<NewRule>>,
+    /// What the Flagr door keeps beside a `crc32` feature. Numbers that are left out or 0 are given by the server.
+    pub flagr: Option<Flagr>,
 }
 
 /// A rule to add. Only `name` and `outcome` must be given.

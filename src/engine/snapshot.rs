@@ -162,6 +162,56 @@ pub struct Snapshot {
     pub featurehub: Made,
     /// What follows from the stored Contexts alone: kept over changes that leave them as they are.
     pub from_contexts: Made,
+    /// Made on first use, and from then on carried along.
+    flags: Arc<OnceLock<Flags>>,
+}
+
+/// The features of an environment as Flagr's programs name them: by number and by tag.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    numbers: OrdMap<u32, Arc<Feature>>,
+    tags: SharedMap<Arc<str>, OrdMap<u32, Arc<Feature>>>,
+}
+
+impl Flags {
+    fn insert(&mut self, feature: &Arc<Feature>) {
+        let number = feature.stored.number;
+        self.numbers.insert(number, feature.clone());
+        for tag in &feature.definition().tags {
+            self.tags.entry(tag.as_str().into()).or_default().insert(number, feature.clone());
+        }
+    }
+
+    fn remove(&mut self, feature: &Feature) {
+        self.numbers.remove(&feature.stored.number);
+        for tag in &feature.definition().tags {
+            if let Some(tagged) = self.tags.get_mut(tag.as_str()) {
+                tagged.remove(&feature.stored.number);
+            }
+        }
+    }
+
+    /// The feature with this number.
+    pub fn number(&self, number: u32) -> Option<&Arc<Feature>> {
+        self.numbers.get(&number)
+    }
+
+    /// Every feature, by number.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Feature>> {
+        self.numbers.values()
+    }
+
+    /// The features with any of these tags, or with all of them, by number.
+    pub fn tagged<'f>(&'f self, tags: &[&str], all: bool) -> Vec<&'f Arc<Feature>> {
+        let mut found: std::collections::BTreeMap<u32, &Arc<Feature>> = Default::default();
+        for tag in tags {
+            for (number, feature) in self.tags.get(*tag).into_iter().flatten() {
+                found.insert(*number, feature);
+            }
+        }
+        let has = |feature: &Feature, tag: &str| feature.definition().tags.iter().any(|have| have == tag);
+        found.into_values().filter(|f| !all || tags.iter().all(|tag| has(f, tag))).collect()
+    }
 }
 
 /// The key of the stored Context that comes before everything.
@@ -198,6 +248,7 @@ impl Snapshot {
             ruleset: Arc::default(),
             featurehub: Made::default(),
             from_contexts: Made::default(),
+            flags: Arc::default(),
         }
     }
 
@@ -208,6 +259,8 @@ impl Snapshot {
         next.ruleset = Arc::default();
         next.featurehub = Made::default();
         next.mark = Arc::new(Marks::new(1));
+        let mut flags = self.flags.get().cloned();
+        let mut made = Vec::new();
         for (key, stored) in changed {
             let before = match stored {
                 Some(stored) => {
@@ -215,6 +268,7 @@ impl Snapshot {
                     next.clock_readers += usize::from(feature.reads_clock);
                     next.newest = next.newest.max(feature.stored.created_at);
                     note_attributes(&mut next.attributes, &feature);
+                    made.push(feature.clone());
                     next.features.insert(feature.key.clone(), feature)
                 }
                 None => next.features.remove(key.as_str()),
@@ -222,10 +276,19 @@ impl Snapshot {
             if let Some(before) = before {
                 next.clock_readers -= usize::from(before.reads_clock);
                 forget_attributes(&mut next.attributes, &before);
+                if let Some(flags) = &mut flags {
+                    flags.remove(&before);
+                }
             }
         }
         if next.attributes != self.attributes {
             next.counted = counted(&next.attributes, &next.info.uncounted);
+        }
+        next.flags = Arc::default();
+        if let Some(mut flags) = flags {
+            // After all removals: a flag may have got another key under its number.
+            made.iter().for_each(|feature| flags.insert(feature));
+            next.flags = Arc::new(OnceLock::from(flags));
         }
         next
     }
@@ -287,6 +350,15 @@ impl Snapshot {
     /// No feature was made later than this (milliseconds since 1970).
     pub fn newest(&self) -> i64 {
         self.newest
+    }
+
+    /// The features by number and tag.
+    pub fn flags(&self) -> &Flags {
+        self.flags.get_or_init(|| {
+            let mut flags = Flags::default();
+            self.features.values().for_each(|feature| flags.insert(feature));
+            flags
+        })
     }
 
     pub fn len(&self) -> usize {

@@ -9,6 +9,7 @@ use super::{found, is_unique_violation, list_from_json, list_to_json};
 use crate::engine::compile::StoredFeature;
 use crate::engine::decode::{Node, Problems};
 use crate::engine::feature::{self, Bucketing, Definition, Rule, Variant};
+use crate::engine::numbers::Flagr;
 use crate::engine::value::{FeatureType, Json};
 use crate::error::{Error, Result};
 use crate::ids::{EnvironmentId, FeatureId};
@@ -23,7 +24,7 @@ pub struct FeatureRow {
 const SELECT: &str =
     "SELECT id, uuid, key, type, default_value, enabled, locked, description, tags, bucketing,
                              bucketing_id, version, created_at, updated_at, updated_by, is_integer,
-                             properties
+                             properties, number, snapshot, flagr
                         FROM features";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
@@ -41,12 +42,15 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
     let kind: String = row.get(3)?;
     let uuid: String = row.get(1)?;
     let bucketing: String = row.get(9)?;
+    let flagr: Option<String> = row.get(19)?;
     Ok(FeatureRow {
         id: row.get(0)?,
         stored: StoredFeature {
             id: Uuid::parse_str(&uuid).unwrap_or_default(),
             version: row.get::<_, i64>(11)?.unsigned_abs(),
             locked: row.get(6)?,
+            number: row.get(17)?,
+            snapshot: row.get(18)?,
             created_at: row.get(12)?,
             updated_at: row.get(13)?,
             updated_by: row.get(14)?,
@@ -63,10 +67,16 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
                 bucketing_id: row.get(10)?,
                 variants: Vec::new(),
                 rules: Vec::new(),
+                flagr: flagr.as_deref().and_then(read_flagr),
             },
             damage,
         },
     })
+}
+
+/// What Flagr keeps; what cannot be read is given anew with the next change.
+fn read_flagr(json: &str) -> Option<Flagr> {
+    Flagr::decode(&Node::parse(json).ok()?, &mut Problems::default())
 }
 
 /// One feature of an environment. `NotFound` when there is none of that key.
@@ -288,8 +298,8 @@ pub fn insert(conn: &Connection, environment: EnvironmentId, feature: &StoredFea
     conn.prepare_cached(
         "INSERT INTO features (uuid, environment_id, key, type, default_value, enabled, locked, description,
                                tags, bucketing, bucketing_id, version, created_at, updated_at, updated_by, is_integer,
-                               properties)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                               properties, number, snapshot, flagr)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
     )?
     .execute(params![
         feature.id.to_string(),
@@ -309,10 +319,14 @@ pub fn insert(conn: &Connection, environment: EnvironmentId, feature: &StoredFea
         feature.updated_by,
         definition.integer,
         properties(definition)?,
+        feature.number,
+        feature.snapshot,
+        definition.flagr.as_ref().map(to_json).transpose()?,
     ])
     .map_err(|error| taken(error, definition))?;
     let id = FeatureId(conn.last_insert_rowid());
     note_flag_number(conn, environment, definition)?;
+    super::flagr::register(conn, environment, id, None, definition)?;
     insert_variants(conn, id, &definition.variants)?;
     insert_rules(conn, id, &definition.rules)?;
     Ok(id)
@@ -331,7 +345,7 @@ pub fn update(
         "UPDATE features
             SET default_value = ?3, enabled = ?4, locked = ?5, description = ?6, tags = ?7, bucketing = ?8,
                 bucketing_id = ?9, version = ?10, updated_at = ?11, updated_by = ?12, type = ?13,
-                is_integer = ?14, properties = ?15
+                is_integer = ?14, properties = ?15, key = ?16, number = ?17, snapshot = ?18, flagr = ?19
           WHERE environment_id = ?1 AND id = ?2",
     )?
     .execute(params![
@@ -350,9 +364,17 @@ pub fn update(
         definition.kind.as_str(),
         definition.integer,
         properties(definition)?,
+        definition.key,
+        feature.number,
+        feature.snapshot,
+        definition.flagr.as_ref().map(to_json).transpose()?,
     ])
     .map_err(|error| taken(error, definition))?;
     note_flag_number(conn, environment, definition)?;
+    super::flagr::register(conn, environment, id, Some(&before.definition), definition)?;
+    if before.definition.key != definition.key {
+        bury(conn, environment, &before.definition.key, feature.version)?;
+    }
     if before.definition.variants != definition.variants || before.damage.is_some() {
         conn.prepare_cached("DELETE FROM variants WHERE feature_id = ?1")?.execute([id])?;
         insert_variants(conn, id, &definition.variants)?;
@@ -374,11 +396,16 @@ pub fn delete(
 ) -> Result<()> {
     conn.prepare_cached("DELETE FROM features WHERE environment_id = ?1 AND id = ?2")?
         .execute((environment, id))?;
+    bury(conn, environment, &feature.definition.key, version)
+}
+
+/// Remembers the last version under a key that no feature has any more.
+fn bury(conn: &Connection, environment: EnvironmentId, key: &str, version: u64) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO tombstones (environment_id, key, version) VALUES (?1, ?2, ?3)
          ON CONFLICT (environment_id, key) DO UPDATE SET version = max(version, excluded.version)",
     )?
-    .execute((environment, &feature.definition.key, version as i64))?;
+    .execute((environment, key, version as i64))?;
     Ok(())
 }
 
@@ -390,7 +417,8 @@ fn taken(error: rusqlite::Error, definition: &Definition) -> Error {
     if !is_unique_violation(&error) {
         return error.into();
     }
-    if error.to_string().contains("bucketing_id") {
+    let text = error.to_string();
+    if text.contains("bucketing_id") || text.contains("features.number") {
         let number = definition.bucketing_id.as_deref().unwrap_or_default();
         return Error::conflict("number_taken", format!("another feature has the flag number {number}"));
     }

@@ -229,6 +229,70 @@ const STEPS: &[&str] = &[
         unchanged_days INTEGER NOT NULL,
         unasked_days   INTEGER NOT NULL
     ) STRICT;",
+    // 8: the numbers of Flagr's programs.
+    "ALTER TABLE features ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE features ADD COLUMN snapshot INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE features ADD COLUMN flagr TEXT;
+    UPDATE features SET number = CAST(bucketing_id AS INTEGER) WHERE bucketing = 'crc32';
+    UPDATE features SET number = 1000000000 + at
+      FROM (SELECT id AS one, row_number() OVER (PARTITION BY environment_id ORDER BY id) AS at FROM features
+             WHERE bucketing <> 'crc32')
+     WHERE features.id = one;
+    INSERT INTO counters (name, value)
+    SELECT 'flagr_elsewhere:' || environment_id, max(number) FROM features
+     WHERE bucketing <> 'crc32' GROUP BY environment_id;
+    -- Every feature has a number of its own in its environment.
+    CREATE UNIQUE INDEX features_number ON features (environment_id, number);
+    
+    -- The numbers that Flagr's programs know variants, segments (rules), constraints and distributions (arms of
+    -- splits) by. They stand in features.flagr; here they are kept apart from each other.
+    CREATE TABLE flagr_numbers (
+        environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+        kind           TEXT    NOT NULL CHECK (kind IN ('variant', 'segment', 'constraint', 'distribution')),
+        number         INTEGER NOT NULL,
+        feature_id     INTEGER NOT NULL REFERENCES features (id) ON DELETE CASCADE,
+        PRIMARY KEY (environment_id, kind, number)
+    ) STRICT, WITHOUT ROWID;
+    
+    CREATE INDEX flagr_numbers_feature ON flagr_numbers (feature_id);
+    
+    CREATE TABLE flagr_tags (
+        environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+        number         INTEGER NOT NULL,
+        value          TEXT    NOT NULL,
+        PRIMARY KEY (environment_id, number),
+        UNIQUE (environment_id, value)
+    ) STRICT, WITHOUT ROWID;
+    
+    -- Which version of which feature (UUID) a snapshot is of; what it holds stands in changes.
+    CREATE TABLE flagr_snapshots (
+        environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+        number         INTEGER NOT NULL,
+        feature        TEXT    NOT NULL,
+        version        INTEGER NOT NULL,
+        PRIMARY KEY (environment_id, number)
+    ) STRICT, WITHOUT ROWID;
+    
+    CREATE INDEX flagr_snapshots_feature ON flagr_snapshots (feature, version);
+    
+    CREATE TABLE flagr_entity_types (
+        environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+        value          TEXT    NOT NULL,
+        PRIMARY KEY (environment_id, value)
+    ) STRICT, WITHOUT ROWID;
+    
+    -- Flags deleted through Flagr's API, to be restored; they keep their key and number until they are purged.
+    CREATE TABLE flagr_deleted (
+        environment_id INTEGER NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+        number         INTEGER NOT NULL,
+        key            TEXT    NOT NULL,
+        deleted_at     INTEGER NOT NULL,
+        deleted_by     TEXT    NOT NULL,
+        feature        TEXT    NOT NULL, -- its UUID
+        json           TEXT    NOT NULL,
+        PRIMARY KEY (environment_id, number),
+        UNIQUE (environment_id, key)
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 /// The version that this program writes.

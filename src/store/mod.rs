@@ -7,6 +7,7 @@ pub mod changes;
 pub mod contexts;
 pub mod environments;
 pub mod features;
+pub mod flagr;
 pub mod mails;
 pub mod migrate;
 pub mod segments;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::components::ask::{self, Question};
 use super::components::form::{Text, Typed, area, select, summary};
-use super::components::ruler::{in_words, ruler, shares, short_value, swatch, variant_class};
+use super::components::ruler::{in_words, ruler, shares, swatch, variant_class};
 use super::components::stale::{self, Fields};
 use super::components::state::State;
 use super::components::{ago, empty, icon, sentence};
@@ -30,7 +30,7 @@ use crate::engine::compile::Feature;
 use crate::engine::condition::Condition;
 use crate::engine::decode::{FieldError, Node, Problems};
 use crate::engine::diff::Difference;
-use crate::engine::feature::{Definition, Rule, StickTo};
+use crate::engine::feature::{Bucketing, Definition, Rule, StickTo};
 use crate::engine::permission::Permission;
 use crate::engine::value::{FeatureType, Json};
 
@@ -325,10 +325,14 @@ fn facts(here: &Here, feature: &Feature, now: i64) -> Markup {
                     dt { "FeatureHub" }
                     dd { "Left out for client-evaluated keys. " span.m2 { (why) } " " a href="/help/featurehub" { "More" } }
                 }
+                @if definition.bucketing == Bucketing::Crc32 {
+                    dt { "Flagr" } dd { "flag " span.num { (stored.number) } ", " a href={ (here.section("flagr")) "?feature=" (super::url::encode(&definition.key)) } { "debug" } }
+                }
                 dt { "Version" } dd { span.num { (stored.version) } }
                 dt { "Changed" } dd { (ago(stored.updated_at, now)) " by " (stored.updated_by) }
                 dt { "Made" } dd { (ago(stored.created_at, now)) }
             }
+            p.hint { (super::flagr::bucketing_note(definition.bucketing)) }
         }
     }
 }
@@ -528,7 +532,8 @@ fn variants_page(page: &Page<'_>, here: &Here, feature: &Feature, form: Option<&
     html! {
         (crumbs(here, &definition.key))
         div.head {
-            div { h1 { "Variants" } p.lede { "Named values that rules split people over. An attachment goes to the application beside the value." } }
+            div { h1 { "Variants" } p.lede { "Named values that rules split people over. An attachment goes to the application beside the value." }
+                @if definition.bucketing == Bucketing::Crc32 { p.hint { "Under crc32 the shares lie in the order of the variants' numbers, so users stay where they are however the list is sorted." } } }
             @if here.can_change && form.is_none() { div.acts { a.btn.main href={ (href) "?variant=new" } { (icon("plus")) "New variant" } } }
         }
         @if let Some(form) = form { (variant_form(page, here, definition, form, &href)) }
@@ -544,7 +549,8 @@ fn variants_page(page: &Page<'_>, here: &Here, feature: &Feature, form: Option<&
                 tbody {
                     @for variant in &definition.variants {
                         tr {
-                            th scope="row" { span.tagv { (swatch(variant_class(definition, &variant.key))) b.key { (variant.key) } } }
+                            th scope="row" { span.tagv { (swatch(variant_class(definition, &variant.key))) b.key { (variant.key) } }
+                                @if definition.flagr.is_some() { span.sub { span.xs.m3 { "Flagr " span.num { (crate::admin::flagr::variant_number(definition, &variant.key)) } } } } }
                             td.full { code.json { (default_text(&variant.value)) } }
                             td.full { @if let Some(attachment) = &variant.attachment { code.json { (default_text(attachment)) } } @else { span.m3 { "–" } } }
                             td.r.num { (used(&variant.key)) }
@@ -839,12 +845,14 @@ pub async fn history(app: Data<App>, req: HttpRequest, signed: Signed) -> Result
     let mut entries = admin::history(&app, &signed.actor(), &target, below, SHOWN + 1)?;
     let more = entries.len() as u64 > SHOWN;
     entries.truncate(SHOWN as usize);
+    let id = feature.stored.id.to_string();
+    let snapshots = app.read(|conn| crate::store::flagr::snapshot_numbers(conn, &id))?;
     let page = Page::new(&app, &req, &signed, "History").at(&here.place, "features");
     let href = here.feature(&feature.key);
     let main = html! {
         (crumbs(&here, &feature.key))
         div.head { div { h1 { "History" } p.lede { "Every version of this feature. Going back makes a new version; nothing is lost." } } }
-        ol.versions { @for entry in &entries { (version_row(&page, &here, &feature, entry, app.now())) } }
+        ol.versions { @for entry in &entries { (version_row(&page, &here, &feature, entry, &snapshots, app.now())) } }
         @if entries.is_empty() { (empty("Nothing recorded", "Changes appear here with who made them.", None)) }
         @if let (true, Some(last)) = (more, entries.last()) {
             nav.pager aria-label="Pages" { a.btn.end rel="next" href={ (href) "/history?below=" (last.version) } { "Earlier" (icon("right")) } }
@@ -853,7 +861,14 @@ pub async fn history(app: Data<App>, req: HttpRequest, signed: Signed) -> Result
     Ok(page.show(main))
 }
 
-fn version_row(page: &Page<'_>, here: &Here, feature: &Feature, entry: &HistoryEntry, now: i64) -> Markup {
+fn version_row(
+    page: &Page<'_>,
+    here: &Here,
+    feature: &Feature,
+    entry: &HistoryEntry,
+    snapshots: &std::collections::HashMap<u64, u32>,
+    now: i64,
+) -> Markup {
     let at = crate::clock::parse(&entry.at);
     let current = entry.version == feature.stored.version;
     html! {
@@ -863,6 +878,7 @@ fn version_row(page: &Page<'_>, here: &Here, feature: &Feature, entry: &HistoryE
                 p.s {
                     b { "Version " (entry.version) } " " span.m2 { "by " (entry.actor) ", " }
                     @match at { Some(at) => (ago(at, now)), None => (entry.at) }
+                    @if let Some(snapshot) = snapshots.get(&entry.version) { " " span.m3 { "Flagr snapshot " span.num { (snapshot) } } }
                     @if current { " " span.note.good { (icon("check")) "current" } }
                 }
                 @if entry.differences.is_empty() { p.s.m2 { (entry.summary) } }

@@ -777,7 +777,7 @@ pub fn gather_tags(mut problems: Vec<FieldError>) -> Vec<FieldError> {
     problems
 }
 
-const NEW_FIELDS: [&str; 5] = ["key", "type", "defaultValue", "description", "tags"];
+const NEW_FIELDS: [&str; 6] = ["key", "type", "defaultValue", "description", "tags", "bucketing"];
 
 fn new_form(page: &Page<'_>, here: &Here, typed: &Typed) -> Markup {
     html! {
@@ -796,6 +796,7 @@ fn new_form(page: &Page<'_>, here: &Here, typed: &Typed) -> Markup {
                 "Given when no rule answers: true or false, a text, a number, or JSON. Empty for none: clients use their own.", 3, typed))
             (Text::new("description", "Description").hint("What it decides, for the people who read this list.").draw(typed))
             (Text::new("tags", "Tags").hint("By commas.").draw(typed))
+            (super::flagr::bucketing_choice(typed.get("bucketing")))
             div.row {
                 button.btn.main[!here.place.is_production()].prod[here.place.is_production()] { "Create in " (here.environment_name()) }
                 a.btn href=(here.features()) { "Cancel" }
@@ -822,6 +823,7 @@ pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Http
         "type": typed.get("type"),
         "description": typed.get("description").trim(),
         "tags": tags_of(typed.get("tags")),
+        "bucketing": Some(typed.get("bucketing")).filter(|scheme| !scheme.is_empty()),
     })
     .to_string();
     let kind = FeatureType::parse(typed.get("type")).unwrap_or(FeatureType::Boolean);

@@ -115,6 +115,18 @@ pub const PAGES: &[HelpPage] = &[
         doors::featurehub,
     ),
     guide(
+        "flagr",
+        "Flagr",
+        "Its clients and admin API against this server, and how to move here from it.",
+        doors::flagr,
+    ),
+    guide(
+        "farfetched",
+        "Farfetched",
+        "A feature-flag service for effector applications, ready to copy.",
+        doors::farfetched,
+    ),
+    guide(
         "openfeature",
         "OpenFeature",
         "The standard SDKs in ten languages, ready to copy.",

@@ -21,6 +21,7 @@ pub mod feature;
 pub mod featurehub;
 pub mod features;
 pub mod find;
+mod flagr;
 pub mod help;
 pub mod layout;
 pub mod multipart;
@@ -89,6 +90,8 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route(&at("/delete"), get().to(environments::ask_delete))
         .route(&at("/delete"), post().to(environments::delete))
         .route(&at("/test"), get().to(test::show))
+        .route(&at("/flagr"), get().to(flagr::show))
+        .route(&at("/flagr"), post().to(flagr::change))
         .route(&at("/audit"), get().to(audit::of_environment))
         .route(&at("/featurehub"), get().to(featurehub::page))
         .route(&at("/featurehub"), post().to(featurehub::create))

@@ -29,6 +29,10 @@ fn attributes(snapshot: &Snapshot, key: &str) -> Vec<String> {
             Condition::Leaf(leaf) => {
                 names.insert(leaf.attribute.clone());
             }
+            Condition::Flagr { property, .. } => {
+                let end = property.find(['.', '[']).unwrap_or(property.len());
+                names.insert(property[..end].to_owned());
+            }
             Condition::Segment(key) if depth < 8 => {
                 if let Some(segment) = snapshot.segments().iter().find(|segment| segment.key == *key) {
                     collect(&segment.conditions, snapshot, names, depth + 1);
@@ -109,7 +113,7 @@ pub async fn show(
         .collect();
     let page = Page::new(&app, &req, &signed, "Test").at(&place, "test");
     let main = html! {
-        div.head { div { h1 { "Test" } p.lede { "Ask for a feature as an application would, and see why it answers as it does. Nothing is counted." } } }
+        div.head { div { h1 { "Test" } p.lede { "Ask for a feature as an application would, and see why it answers as it does. Nothing is counted. " a href=(url::section(&place.site, environment, "flagr")) { "Ask as Flagr's programs do" } "." } } }
         div.cols.rev {
             form.stack.l method="get" action=(url::section(&place.site, environment, "test")) {
                 div.field {

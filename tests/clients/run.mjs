@@ -14,6 +14,7 @@ const database = await makeDatabase(binary);
 try {
   await database.importDocument('manual.yaml');
   await database.importDocument('openfeature.yaml');
+  await database.importDocument('flagr.yaml');
   const environment = {
     FEATURED_BIN: binary,
     FEATURED_DB_FILE: database.db,
@@ -22,11 +23,15 @@ try {
     FEATURED_MANUAL_CLIENT_TOKEN: await database.token('your-site-id', 'client'),
     FEATURED_MANUAL_SERVER_TOKEN: await database.token('your-site-id', 'server'),
     FEATURED_OPENFEATURE_TOKEN: await database.token('openfeature', 'client'),
+    FEATURED_FLAGR_TOKEN: await database.token('flagr', 'server', ['READ', 'FLAGR_ADMIN']),
+    FEATURED_FLAGR_CLIENT_TOKEN: await database.token('flagr', 'client'),
     FEATURED_PAT: await database.personalToken(),
   };
   const server = await serve(binary, database.db);
   try {
     environment.FEATURED_URL = server.url;
+    // Flagr's clients set no headers: the token stands in the path.
+    environment.FEATURED_FLAGR_URL = `${server.url}/flagr/${environment.FEATURED_FLAGR_TOKEN}/api/v1`;
     for (const suite of suites) {
       const [command, ...words] = suite.split(' ');
       console.log(`\n== ${suite}`);

@@ -35,11 +35,11 @@ if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
     npm ci --no-audit --no-fund
 fi
 
-tests="packaging feature-config stream restart node-service featurehub featurehub-evaluation openfeature-server"
+tests="packaging feature-config stream restart node-service featurehub featurehub-evaluation openfeature-server flagr"
 if [ -x "$CHROMIUM" ]; then
-    tests="$tests browser react pages analytics contexts featurehub-browser branding openfeature-browser journeys"
+    tests="$tests browser react pages analytics contexts featurehub-browser branding openfeature-browser farfetched journeys"
 else
-    missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React and admin UI suites"
+    missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React, Farfetched and admin UI suites"
 fi
 files=$(printf '%s.test.mjs ' $tests)
 # One file at a time: they change features of the same site. The limit is for a whole file, on a busy machine.
@@ -54,7 +54,7 @@ else
         .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
         cp requirements.txt .venv/requirements.txt # last: the mark of a finished installation
     fi
-    set -- "$@" ".venv/bin/python -B -m unittest -v test_feature_config.py test_featurehub.py test_openfeature.py"
+    set -- "$@" ".venv/bin/python -B -m unittest -v test_feature_config.py test_featurehub.py test_openfeature.py test_flagr.py"
 fi
 
 # OpenFeature's SDKs in the languages that are compiled.

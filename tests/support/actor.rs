@@ -109,15 +109,16 @@ pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
+    pub bytes: Vec<u8>,
     /// The body as JSON; null when it is none.
     pub body: Value,
 }
 
 impl Reply {
     fn new(status: u16, headers: HeaderMap, bytes: Vec<u8>) -> Self {
-        let text = String::from_utf8(bytes).expect("UTF-8");
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_str(&text).unwrap_or_default();
-        Self { status, headers, text, body }
+        Self { status, headers, text, bytes, body }
     }
 
     /// The reply, which must have this status.

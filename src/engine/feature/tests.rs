@@ -62,6 +62,7 @@ fn a_plain_feature_has_the_defaults_of_the_contract() {
         bucketing_id: None,
         variants: Vec::new(),
         rules: Vec::new(),
+        flagr: None,
     };
     assert_eq!(definition, expected);
     let rule = &fine(&with(json!({"rules": [{"name": "r", "outcome": {"value": "x"}}]}))).rules[0];

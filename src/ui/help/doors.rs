@@ -145,3 +145,68 @@ pub fn contexts(reader: &Reader) -> Markup {
         p { "They find its API at " code { (base) "/featuresd/api" } ", with a token as Bearer or in the path: " code { (base) "/featuresd/TOKEN/api" } ". Started with " code { "--featuresd-root" } " it is at " code { "/api/features" } " and " code { "/api/contexts" } " too." }
     }
 }
+
+pub fn flagr(reader: &Reader) -> Markup {
+    let Reader { base, site, environment, feature, .. } = reader;
+    let curl = format!(
+        "curl -s {base}/flagr/api/v1/evaluation \\\n  -H \"Authorization: Bearer $FEATURED_TOKEN\" -H 'Content-Type: application/json' \\\n  -d '{{\"entityID\": \"ann\", \"entityContext\": {{\"country\": \"DE\"}}, \"flagKey\": \"{feature}\"}}'"
+    );
+    let node = format!(
+        "import flagr from 'flagr-client';\n\n// flagr-client sets no headers: the token stands in the path.\nconst server = new flagr.ServerConfiguration(`{base}/flagr/${{process.env.FEATURED_TOKEN}}/api/v1`, {{}});\nconst evaluation = new flagr.EvaluationApi(flagr.createConfiguration({{ baseServer: server }}));\n\nconst {{ variantKey }} = await evaluation.postEvaluation({{ entityID: 'ann', flagKey: '{feature}' }});"
+    );
+    let python = format!(
+        "import os\nimport flagr\n\nconfiguration = flagr.Configuration()\nconfiguration.host = f\"{base}/flagr/{{os.environ['FEATURED_TOKEN']}}/api/v1\"\nevaluation = flagr.EvaluationApi(flagr.ApiClient(configuration))\n\nanswer = evaluation.post_evaluation(flagr.EvalContext(entity_id=\"ann\", flag_key=\"{feature}\"))\nprint(answer.variant_key)"
+    );
+    let import = format!(
+        "# from Flagr: GET /api/v1/export/eval_cache/json, or its SQLite file\nfeatured import --from flagr --site {site} --env {environment} --db flags.db --dry-run flags.json\nfeatured import --from flagr --site {site} --env {environment} --db flags.db flags.json"
+    );
+    html! {
+        p { "Programs written for Flagr run against " code { (base) "/flagr/api/v1" } " with a bearer token, or against " code { (base) "/flagr/TOKEN/api/v1" } " where they set no headers. Evaluation takes any token of the environment; managing flags takes one with the permission " code { "FLAGR_ADMIN" } "." }
+        section { h2 { "What a flag is here" }
+            dl.stack {
+                (term("Flag", "A feature of type STRING with crc32 bucketing and an empty default. It is on the Features page like any other, with history, audit and webhooks; and what is changed there is seen by Flagr's programs."))
+                (term("Variant", "A variant whose value is its key. The attachment goes to the program beside it."))
+                (term("Segment", "A rule. Segments are asked by rank, then number. One whose constraints hold ends the search: who its rollout leaves out gets nothing, whatever comes behind."))
+                (term("Constraint", "Kept as it was sent, in Flagr's own language: nothing is coerced, a missing property never matches, CONTAINS is about lists."))
+                (term("Numbers", "Flags, variants, segments, constraints, distributions, tags and snapshots have numbers of their own in each environment. They are never given twice; import, documents and copies keep them."))
+                (term("Other features", "Are evaluated too: on and off for a BOOLEAN, the variant's key, else value; the value itself is variantAttachment.value."))
+                (term("Deleted flags", "Wait on the page Flagr below Test until they are restored or purged."))
+            }
+        }
+        section { h2 { "curl" } (code("c-flagr-curl", &curl)) }
+        section { h2 { "Node" } (code("c-flagr-node", &node)) }
+        section { h2 { "Python" } (code("c-flagr-python", &python)) }
+        section { h2 { "Moving from Flagr" }
+            (code("c-flagr-import", &import))
+            p.m2 { "All numbers are kept, so every user stays in the bucket they were in. What cannot be represented is named, and then nothing is taken over. A dry run prints the report." }
+        }
+    }
+}
+
+const FARFETCHED: &str = include_str!("../../../assets/farfetched/feature-flags.js");
+
+pub fn farfetched(reader: &Reader) -> Markup {
+    let Reader { base, feature, .. } = reader;
+    let usage = format!(
+        "import {{ createEvent, createStore }} from 'effector';\nimport {{ runtypeContract }} from '@farfetched/runtypes';\nimport {{ Boolean }} from 'runtypes';\nimport {{ createFeatureFlags }} from './feature-flags.js';\n\nconst $userId = createStore(null);\nconst $language = createStore(null);\n\nconst {{ createFlag }} = createFeatureFlags({{\n  url: '{base}/flagr/api/v1/evaluation/batch',\n  token: 'YOUR CLIENT TOKEN',\n  context: {{ userId: $userId, language: $language }},\n  staleAfter: '5min',\n}});\n\n// Call it once the application has started.\nexport const applicationInitialized = createEvent();\n\nexport const {{ $value: $dynamicFaviconEnabled, $isDefault }} = createFlag({{\n  key: '{feature}',\n  fetchOn: applicationInitialized,\n  defaultValue: false,\n  contract: runtypeContract(Boolean),\n}});"
+    );
+    html! {
+        p { "A service for applications made with effector and Farfetched: one request for all flags that are needed, the application's context in it, a default before the answer and after an error, and a contract that keeps unexpected values out." }
+        section { h2 { "feature-flags.js" }
+            p.m2 { "npm install " code { "effector @farfetched/core @farfetched/runtypes runtypes@6" } }
+            (code("c-farfetched", FARFETCHED))
+        }
+        section { h2 { "In the application" } (code("c-farfetched-use", &usage)) }
+        section { h2 { "The flag" }
+            p { "Give it variants such as " code { "on" } " and " code { "off" } " with the attachments " code { "{\"value\": true}" } " and " code { "{\"value\": false}" } ". A BOOLEAN feature needs none: its value arrives the same way." }
+        }
+        section { h2 { "What differs from the published recipe" }
+            ul {
+                li { "It asks " code { "/evaluation/batch" } ", and takes the rows out of " code { "evaluationResults" } "." }
+                li { "The value is the attachment's, not the whole row." }
+                li { "There is initial data, so flags have their default before the first answer." }
+                li { "Keys are gathered before the request leaves; otherwise several flags on one event would cancel each other's requests." }
+            }
+        }
+    }
+}

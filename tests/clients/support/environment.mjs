@@ -18,5 +18,10 @@ export const serverToken = required('FEATURED_SERVER_TOKEN');
 /** Environment tokens of your-site-id/prod, the site that the manual's examples name. */
 export const manualClientToken = required('FEATURED_MANUAL_CLIENT_TOKEN');
 export const manualServerToken = required('FEATURED_MANUAL_SERVER_TOKEN');
+/** A token that may manage the flags of flagr/prod, and the base path of Flagr's API with it inside. */
+export const flagrToken = required('FEATURED_FLAGR_TOKEN');
+export const flagrUrl = required('FEATURED_FLAGR_URL');
+/** A client token of flagr/prod. */
+export const flagrClientToken = required('FEATURED_FLAGR_CLIENT_TOKEN');
 /** A personal access token of an admin. */
 export const personalToken = required('FEATURED_PAT');

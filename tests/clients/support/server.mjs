@@ -29,10 +29,10 @@ export async function makeDatabase(binary) {
     featured,
     importDocument: (name) => featured(['import', fixture(name)]),
     /** A token of `site`/prod without a rate limit. */
-    async token(site, kind) {
+    async token(site, kind, permissions = ['READ']) {
       const json = await featured([
         'token', 'add', '--site', site, '--env', 'prod', '--kind', kind,
-        '--rate-limit', '0', '--description', 'client suites', '--json',
+        '--rate-limit', '0', '--permissions', permissions.join(','), '--description', 'client suites', '--json',
       ]);
       return JSON.parse(json).token;
     },
