@@ -17,6 +17,7 @@ use crate::admin::{tokens, users};
 use crate::app::{Actor, App};
 use crate::config::{Config, Durability, LogFormat};
 use crate::engine::context::Context;
+use crate::engine::decode::pretty;
 use crate::engine::document::Document;
 use crate::engine::evaluate::Evaluator;
 use crate::engine::explain::explain;
@@ -363,55 +364,6 @@ fn open(options: &Options, db: &Path, make: bool) -> Result<Arc<App>, Failure> {
 
 fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
     Ok(serde_json::to_string(value).map_err(|error| error.to_string())?)
-}
-
-/// JSON with line breaks; numbers keep their text.
-fn pretty(json: &str) -> String {
-    let mut out = String::with_capacity(json.len() * 2);
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    let mut chars = json.chars().peekable();
-    let line = |out: &mut String, depth: usize| {
-        out.push('\n');
-        out.extend(std::iter::repeat_n("  ", depth));
-    };
-    while let Some(c) = chars.next() {
-        if in_string {
-            out.push(c);
-            in_string = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-            continue;
-        }
-        match c {
-            '"' => {
-                in_string = true;
-                out.push(c);
-            }
-            '{' | '[' => {
-                out.push(c);
-                if chars.peek().is_some_and(|next| matches!(next, '}' | ']')) {
-                    continue;
-                }
-                depth += 1;
-                line(&mut out, depth);
-            }
-            '}' | ']' => {
-                if !out.ends_with(['{', '[']) {
-                    depth = depth.saturating_sub(1);
-                    line(&mut out, depth);
-                }
-                out.push(c);
-            }
-            ',' => {
-                out.push(c);
-                line(&mut out, depth);
-            }
-            ':' => out.push_str(": "),
-            c if c.is_whitespace() => {}
-            c => out.push(c),
-        }
-    }
-    out.push('\n');
-    out
 }
 
 /// What stands on stdin, without one newline at the end.

@@ -22,6 +22,8 @@ pub struct Metrics {
     pub analytics_accepted: IntCounter,
     pub analytics_dropped: IntCounter,
     pub job_panics: IntCounter,
+    pub webhooks_delivered: IntCounter,
+    pub webhooks_failed: IntCounter,
 }
 
 impl Default for Metrics {
@@ -68,6 +70,8 @@ impl Metrics {
                 "featured_analytics_dropped_total",
                 "Evaluations dropped since the buffer was full",
             ),
+            webhooks_delivered: counter("featured_webhooks_delivered_total", "Events that a webhook took"),
+            webhooks_failed: counter("featured_webhooks_failed_total", "Tries to deliver an event that failed"),
             job_panics: counter("featured_job_panics_total", "Background jobs that panicked"),
             registry,
         }

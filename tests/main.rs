@@ -22,3 +22,4 @@ mod stop;
 mod stream;
 mod support;
 mod two_factor;
+mod webhooks;

@@ -12,6 +12,7 @@ pub mod sites;
 pub mod tokens;
 pub mod two_factor;
 pub mod users;
+pub mod webhooks;
 
 use rusqlite::Connection;
 

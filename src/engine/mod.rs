@@ -22,3 +22,4 @@ mod testing;
 pub mod time;
 pub mod value;
 pub mod version;
+pub mod words;

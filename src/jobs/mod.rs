@@ -2,6 +2,7 @@
 //! too old. A panic in a job is caught, counted and logged; the job goes on.
 
 pub mod mail;
+pub mod webhooks;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -29,18 +30,24 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Jobs {
     app: Arc<App>,
     stops: Vec<Sender<()>>,
+    webhooks: Arc<webhooks::Pool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Jobs {
     /// Starts every job on a thread of its own.
     pub fn start(app: &Arc<App>) -> std::io::Result<Self> {
-        let mut jobs = Self { app: app.clone(), stops: Vec::new(), threads: Vec::new() };
+        let mut jobs = Self { app: app.clone(), stops: Vec::new(), threads: Vec::new(), webhooks: Arc::default() };
         jobs.every("watch", WATCH_INTERVAL, watch)?;
         jobs.every("flush", FLUSH_INTERVAL, flush)?;
         jobs.every("prune", PRUNE_INTERVAL, prune)?;
         if app.config.smtp_url.is_some() {
             jobs.every("mail", MAIL_INTERVAL, mail::run)?;
+        }
+        for number in 1..=app.config.workers {
+            let (pool, app) = (jobs.webhooks.clone(), app.clone());
+            let named = std::thread::Builder::new().name(format!("webhooks-{number}"));
+            jobs.threads.push(named.spawn(move || pool.work(&app))?);
         }
         Ok(jobs)
     }
@@ -65,6 +72,7 @@ impl Jobs {
     /// behind: what it was about is a row, and done the next time.
     pub fn stop(self) {
         drop(self.stops);
+        self.webhooks.stop(&self.app);
         let end = Instant::now() + STOP_TIMEOUT;
         for thread in self.threads {
             while !thread.is_finished() && Instant::now() < end {
@@ -152,6 +160,7 @@ fn prune(app: &App) -> Result<()> {
     let writer = app.store.writer();
     store::analytics::prune(&writer, before)?;
     store::mails::prune(&writer, before)?;
+    store::webhooks::prune(&writer, before)?;
     store::sessions::prune(&writer, app.now())?;
     store::changes::prune_outbox(&writer, before)
 }

@@ -6,6 +6,7 @@ pub mod changes;
 pub mod contexts;
 pub mod environments;
 pub mod features;
+pub mod lock;
 pub mod mails;
 pub mod migrate;
 pub mod segments;
@@ -16,6 +17,7 @@ pub mod snapshot;
 pub mod tokens;
 pub mod two_factor;
 pub mod users;
+pub mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

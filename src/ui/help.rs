@@ -11,6 +11,7 @@ use crate::api::request::Query;
 use crate::app::App;
 use crate::auth::browser::Signed;
 use crate::error::Error;
+use crate::jobs::webhooks::body::EVENTS;
 use crate::store;
 
 /// Name, title and one line of every page.
@@ -20,6 +21,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("rules", "Rules and conditions", "Operators, groups, segments, rollouts and splits."),
     ("integrate", "Connect a program", "JavaScript, React, Node, Python and curl, ready to copy."),
     ("git", "Flags in git", "Export, import, dry run."),
+    ("webhooks", "Webhooks", "Programs and chats that are told of changes, and how they check that it is true."),
     ("running", "Running the server", "Options, health, what happens when the disk is full."),
 ];
 
@@ -98,6 +100,7 @@ pub async fn show(
         "rules" => rules(),
         "integrate" => integrate(&reader),
         "git" => git(&reader),
+        "webhooks" => webhooks(),
         _ => running(),
     };
     let page = Page::new(&app, &req, &signed, title).narrow();
@@ -216,6 +219,36 @@ fn git(reader: &Reader) -> Markup {
         (code("c-export", &format!("featured export --site {site} --db flags.db > {site}.yaml")))
         (code("c-import", &format!("featured import {site}.yaml --dry-run --db flags.db\nfeatured import {site}.yaml --db flags.db")))
         p.m2 { "A dry run prints what would be created, updated and deleted, with every difference. " code { "--mode replace" } " also deletes what the document lacks. A locked feature must be unlocked by hand first." }
+    }
+}
+
+fn webhooks() -> Markup {
+    let node = "import { createHmac, timingSafeEqual } from 'node:crypto';\n\n// body: the bytes as they arrived, before anything parses them\nexport function isGenuine(body, header, secret) {\n  const expected = 'sha256=' + createHmac('sha256', secret).update(body).digest('hex');\n  return header.length === expected.length && timingSafeEqual(Buffer.from(header), Buffer.from(expected));\n}";
+    let python = "import hashlib, hmac\n\ndef is_genuine(body: bytes, header: str, secret: str) -> bool:\n    expected = 'sha256=' + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()\n    return hmac.compare_digest(header, expected)";
+    html! {
+        p { "A webhook is an address that is told of changes: each event is one POST. For programs it is JSON; for Slack, Microsoft Teams and Discord it is a message that says in words what changed, where, and by whom." }
+        section { h2 { "Events" }
+            table.tbl.dense { caption.vh { "Events" } thead { tr { th scope="col" { "Event" } th scope="col" { "Sent when" } } } tbody {
+                @for (name, text) in EVENTS { tr { th scope="row" { code { (name) } } td { (text) } } }
+            } }
+            p.m2 { "One change is one event: rule.… when one rule was changed, else one feature.… whose changes name the rules, too. The page of a webhook shows an example of each." }
+        }
+        section { h2 { "Headers" }
+            dl.stack {
+                (term("X-Webhook-Signature", "sha256= and the HMAC-SHA256 of the body with the secret, in hexadecimal."))
+                (term("X-Webhook-Signature-Previous", "The same with the old secret, for as long as it is valid after a rotation. A receiver that knows only the old one checks this."))
+                (term("X-Webhook-Id", "The id of the event, the same on every try: whoever has seen it may ignore it."))
+                (term("X-Webhook-Event, X-Webhook-Timestamp", "What happened, and when."))
+            }
+        }
+        section { h2 { "Check the signature" } (code("c-hook-node", node)) (code("c-hook-python", python)) }
+        section { h2 { "When it fails" }
+            p { "Anything but 2xx within 10 seconds is a failure; redirects are not followed. An event is tried again after 5 seconds, then ever later, eight times over some four hours; later events wait, so that they arrive in order. Then the event is given up and the next one goes. After three days without a delivery the webhook is turned off, and whoever made it gets a mail. Turned on again, it is told of what happens from then on." }
+            p { "After a crash of this server some events may arrive twice, under the same id; none is lost." }
+        }
+        section { h2 { "Where it may go" }
+            p { "HTTPS on the public internet. Addresses of private networks are refused after the name is looked up; " code { "--webhook-allow-private 10.0.0.0/8" } " allows some. " code { "--dev" } " also allows http://." }
+        }
     }
 }
 

@@ -363,6 +363,7 @@ impl<'a> Page<'a> {
             ("test", "Test", None),
             ("audit", "Audit log", None),
             ("tokens", "Tokens", Some(counts.tokens)),
+            ("webhooks", "Webhooks", None),
         ];
         let current =
             tabs.iter().find(|(name, ..)| *name == self.tab).map_or("Environment", |(_, label, _)| label);

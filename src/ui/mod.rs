@@ -26,6 +26,8 @@ pub mod sites;
 pub mod test;
 pub mod tokens;
 pub mod url;
+pub mod webhook;
+pub mod webhooks;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -78,6 +80,16 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route(&at("/tokens"), post().to(tokens::create))
         .route(&at("/tokens/{token}/rotate"), post().to(tokens::rotate))
         .route(&at("/tokens/{token}/revoke"), post().to(tokens::revoke))
+        .route("/sites/{site}/webhooks", get().to(webhooks::of_site))
+        .route(&at("/webhooks"), get().to(webhooks::list))
+        .route(&at("/webhooks"), post().to(webhooks::create))
+        .route(&at("/webhooks/{webhook}"), get().to(webhook::show))
+        .route(&at("/webhooks/{webhook}"), post().to(webhook::update))
+        .route(&at("/webhooks/{webhook}/test"), post().to(webhook::test))
+        .route(&at("/webhooks/{webhook}/rotate"), post().to(webhook::rotate))
+        .route(&at("/webhooks/{webhook}/rotate"), get().to(webhook::back))
+        .route(&at("/webhooks/{webhook}/delete"), post().to(webhook::delete))
+        .route(&at("/webhooks/{webhook}/deliveries/{delivery}/redeliver"), post().to(webhook::redeliver))
         .route("/account", get().to(account::show))
         .route("/account/password", post().to(account::password))
         .route("/account/look", post().to(account::look))

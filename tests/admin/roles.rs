@@ -40,6 +40,11 @@ fn routes() -> Vec<Route> {
     route("variants::get", "GET", format!("{feature}/variants/v"), json!(null), 200);
     route("tokens::list", "GET", format!("{PROD}/tokens"), json!(null), 200);
     route("tokens::get", "GET", format!("{PROD}/tokens/{{token}}"), json!(null), 200);
+    let webhook = "/api/v1/webhooks/{webhook}";
+    route("webhooks::list", "GET", "/api/v1/webhooks?site=shop".into(), json!(null), 200);
+    route("webhooks::get", "GET", webhook.into(), json!(null), 200);
+    route("webhooks::deliveries", "GET", format!("{webhook}/deliveries"), json!(null), 200);
+    route("webhooks::delivery", "GET", format!("{webhook}/deliveries/{{delivery}}"), json!(null), 200);
     route("documents::export", "GET", format!("{shop}/export"), json!(null), 200);
 
     route("sites::create", "POST", "/api/v1/sites".into(), json!({"name": "New"}), 201);
@@ -64,6 +69,15 @@ fn routes() -> Vec<Route> {
     route("rules::reorder", "POST", format!("{feature}/rules:reorder"), ids, 200);
     route("features::replace", "PUT", feature.clone(), plain("a"), 200);
     route("features::delete", "DELETE", feature, json!(null), 204);
+    let webhook = "/api/v1/webhooks/{webhook}".to_owned();
+    let delivery = format!("{webhook}/deliveries/{{delivery}}");
+    let made = json!({"siteId": "shop", "url": "https://hooks.invalid/x", "events": ["rule.created"]});
+    route("webhooks::create", "POST", "/api/v1/webhooks".into(), made, 201);
+    route("webhooks::update", "PATCH", webhook.clone(), json!({"enabled": false}), 200);
+    route("webhooks::rotate", "POST", format!("{webhook}:rotate"), json!({}), 200);
+    route("webhooks::test", "POST", format!("{webhook}:test"), json!({}), 200);
+    route("webhooks::redeliver", "POST", format!("{delivery}:redeliver"), json!(null), 200);
+    route("webhooks::delete", "DELETE", webhook, json!(null), 204);
     let token = json!({"description": "t", "kind": "server"});
     route("tokens::create", "POST", format!("{PROD}/tokens"), token, 201);
     route("tokens::update", "PATCH", format!("{PROD}/tokens/{{token}}"), json!({"description": "x"}), 200);
@@ -89,9 +103,13 @@ async fn prepared() -> (TestApp, Vec<Route>) {
     app.editor().post("/api/v1/sites/shop/segments", segment).await.expect(201);
     let token = json!({"description": "t", "kind": "client"});
     let token = app.editor().post(&format!("{PROD}/tokens"), token).await.expect(201).body;
+    let webhook = json!({"siteId": "shop", "url": "https://hooks.invalid/x", "events": ["rule.created"]});
+    let webhook = app.editor().post("/api/v1/webhooks", webhook).await.expect(201).body;
+    let path = format!("/api/v1/webhooks/{}:test", webhook["id"].as_str().expect("an id"));
+    let delivery = app.editor().post(&path, json!({})).await.expect(200).body;
     let id = |value: &Value| value["id"].as_str().expect("an id").to_owned();
     let ids =
-        [("{rule}", id(&made["rules"][0])), ("{rule2}", id(&made["rules"][1])), ("{token}", id(&token))];
+        [("{rule}", id(&made["rules"][0])), ("{rule2}", id(&made["rules"][1])), ("{token}", id(&token)), ("{webhook}", id(&webhook)), ("{delivery}", id(&delivery))];
     let fill = |text: String| ids.iter().fold(text, |text, (name, id)| text.replace(name, id));
     let routes = routes().into_iter().map(|route| Route {
         path: fill(route.path),

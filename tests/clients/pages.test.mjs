@@ -19,7 +19,8 @@ const pages = [
   `${prod}/features/new_checkout`, `${prod}/features/new_checkout/variants`, `${prod}/features/new_checkout/history`,
   `${prod}/segments`, `${prod}/test?feature=new_checkout&context=%7B%22userId%22%3A%22u1%22%2C%22plan%22%3A%22premium%22%7D`,
   `${prod}/audit`, '/audit', `${prod}/tokens`, '/find?q=checkout',
-  '/help', '/help/concepts', '/help/evaluation', '/help/rules', '/help/integrate', '/help/git', '/help/running',
+  '/help', '/help/concepts', '/help/evaluation', '/help/rules', '/help/integrate', '/help/git', '/help/running', '/help/webhooks',
+  `${prod}/webhooks`,
 ];
 const editors = [`${prod}/features/new`, `${prod}/features/new_checkout?rule=new`];
 

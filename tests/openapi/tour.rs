@@ -136,6 +136,12 @@ async fn every_operation_takes_its_example_and_answers_as_described() {
     for id in ["getEnvironment", "updateEnvironment", "deleteEnvironment"] {
         tour.visit(id, None).await;
     }
+    for id in ["listWebhooks", "createWebhook", "getWebhook", "updateWebhook", "rotateWebhook", "testWebhook"] {
+        tour.visit(id, None).await;
+    }
+    for id in ["listDeliveries", "getDelivery", "redeliver", "deleteWebhook"] {
+        tour.visit(id, None).await;
+    }
     for id in ["listSites", "createSite", "getSite", "updateSite", "transferSite", "deleteSite"] {
         tour.visit(id, None).await;
     }
@@ -165,6 +171,7 @@ async fn what_was_read_can_be_sent_back() {
         ("getRule", "updateRule"),
         ("getToken", "updateToken"),
         ("getVariant", "updateVariant"),
+        ("getWebhook", "updateWebhook"),
     ] {
         let before = tour.visit(read, None).await.body;
         let operation = find(&document, change);

@@ -33,6 +33,8 @@ pub fn routes(cfg: &mut ServiceConfig) {
     let segment = &format!("{site}/segments/{{segment:[^/:]+}}");
     let rule = &format!("{feature}/rules/{{rule:[^/:]+}}");
     let variant = &format!("{feature}/variants/{{variant:[^/:]+}}");
+    let webhook = "/webhooks/{webhook:[^/:]+}";
+    let delivery = &format!("{webhook}/deliveries/{{delivery:[^/:]+}}");
     let post = web::post;
     let get = web::get;
     let patch = web::patch;
@@ -96,6 +98,22 @@ pub fn routes(cfg: &mut ServiceConfig) {
                 .route(delete().to(admin::tokens::delete)),
         )
         .service(resource(&format!("{token}:rotate")).route(post().to(admin::tokens::rotate)))
+        .service(
+            resource("/webhooks")
+                .route(get().to(admin::webhooks::list))
+                .route(post().to(admin::webhooks::create)),
+        )
+        .service(
+            resource(webhook)
+                .route(get().to(admin::webhooks::get))
+                .route(patch().to(admin::webhooks::update))
+                .route(delete().to(admin::webhooks::delete)),
+        )
+        .service(resource(&format!("{webhook}:rotate")).route(post().to(admin::webhooks::rotate)))
+        .service(resource(&format!("{webhook}:test")).route(post().to(admin::webhooks::test)))
+        .service(resource(&format!("{webhook}/deliveries")).route(get().to(admin::webhooks::deliveries)))
+        .service(resource(delivery).route(get().to(admin::webhooks::delivery)))
+        .service(resource(&format!("{delivery}:redeliver")).route(post().to(admin::webhooks::redeliver)))
         .service(
             resource("/sites").route(get().to(admin::sites::list)).route(post().to(admin::sites::create)),
         )

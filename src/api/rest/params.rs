@@ -77,6 +77,33 @@ pub struct TokenPath {
     pub token: String,
 }
 
+/// A webhook in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct WebhookPath {
+    /// Id of the webhook.
+    #[param(format = Uuid, example = "0198c0de-7a11-7c3e-9d52-3f1b6c1e0006")]
+    pub webhook: String,
+}
+
+/// A try of a webhook in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct DeliveryPath {
+    /// Id of the try.
+    #[param(format = Uuid, example = "0198c0de-7a11-7c3e-9d52-3f1b6c1e0007")]
+    pub delivery: String,
+}
+
+/// A search among webhooks.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct WebhookQuery {
+    /// Only those of this site: id or slug.
+    #[param(example = "shop")]
+    pub site: Option<String>,
+}
+
 /// A guard against overwriting what somebody else changed meanwhile.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

@@ -9,6 +9,7 @@ pub mod segments;
 pub mod sites;
 pub mod tokens;
 pub mod variants;
+pub mod webhooks;
 
 use actix_web::http::header::{ETAG, HeaderValue, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
