@@ -192,7 +192,7 @@ CREATE TABLE personal_tokens (
 
 -- One row per change: the audit trail, and the source of history and revert. `hash` chains the rows: it
 -- covers `previous` and everything but the payload, of which it covers the digest, SHA-256(salt, payload).
--- Erasing a person rewrites payloads and records their new digests.
+-- Erasing a person rewrites rows but leaves their `hash`, and records in a later row what each hashes to now.
 CREATE TABLE changes (
     number         INTEGER PRIMARY KEY,
     at             INTEGER NOT NULL,

@@ -103,6 +103,9 @@ enum Command {
     },
     /// Check the file and what is in it
     Check,
+    /// The audit log
+    #[command(subcommand, arg_required_else_help = false)]
+    Audit(AuditCommand),
     /// Print the description of the API (OpenAPI 3.1)
     Openapi,
     /// Exit 0 when a server is ready
@@ -110,6 +113,12 @@ enum Command {
         /// Where it listens [default: as --listen says]
         url: Option<String>,
     },
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Compute the chain of the audit log anew: edits, gaps and a cut-off end show
+    Verify,
 }
 
 #[derive(Subcommand)]
@@ -279,6 +288,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             evaluate(&snapshot, &context, feature.as_deref(), explain, &out)
         }
         Some(Command::Check) => check(&need_db()?, &out),
+        Some(Command::Audit(AuditCommand::Verify)) => verify_audit(&need_db()?, &out),
         Some(Command::Openapi) => {
             let json = crate::api::rest::openapi::json(None)?;
             out.text(&if out.json { json } else { pretty(&json) })
@@ -605,6 +615,37 @@ fn check(db: &Path, out: &Output) -> Result<(), Failure> {
         return Err(format!("{} problems in {}", problems.len(), db.display()).into());
     }
     out.either(&json!({ "ok": true, "features": features }), &format!("ok, {features} features"))
+}
+
+/// The chain of the audit log.
+fn verify_audit(db: &Path, out: &Output) -> Result<(), Failure> {
+    if !db.exists() {
+        return Err(format!("{} does not exist", db.display()).into());
+    }
+    let store = Store::open(db, Durability::Full).map_err(|error| error.to_string())?;
+    let mut conn = store.read()?;
+    let moment = conn.transaction().map_err(Error::from)?;
+    let found = store::changes::verify(&moment)?;
+    if !found.ok {
+        let lines: Vec<String> = found
+            .problems
+            .iter()
+            .map(|problem| format!("entry {}: {}", problem.number, problem.problem))
+            .collect();
+        if out.json {
+            out.text(&to_json(&found)?)?
+        } else {
+            out.text(&lines.join("\n"))?
+        }
+        return Err(format!("the audit log of {} was tampered with", db.display()).into());
+    }
+    if out.json {
+        return out.text(&to_json(&found)?);
+    }
+    out.text(&format!(
+        "ok, {} entries, {} rewritten by erasures\nhead {}",
+        found.entries, found.rewritten, found.head
+    ))
 }
 
 /// Where a server that listens there is reached from this machine.

@@ -71,7 +71,10 @@ impl Metrics {
                 "Evaluations dropped since the buffer was full",
             ),
             webhooks_delivered: counter("featured_webhooks_delivered_total", "Events that a webhook took"),
-            webhooks_failed: counter("featured_webhooks_failed_total", "Tries to deliver an event that failed"),
+            webhooks_failed: counter(
+                "featured_webhooks_failed_total",
+                "Tries to deliver an event that failed",
+            ),
             job_panics: counter("featured_job_panics_total", "Background jobs that panicked"),
             registry,
         }

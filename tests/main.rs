@@ -9,6 +9,7 @@ mod cli;
 mod client;
 mod crash;
 mod engine;
+mod gdpr;
 mod mail;
 mod migrate;
 mod net;

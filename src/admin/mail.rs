@@ -67,6 +67,15 @@ pub fn reminder(app: &App, conn: &Connection, to: &str, name: &str, now: Millis)
     store::mails::insert(conn, to, "Please set up two-factor sign-in", &body, now)
 }
 
+/// To whom it was collected for.
+pub fn data_ready(conn: &Connection, to: &str, name: &str, now: Millis) -> Result<()> {
+    let body = format!(
+        "Hello {name},\n\nyour data was collected, as was asked for. An administrator can hand you the file for 30 days; \
+         then it is deleted.\n"
+    );
+    store::mails::insert(conn, to, "Your data is ready", &body, now)
+}
+
 /// To whoever a webhook belongs to that was turned off.
 pub fn webhook_off(
     app: &App,

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod documents;
 pub mod environments;
 pub mod features;
+pub mod gdpr;
 pub mod mail;
 pub mod segments;
 pub mod sign_in;

@@ -178,7 +178,12 @@ impl From<&Delivery> for DeliveryView {
     }
 }
 
-fn change(webhook: &Webhook, action: &'static str, before: Option<&Webhook>, after: Option<&Webhook>) -> Change {
+fn change(
+    webhook: &Webhook,
+    action: &'static str,
+    before: Option<&Webhook>,
+    after: Option<&Webhook>,
+) -> Change {
     // The audit log is for everybody, so addresses are veiled in it.
     let json = |webhook: &Webhook| Json::of(&View::of(webhook, Role::Viewer));
     let name = &webhook.settings.name;
@@ -607,8 +612,7 @@ pub fn give_up(app: &App, id: &str) -> Result<()> {
 /// Secrets of webhooks that the server's key does not open.
 pub fn count_lost(app: &App) -> Result<usize> {
     let secrets = app.read(rows::secrets)?;
-    let is_lost = |(uuid, sealed): &&(String, Vec<u8>)| {
-        app.seal.open_sealed(&send::purpose(uuid), sealed).is_none()
-    };
+    let is_lost =
+        |(uuid, sealed): &&(String, Vec<u8>)| app.seal.open_sealed(&send::purpose(uuid), sealed).is_none();
     Ok(secrets.iter().filter(is_lost).count())
 }

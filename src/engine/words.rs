@@ -49,7 +49,9 @@ impl Sentence {
         self.0
             .iter()
             .map(|piece| match piece {
-                Piece::Text(text) | Piece::Name(text) | Piece::Before(text) | Piece::After(text) => text.as_str(),
+                Piece::Text(text) | Piece::Name(text) | Piece::Before(text) | Piece::After(text) => {
+                    text.as_str()
+                }
             })
             .collect()
     }
@@ -121,9 +123,9 @@ pub fn phrase(difference: &Difference, limit: usize) -> Sentence {
         "enabled" => words().text("turned off"),
         "locked" if is_true(after) => words().text("locked"),
         "locked" => words().text("unlocked"),
-        "defaultValue" => words()
-            .text("default value ")
-            .from_to(feature_value(before, limit), feature_value(after, limit)),
+        "defaultValue" => {
+            words().text("default value ").from_to(feature_value(before, limit), feature_value(after, limit))
+        }
         "rules.order" | "rules" => words().text("rules reordered"),
         "variants.order" | "variants" => words().text("variants reordered"),
         "conditions" => words().text("conditions changed"),
@@ -160,26 +162,18 @@ fn spoken(field: &str) -> String {
     out
 }
 
-fn of_rule(
-    name: &str,
-    part: &str,
-    before: Option<&Json>,
-    after: Option<&Json>,
-    limit: usize,
-) -> Sentence {
+fn of_rule(name: &str, part: &str, before: Option<&Json>, after: Option<&Json>, limit: usize) -> Sentence {
     match (part, before, after) {
         ("", None, _) => words().on("rule ", name).text(" added"),
         ("", _, None) => words().on("rule ", name).text(" removed"),
-        ("name", ..) => words()
-            .text("rule ")
-            .from_to(value(before, limit), value(after, limit))
-            .text(" (renamed)"),
+        ("name", ..) => {
+            words().text("rule ").from_to(value(before, limit), value(after, limit)).text(" (renamed)")
+        }
         ("enabled", _, Some(json)) if json.as_str() == "true" => words().on("rule ", name).text(" turned on"),
         ("enabled", ..) => words().on("rule ", name).text(" turned off"),
-        ("priority", ..) => words()
-            .text("priority ")
-            .from_to(value(before, limit), value(after, limit))
-            .on(" of rule ", name),
+        ("priority", ..) => {
+            words().text("priority ").from_to(value(before, limit), value(after, limit)).on(" of rule ", name)
+        }
         ("when", None, _) => words().on("conditions added to rule ", name),
         ("when", _, None) => words().on("conditions removed from rule ", name),
         ("when", ..) => words().on("conditions changed on rule ", name),
@@ -299,7 +293,12 @@ mod tests {
             ("expiresAt", "null", "\"2026-01-31\"", "expires at none → 2026-01-31"),
             ("userIdIsContextKey", "true", "false", "user id is context key on → off"),
             ("rules[Nordic beta].rollout.percentage", "10", "25", "rollout 10 % → 25 % on rule Nordic beta"),
-            ("rules[N].rollout", "{\"percentage\":10}", "{\"percentage\":25.5}", "rollout 10 % → 25.5 % on rule N"),
+            (
+                "rules[N].rollout",
+                "{\"percentage\":10}",
+                "{\"percentage\":25.5}",
+                "rollout 10 % → 25.5 % on rule N",
+            ),
             ("rules[N].rollout", "", "{\"percentage\":10}", "rollout 100 % → 10 % on rule N"),
             (
                 "rules[N].rollout",
@@ -335,7 +334,8 @@ mod tests {
 
     #[test]
     fn a_message_says_what_changed_where_and_by_whom() {
-        let rollout = [difference("rules[Nordic beta].rollout", "{\"percentage\":10}", "{\"percentage\":25}")];
+        let rollout =
+            [difference("rules[Nordic beta].rollout", "{\"percentage\":10}", "{\"percentage\":25}")];
         let told = Told {
             entity: "feature",
             key: "new_checkout",

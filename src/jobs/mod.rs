@@ -1,6 +1,7 @@
 //! Work that nobody waits for: watching the file for other processes, writing counts, throwing away what is
 //! too old. A panic in a job is caught, counted and logged; the job goes on.
 
+pub mod gdpr;
 pub mod mail;
 pub mod webhooks;
 
@@ -18,7 +19,7 @@ use crate::store;
 
 /// How often counts are written.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-/// How often mail that is due is looked for.
+/// How often mail that is due is looked for, and GDPR requests.
 const MAIL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often old rows are deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
@@ -37,13 +38,15 @@ pub struct Jobs {
 impl Jobs {
     /// Starts every job on a thread of its own.
     pub fn start(app: &Arc<App>) -> std::io::Result<Self> {
-        let mut jobs = Self { app: app.clone(), stops: Vec::new(), threads: Vec::new(), webhooks: Arc::default() };
+        let mut jobs =
+            Self { app: app.clone(), stops: Vec::new(), threads: Vec::new(), webhooks: Arc::default() };
         jobs.every("watch", WATCH_INTERVAL, watch)?;
         jobs.every("flush", FLUSH_INTERVAL, flush)?;
         jobs.every("prune", PRUNE_INTERVAL, prune)?;
         if app.config.smtp_url.is_some() {
             jobs.every("mail", MAIL_INTERVAL, mail::run)?;
         }
+        jobs.every("gdpr", MAIL_INTERVAL, gdpr::run)?;
         for number in 1..=app.config.workers {
             let (pool, app) = (jobs.webhooks.clone(), app.clone());
             let named = std::thread::Builder::new().name(format!("webhooks-{number}"));
@@ -161,6 +164,7 @@ fn prune(app: &App) -> Result<()> {
     store::analytics::prune(&writer, before)?;
     store::mails::prune(&writer, before)?;
     store::webhooks::prune(&writer, before)?;
+    store::gdpr::prune_exports(&writer, app.now().saturating_sub(crate::admin::gdpr::EXPORT))?;
     store::sessions::prune(&writer, app.now())?;
     store::changes::prune_outbox(&writer, before)
 }

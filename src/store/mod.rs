@@ -6,6 +6,7 @@ pub mod changes;
 pub mod contexts;
 pub mod environments;
 pub mod features;
+pub mod gdpr;
 pub mod lock;
 pub mod mails;
 pub mod migrate;

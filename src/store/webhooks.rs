@@ -84,7 +84,8 @@ pub struct Webhook {
     pub failing_since: Option<Millis>,
 }
 
-const SELECT: &str = "SELECT w.id, w.uuid, w.site_id, s.uuid, w.environment_id, e.uuid, w.name, w.description, w.url,
+const SELECT: &str =
+    "SELECT w.id, w.uuid, w.site_id, s.uuid, w.environment_id, e.uuid, w.name, w.description, w.url,
             w.events, w.format, w.enabled, w.disabled_reason, w.secret, w.previous_secret, w.previous_until,
             w.owner_id, w.created_at, w.updated_at, w.position, w.attempts, w.due_at, w.failing_since
        FROM webhooks w JOIN sites s ON s.id = w.site_id LEFT JOIN environments e ON e.id = w.environment_id";
@@ -268,7 +269,8 @@ pub struct Event {
     pub payload: String,
 }
 
-const EVENT: &str = "SELECT o.uuid, o.event, c.number, c.at, c.actor, c.site, c.environment, c.entity, c.entity_id,
+const EVENT: &str =
+    "SELECT o.uuid, o.event, c.number, c.at, c.actor, c.site, c.environment, c.entity, c.entity_id,
             c.entity_key, c.action, c.payload
        FROM outbox o JOIN changes c ON c.number = o.change_number";
 
@@ -313,10 +315,10 @@ pub fn owed_count(conn: &Connection, webhook: &Webhook) -> Result<u64> {
           WHERE o.change_number > ?1 AND {MATCHES}"
     ))?;
     let events = list_to_json(&webhook.settings.events);
-    let count: i64 = statement.query_row(
-        (webhook.position, &webhook.site_uuid, &webhook.environment_uuid, events),
-        |row| row.get(0),
-    )?;
+    let count: i64 = statement
+        .query_row((webhook.position, &webhook.site_uuid, &webhook.environment_uuid, events), |row| {
+            row.get(0)
+        })?;
     Ok(count.unsigned_abs())
 }
 
@@ -403,7 +405,8 @@ pub fn set_progress(conn: &Connection, id: i64, progress: &Progress) -> Result<b
 
 /// The receiver is back: what waits is tried now.
 pub fn recovered(conn: &Connection, id: i64) -> Result<()> {
-    conn.prepare_cached("UPDATE webhooks SET failing_since = NULL, due_at = 0 WHERE id = ?1")?.execute([id])?;
+    conn.prepare_cached("UPDATE webhooks SET failing_since = NULL, due_at = 0 WHERE id = ?1")?
+        .execute([id])?;
     Ok(())
 }
 
@@ -460,7 +463,8 @@ pub struct Delivery {
     pub response_body: String,
 }
 
-const DELIVERY: &str = "SELECT id, uuid, event_id, event, change_number, attempt, outcome, at, status, error, duration_ms,
+const DELIVERY: &str =
+    "SELECT id, uuid, event_id, event, change_number, attempt, outcome, at, status, error, duration_ms,
             request_headers, request_body, response_headers, response_body FROM deliveries";
 
 fn delivery_from_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
@@ -518,9 +522,8 @@ pub fn delivery_id() -> String {
 
 /// The log of a webhook, newest first, those before a row where it is given.
 pub fn deliveries(conn: &Connection, webhook: i64, below: Option<i64>, limit: u64) -> Result<Vec<Delivery>> {
-    let mut statement = conn.prepare_cached(&format!(
-        "{DELIVERY} WHERE webhook_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
-    ))?;
+    let mut statement = conn
+        .prepare_cached(&format!("{DELIVERY} WHERE webhook_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"))?;
     let rows = statement.query_map((webhook, below.unwrap_or(i64::MAX), limit), delivery_from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

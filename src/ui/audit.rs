@@ -55,6 +55,7 @@ fn show(app: &App, req: &HttpRequest, signed: &Signed, place: Option<&Place>) ->
         since,
         below: query.get("below").and_then(|text| text.parse().ok()),
         limit: PAGE + 1,
+        ..AuditFilter::default()
     };
     let (mut entries, actors) = app
         .read_consistent(|conn| Ok((store::changes::list(conn, &filter)?, store::changes::actors(conn)?)))?;
@@ -77,7 +78,7 @@ fn show(app: &App, req: &HttpRequest, signed: &Signed, place: Option<&Place>) ->
                 }
                 select.auto name="what" aria-label="What" {
                     option value="" { "Anything" }
-                    @for (value, label) in [("feature", "Features"), ("rule", "Rules"), ("segment", "Segments"), ("context", "Contexts"), ("environment", "Environments"), ("site", "Sites"), ("token", "Tokens"), ("webhook", "Webhooks"), ("user", "Users")] {
+                    @for (value, label) in [("feature", "Features"), ("rule", "Rules"), ("segment", "Segments"), ("context", "Contexts"), ("environment", "Environments"), ("site", "Sites"), ("token", "Tokens"), ("webhook", "Webhooks"), ("user", "Users"), ("gdpr request", "GDPR requests")] {
                         option value=(value) selected[value == filter.entity] { (label) }
                     }
                 }

@@ -21,7 +21,12 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("rules", "Rules and conditions", "Operators, groups, segments, rollouts and splits."),
     ("integrate", "Connect a program", "JavaScript, React, Node, Python and curl, ready to copy."),
     ("git", "Flags in git", "Export, import, dry run."),
-    ("webhooks", "Webhooks", "Programs and chats that are told of changes, and how they check that it is true."),
+    (
+        "webhooks",
+        "Webhooks",
+        "Programs and chats that are told of changes, and how they check that it is true.",
+    ),
+    ("gdpr", "GDPR", "What people may ask of their data, and what an erasure does."),
     ("running", "Running the server", "Options, health, what happens when the disk is full."),
 ];
 
@@ -101,6 +106,7 @@ pub async fn show(
         "integrate" => integrate(&reader),
         "git" => git(&reader),
         "webhooks" => webhooks(),
+        "gdpr" => gdpr(),
         _ => running(),
     };
     let page = Page::new(&app, &req, &signed, title).narrow();
@@ -248,6 +254,19 @@ fn webhooks() -> Markup {
         }
         section { h2 { "Where it may go" }
             p { "HTTPS on the public internet. Addresses of private networks are refused after the name is looked up; " code { "--webhook-allow-private 10.0.0.0/8" } " allows some. " code { "--dev" } " also allows http://." }
+        }
+    }
+}
+
+fn gdpr() -> Markup {
+    html! {
+        p { "People may ask to see their data (article 15), to take it elsewhere (article 20) and to be forgotten (article 17). An administrator makes the request under GDPR requests, or people ask for their own data on their profile. Each is done at once and in the background; the law gives 30 days." }
+        dl.stack {
+            (term("Access and portability", "One JSON file: account, sites owned, what they changed, second factor without secrets, trusted devices, sessions, access tokens by description, GDPR history. It is sealed in the database, can be downloaded by administrators for 30 days, and is then deleted. The person is mailed."))
+            (term("Erasure", "The account becomes a name that says nothing. Sessions, devices, tokens, failed sign-ins and mail go. The e-mail address is replaced wherever it stands, in rules too; the user name where it tells who did something, and in descriptions and the audit log; stored Contexts under either are deleted. In values and keys the user name stays, since the same word may mean something else there. Then the file is rewritten, so that nothing is left between its pages. It cannot be taken back."))
+            (term("Audit log", "Entries that named the person are rewritten, and an entry lists their new digests: featured audit verify, or Verify in the API, still finds every other edit."))
+            (term("Backups", "They hold what was there when they were made: delete them when their time is over. So do copies made before an upgrade, whose names end in .bak."))
+            (term("Mail", "After an erasure the person is mailed straight away, if there is a mail server; nothing is kept of it. Else tell them yourself."))
         }
     }
 }

@@ -294,6 +294,7 @@ impl<'a> Page<'a> {
                             span.lab { "Administration" }
                             a href="/admin/users" { (icon("users")) "Users" }
                             a href="/admin/two-factor" { (icon("shield")) "Two-factor sign-in" }
+                            a href="/admin/gdpr" { (icon("shield")) "GDPR requests" }
                             a href="/admin/outbox" { (icon("mail")) "Outbox" }
                         }
                         a href="/audit" { (icon("history")) "Audit log" }

@@ -91,6 +91,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route(&at("/webhooks/{webhook}/delete"), post().to(webhook::delete))
         .route(&at("/webhooks/{webhook}/deliveries/{delivery}/redeliver"), post().to(webhook::redeliver))
         .route("/account", get().to(account::show))
+        .route("/account/data", post().to(account::ask_for_data))
         .route("/account/password", post().to(account::password))
         .route("/account/look", post().to(account::look))
         .route("/account/two-factor/app", post().to(account::begin_app))
@@ -140,7 +141,7 @@ fn environment_routes(cfg: &mut ServiceConfig) {
 }
 
 fn administration_routes(cfg: &mut ServiceConfig) {
-    use administration::{outbox, two_factor, users};
+    use administration::{gdpr, outbox, two_factor, users};
     let get = web::get;
     let post = web::post;
     cfg.route("/admin/users", get().to(users::list))
@@ -155,6 +156,10 @@ fn administration_routes(cfg: &mut ServiceConfig) {
         .route("/admin/two-factor", get().to(two_factor::show))
         .route("/admin/two-factor/enforce", post().to(two_factor::enforce))
         .route("/admin/two-factor/remind", post().to(two_factor::remind))
+        .route("/admin/gdpr", get().to(gdpr::show))
+        .route("/admin/gdpr", post().to(gdpr::create))
+        .route("/admin/gdpr/{request}/download", get().to(gdpr::download))
+        .route("/admin/gdpr/{request}/delete", post().to(gdpr::delete))
         .route("/admin/outbox", get().to(outbox::show))
         .route("/admin/outbox/{mail}/retry", post().to(outbox::retry))
         .route("/admin/outbox/{mail}/delete", post().to(outbox::delete));

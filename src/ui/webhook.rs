@@ -206,8 +206,10 @@ fn row(page: &Page<'_>, delivery: &Delivery, here: &str, may_change: bool, now: 
 }
 
 fn message(headers: &str, body: &str) -> Markup {
-    let headers: serde_json::Map<String, serde_json::Value> = serde_json::from_str(headers).unwrap_or_default();
-    let shown = if serde_json::from_str::<serde_json::Value>(body).is_ok() { pretty(body) } else { body.to_owned() };
+    let headers: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(headers).unwrap_or_default();
+    let shown =
+        if serde_json::from_str::<serde_json::Value>(body).is_ok() { pretty(body) } else { body.to_owned() };
     html! {
         div.code { pre tabindex="0" {
             @for (name, value) in &headers { (name) ": " (value.as_str().unwrap_or_default()) "\n" }
@@ -280,11 +282,7 @@ pub async fn test(app: Data<App>, edit: Edit, path: At) -> Answer {
 }
 
 /// `POST …/webhooks/{webhook}/deliveries/{delivery}/redeliver`.
-pub async fn redeliver(
-    app: Data<App>,
-    edit: Edit,
-    path: Path<(String, String, String, String)>,
-) -> Answer {
+pub async fn redeliver(app: Data<App>, edit: Edit, path: Path<(String, String, String, String)>) -> Answer {
     let (site, environment, id, delivery) = path.into_inner();
     let place = Place::find(&app, &site, Some(&environment))?;
     let (server, actor, name) = (app.clone(), edit.signed.actor(), id.clone());
@@ -307,7 +305,11 @@ fn told(place: &Place, id: &str, delivery: &Delivery) -> crate::error::Result<Ht
 pub async fn rotate(app: Data<App>, req: HttpRequest, edit: Edit, path: At) -> Answer {
     let (site, environment, id) = path.into_inner();
     let place = Place::find(&app, &site, Some(&environment))?;
-    let grace = edit.form.get("graceSeconds").parse::<u64>().map_err(|_| Error::invalid("graceSeconds", "must be a number"))?;
+    let grace = edit
+        .form
+        .get("graceSeconds")
+        .parse::<u64>()
+        .map_err(|_| Error::invalid("graceSeconds", "must be a number"))?;
     let wanted = json!({ "graceSeconds": grace }).to_string();
     let (server, actor, name) = (app.clone(), edit.signed.actor(), id.clone());
     let made = block(move || admin::rotate(&server, &actor, &name, &wanted)).await?;
@@ -320,7 +322,10 @@ pub async fn delete(app: Data<App>, edit: Edit, path: At) -> Answer {
     let place = Place::find(&app, &site, Some(&environment))?;
     let (server, actor) = (app.clone(), edit.signed.actor());
     block(move || admin::delete(&server, &actor, &id)).await?;
-    Ok(done(&url::section(&place.site, place.environment()?, "webhooks"), Toast::say("The webhook is deleted.")))
+    Ok(done(
+        &url::section(&place.site, place.environment()?, "webhooks"),
+        Toast::say("The webhook is deleted."),
+    ))
 }
 
 /// A page that was left: `GET` of an action goes back to the webhook.

@@ -51,7 +51,9 @@ pub async fn list(app: Data<App>, req: HttpRequest, signed: Signed, path: Path<(
 fn show(app: &App, req: &HttpRequest, signed: &Signed, place: &Place, typed: &Typed) -> Answer {
     let webhooks = app.read_consistent(|conn| {
         let rows = store::webhooks::list(conn, Some(place.site.id))?;
-        rows.into_iter().map(|row| Ok((store::webhooks::owed_count(conn, &row)?, row))).collect::<Result<Vec<_>, _>>()
+        rows.into_iter()
+            .map(|row| Ok((store::webhooks::owed_count(conn, &row)?, row)))
+            .collect::<Result<Vec<_>, _>>()
     })?;
     let here = url::section(&place.site, place.environment()?, "webhooks");
     let may_change = allows(signed.session.role, Permission::Change);

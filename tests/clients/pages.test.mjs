@@ -19,9 +19,10 @@ const pages = [
   `${prod}/features/new_checkout`, `${prod}/features/new_checkout/variants`, `${prod}/features/new_checkout/history`,
   `${prod}/segments`, `${prod}/test?feature=new_checkout&context=%7B%22userId%22%3A%22u1%22%2C%22plan%22%3A%22premium%22%7D`,
   `${prod}/audit`, '/audit', `${prod}/tokens`, '/find?q=checkout',
-  '/help', '/help/concepts', '/help/evaluation', '/help/rules', '/help/integrate', '/help/git', '/help/running', '/help/webhooks',
+  '/help', '/help/concepts', '/help/evaluation', '/help/rules', '/help/integrate', '/help/git', '/help/running', '/help/webhooks', '/help/gdpr',
   `${prod}/webhooks`,
 ];
+const admins = ['/admin/gdpr'];
 const editors = [`${prod}/features/new`, `${prod}/features/new_checkout?rule=new`];
 
 describe('pages', () => {
@@ -83,7 +84,7 @@ describe('pages', () => {
       const page = await open(t, 'admin', { viewport, colorScheme });
       // axe comes in over the debugging protocol, past the policy that keeps other scripts out of the page.
       const faults = [];
-      for (const path of [...pages, ...editors]) {
+      for (const path of [...pages, ...editors, ...admins]) {
         const answer = await page.goto(server.url + path);
         if (answer.status() !== 200) faults.push(`${path}: ${answer.status()}`);
         if (shots) {

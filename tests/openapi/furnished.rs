@@ -35,6 +35,10 @@ impl Furnished {
         let webhook = ana.post("/api/v1/webhooks", webhook).await.expect(201).body;
         let path = format!("/api/v1/webhooks/{}:test", webhook["id"].as_str().expect("an id"));
         let delivery = ana.post(&path, json!({})).await.expect(200).body;
+        person(&app.app, "ben", Role::Viewer);
+        let request = json!({"type": "access", "user": "ben"});
+        let request = ana.post("/api/v1/gdpr/requests", request).await.expect(201).body;
+        featured::jobs::gdpr::run(&app.app).expect("the job");
         let rules = ana.get(&format!("{PROD}/features/new_checkout/rules")).await.expect(200).body;
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         let names = HashMap::from([
@@ -45,6 +49,7 @@ impl Furnished {
             ("segment", "staff".to_owned()),
             ("rule", text(&rules["items"][0]["id"])),
             ("token", text(&spare["id"])),
+            ("request", text(&request["id"])),
             ("webhook", text(&webhook["id"])),
             ("delivery", text(&delivery["id"])),
         ]);

@@ -18,7 +18,10 @@ async fn a_webhook_is_made_with_a_secret_that_is_shown_once_and_stored_sealed() 
     assert_eq!(reply.header("location"), Some(format!("/api/v1/webhooks/{id}").as_str()));
     let secret = made["secret"].as_str().unwrap();
     assert!(secret.starts_with("whsec_") && secret.len() == 46, "{secret}");
-    assert_eq!((&made["name"], &made["format"], &made["enabled"]), (&json!("hooks.example"), &json!("json"), &json!(true)));
+    assert_eq!(
+        (&made["name"], &made["format"], &made["enabled"]),
+        (&json!("hooks.example"), &json!("json"), &json!(true))
+    );
     assert_eq!(made["events"], json!(["feature.created", "rule.updated"]), "in one order");
     assert_eq!(made["url"], "https://hooks.example/T0/secret-path");
     let path = format!("/api/v1/webhooks/{id}");
@@ -27,7 +30,10 @@ async fn a_webhook_is_made_with_a_secret_that_is_shown_once_and_stored_sealed() 
     // The addresses of chats are secrets: viewers and the audit log do not get them.
     let seen = app.viewer().get(&path).await.expect(200).body;
     assert_eq!(seen["url"], "https://hooks.example/…");
-    assert_eq!(app.viewer().get("/api/v1/webhooks").await.expect(200).items("url"), ["https://hooks.example/…"]);
+    assert_eq!(
+        app.viewer().get("/api/v1/webhooks").await.expect(200).items("url"),
+        ["https://hooks.example/…"]
+    );
     let change = app.changes().pop().unwrap();
     assert_eq!((change.what(), change.event), ("webhook created".into(), None));
     assert!(!change.payload.to_string().contains("secret-path"), "{}", change.payload);
@@ -45,8 +51,14 @@ async fn everything_that_is_wrong_is_told_by_field() {
             json!({"siteId": "shop", "url": "http://hooks.example", "events": [], "format": "xml", "secret": "short"}),
             vec!["url", "events", "format", "secret"],
         ),
-        (json!({"siteId": "shop", "url": "https://127.1", "events": ["rule.created", "x"]}), vec!["url", "events[1]"]),
-        (json!({"siteId": "shop", "url": "https://a:b@c.example", "events": ["rule.created"], "name": ""}), vec!["url", "name"]),
+        (
+            json!({"siteId": "shop", "url": "https://127.1", "events": ["rule.created", "x"]}),
+            vec!["url", "events[1]"],
+        ),
+        (
+            json!({"siteId": "shop", "url": "https://a:b@c.example", "events": ["rule.created"], "name": ""}),
+            vec!["url", "name"],
+        ),
         (json!({"siteId": "gone", "url": "https://h.example", "events": ["rule.created"]}), vec!["siteId"]),
         (
             json!({"siteId": "shop", "environmentId": "gone", "url": "https://h.example", "events": ["rule.created"]}),
@@ -83,7 +95,10 @@ async fn a_webhook_is_changed_and_deleted() {
     assert_eq!(app.changes().len(), rows, "nothing differs");
     app.editor().patch(&path, json!({"secret": "0123456789abcdef"})).await.refused(400, "unknown_field");
     assert_eq!(app.editor().get("/api/v1/webhooks?site=other").await.expect(200).items("id"), [""; 0]);
-    assert_eq!(app.editor().get("/api/v1/webhooks?site=shop&limit=1").await.expect(200).items("name"), ["Chat"]);
+    assert_eq!(
+        app.editor().get("/api/v1/webhooks?site=shop&limit=1").await.expect(200).items("name"),
+        ["Chat"]
+    );
     app.editor().delete(&path).await.expect(204);
     app.editor().get(&path).await.refused(404, "not_found");
     assert_eq!(app.changes().pop().unwrap().what(), "webhook deleted");
@@ -108,8 +123,12 @@ async fn a_test_sends_exactly_what_a_real_event_would() {
     let made = webhook(&app, &receiver.url(), json!({})).await;
     let path = format!("/api/v1/webhooks/{}", made["id"].as_str().unwrap());
     // Nothing has happened yet: an example.
-    let tried = app.editor().post(&format!("{path}:test"), json!({"event": "rule.updated"})).await.expect(200).body;
-    assert_eq!((&tried["outcome"], &tried["status"], &tried["test"]), (&json!("delivered"), &json!(200), &json!(true)));
+    let tried =
+        app.editor().post(&format!("{path}:test"), json!({"event": "rule.updated"})).await.expect(200).body;
+    assert_eq!(
+        (&tried["outcome"], &tried["status"], &tried["test"]),
+        (&json!("delivered"), &json!(200), &json!(true))
+    );
     assert_eq!(tried["event"], "rule.updated");
     let arrived = receiver.all().remove(0);
     assert_eq!(tried["request"]["body"], arrived.body.as_str());
@@ -117,8 +136,9 @@ async fn a_test_sends_exactly_what_a_real_event_would() {
     assert_eq!(tried["response"]["body"], "{}");
     // Something has: the same bytes but for the time.
     app.feature(json!({"key": "a", "type": "NUMBER", "defaultValue": 1.50})).await;
-    app.run_jobs();
+    let jobs = featured::jobs::Jobs::start(&app.app).unwrap();
     super::until("the event", || (receiver.count() == 2).then_some(()));
+    jobs.stop();
     app.editor().post(&format!("{path}:test"), json!({})).await.expect(200);
     let all = receiver.all();
     let (mut real, mut test) = (all[1].json(), all[2].json());

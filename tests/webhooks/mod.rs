@@ -31,7 +31,7 @@ pub fn until_within<T>(patience: Duration, what: &str, mut attempt: impl FnMut()
             return found;
         }
         assert!(Instant::now() < end, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -28,7 +28,11 @@ async fn a_webhook_is_made_tried_changed_rotated_and_deleted_by_clicking() {
     // What was typed comes back with what is wrong with it.
     let wrong = eddie.post(LIST, &[("url", "https://10.0.0.1/x"), ("name", "<b>Mine</b>")]).await;
     assert_eq!(wrong.status, 422);
-    assert!(wrong.body.contains("not public (private)") && wrong.body.contains("at least one event"), "{}", wrong.body);
+    assert!(
+        wrong.body.contains("not public (private)") && wrong.body.contains("at least one event"),
+        "{}",
+        wrong.body
+    );
     assert!(wrong.body.contains("&lt;b&gt;Mine"), "{}", wrong.body);
     let url = receiver.url();
     let fields = [
@@ -45,7 +49,8 @@ async fn a_webhook_is_made_tried_changed_rotated_and_deleted_by_clicking() {
     assert_eq!(made.status, 200, "{}", made.body);
     let secret = between(&made.body, "id=\"secret-shown\">", "<").to_owned();
     assert!(secret.starts_with("whsec_"));
-    let id = featured::store::webhooks::list(&server.app.store.read().unwrap(), None).unwrap()[0].uuid.clone();
+    let id =
+        featured::store::webhooks::list(&server.app.store.read().unwrap(), None).unwrap()[0].uuid.clone();
     let page = format!("{LIST}/{id}");
     let shown = eddie.get(&page).await.body;
     assert!(!shown.contains(&secret), "once");

@@ -1,5 +1,6 @@
 //! A receiver on loopback that does as it is told: answers, hangs, drips, dies.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -48,6 +49,7 @@ pub enum Do {
 pub struct Receiver {
     pub port: u16,
     received: Arc<Mutex<Vec<Received>>>,
+    ids: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Receiver {
@@ -60,15 +62,15 @@ impl Receiver {
     pub fn new(decide: impl Fn(&Received, usize) -> Do + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let received = Arc::new(Mutex::new(Vec::new()));
-        let (kept, decide) = (received.clone(), Arc::new(decide));
+        let (received, ids) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(HashSet::new())));
+        let (kept, seen, decide) = (received.clone(), ids.clone(), Arc::new(decide));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (kept, decide) = (kept.clone(), decide.clone());
-                std::thread::spawn(move || serve(stream, &kept, &*decide));
+                let (kept, seen, decide) = (kept.clone(), seen.clone(), decide.clone());
+                std::thread::spawn(move || serve(stream, &kept, &seen, &*decide));
             }
         });
-        Self { port, received }
+        Self { port, received, ids }
     }
 
     pub fn url(&self) -> String {
@@ -80,6 +82,11 @@ impl Receiver {
         self.received.lock().expect("nobody panics").clone()
     }
 
+    /// How many different events arrived.
+    pub fn events(&self) -> usize {
+        self.ids.lock().expect("nobody panics").len()
+    }
+
     pub fn count(&self) -> usize {
         self.received.lock().expect("nobody panics").len()
     }
@@ -88,12 +95,14 @@ impl Receiver {
 fn serve(
     mut stream: TcpStream,
     kept: &Mutex<Vec<Received>>,
+    seen: &Mutex<HashSet<String>>,
     decide: &(dyn Fn(&Received, usize) -> Do + Send + Sync),
 ) {
     let Some(received) = read(&mut stream) else { return };
     let does = {
         let mut all = kept.lock().expect("nobody panics");
         let does = decide(&received, all.len());
+        seen.lock().expect("nobody panics").insert(received.id());
         all.push(received);
         does
     };

@@ -44,9 +44,10 @@ pub fn event_of(entity: &str, action: &str) -> Option<&'static str> {
         "deleted" => "deleted",
         _ => "updated",
     };
-    EVENTS.iter().map(|(name, _)| *name).find(|name| {
-        name.split_once('.').is_some_and(|(of, what)| of == entity && what == kind)
-    })
+    EVENTS
+        .iter()
+        .map(|(name, _)| *name)
+        .find(|name| name.split_once('.').is_some_and(|(of, what)| of == entity && what == kind))
 }
 
 #[derive(Deserialize)]
@@ -77,7 +78,10 @@ struct Keyed {
 /// The rule of that id in a feature.
 fn rule<'a>(feature: Option<&'a RawValue>, id: &str) -> Option<&'a RawValue> {
     let rules: Rules<'a> = serde_json::from_str(feature?.get()).ok()?;
-    rules.rules.into_iter().find(|rule| serde_json::from_str::<Named>(rule.get()).is_ok_and(|rule| rule.id == id))
+    rules
+        .rules
+        .into_iter()
+        .find(|rule| serde_json::from_str::<Named>(rule.get()).is_ok_and(|rule| rule.id == id))
 }
 
 #[derive(Serialize)]
@@ -189,11 +193,7 @@ fn message(format: Format, sentence: &Sentence) -> Value {
     }
 }
 
-fn marked(
-    sentence: &Sentence,
-    escape: impl Fn(&str) -> String,
-    strong: impl Fn(&str) -> String,
-) -> String {
+fn marked(sentence: &Sentence, escape: impl Fn(&str) -> String, strong: impl Fn(&str) -> String) -> String {
     sentence
         .0
         .iter()
@@ -292,7 +292,8 @@ mod tests {
     #[test]
     fn nothing_that_people_type_becomes_a_mark_or_a_mention() {
         let payload = |text: &str| json!({"before": {"description": ""}, "after": {"description": text}});
-        let slack = body(Format::Slack, &event("feature", "f", "a", "updated", payload("<!channel> & <http://x|y>")));
+        let slack =
+            body(Format::Slack, &event("feature", "f", "a", "updated", payload("<!channel> & <http://x|y>")));
         let text = slack["text"].as_str().unwrap();
         assert!(text.contains("&lt;!channel&gt; &amp; &lt;http://x|y&gt;"), "{text}");
         let discord =

@@ -50,7 +50,8 @@ pub fn place(conn: &Connection, event: &Event) -> Result<String> {
     if event.entity == "environment" {
         return Ok(event.entity_key.clone());
     }
-    Ok(name("SELECT name FROM sites WHERE uuid = ?1", &event.site)?.unwrap_or_else(|| "a site that is gone".into()))
+    Ok(name("SELECT name FROM sites WHERE uuid = ?1", &event.site)?
+        .unwrap_or_else(|| "a site that is gone".into()))
 }
 
 /// The request for an event. The secret that was rotated out signs too, as long as it is valid.
@@ -109,8 +110,7 @@ pub fn attempt(app: &App, webhook: &Webhook, event: &Event, place: &str, attempt
     match request(app, webhook, event, place, at) {
         Err(error) => delivery.error = Some(error.explain()),
         Ok(request) => {
-            let sent =
-                app.net.post(&webhook.settings.url, &request.headers, request.body.as_bytes(), ANSWER);
+            let sent = app.net.post(&webhook.settings.url, &request.headers, request.body.as_bytes(), ANSWER);
             delivery.request_headers = object(&request.headers);
             delivery.request_body = shortened(request.body);
             match sent {
@@ -122,7 +122,8 @@ pub fn attempt(app: &App, webhook: &Webhook, event: &Event, place: &str, attempt
                         300..=399 => delivery.error = Some("redirects are not followed".into()),
                         _ => {}
                     }
-                    retry_after = answer.header("retry-after").and_then(|seconds| seconds.trim().parse().ok());
+                    retry_after =
+                        answer.header("retry-after").and_then(|seconds| seconds.trim().parse().ok());
                     delivery.response_headers = object(&answer.headers);
                     delivery.response_body = String::from_utf8_lossy(&answer.body).replace('\0', "\u{fffd}");
                     if answer.cut {

@@ -1,9 +1,11 @@
 //! The admin routes: sites, environments, features with rules and variants, segments, tokens, documents. Each
 //! finds out who calls, calls one function of [`crate::admin`], and shows the result.
 
+pub mod audit;
 pub mod documents;
 pub mod environments;
 pub mod features;
+pub mod gdpr;
 pub mod rules;
 pub mod segments;
 pub mod sites;

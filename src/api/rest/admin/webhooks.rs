@@ -4,9 +4,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{block, created};
-use crate::admin::webhooks::{
-    self, Created, DeliveryView, NewWebhook, Rotation, Test, View, WebhookChange,
-};
+use crate::admin::webhooks::{self, Created, DeliveryView, NewWebhook, Rotation, Test, View, WebhookChange};
 use crate::api::ErrorBody;
 use crate::api::request::{Body, Page, Query, invalid_cursor, segment};
 use crate::api::rest::answers::{Reads, Removes, Searches, Writes};
