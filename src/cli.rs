@@ -101,6 +101,10 @@ enum Command {
         #[arg(long)]
         explain: bool,
     },
+    /// Write a checked copy of the database, also while a server runs
+    Backup { out: PathBuf },
+    /// Put a copy in the place of the database, which is kept beside it
+    Restore { backup: PathBuf },
     /// Check the file and what is in it
     Check,
     /// The audit log
@@ -286,6 +290,31 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
                 }
             };
             evaluate(&snapshot, &context, feature.as_deref(), explain, &out)
+        }
+        Some(Command::Backup { out: file }) => {
+            let db = need_db()?;
+            if !db.exists() {
+                return Err(format!("{} does not exist", db.display()).into());
+            }
+            store::backup::make(&db, &file)?;
+            out.either(
+                &json!({ "backup": file }),
+                &format!(
+                    "{} is a whole copy. The key that opens secrets is not in it: keep {}.key apart, or what --secret-key-file names",
+                    file.display(),
+                    db.display()
+                ),
+            )
+        }
+        Some(Command::Restore { backup }) => {
+            let db = need_db()?;
+            let old = store::backup::restore(&db, &backup)?;
+            let kept =
+                old.as_ref().map(|old| format!("; what was there is {}", old.display())).unwrap_or_default();
+            out.either(
+                &json!({ "restored": db, "before": old }),
+                &format!("{} is what {} was{kept}", db.display(), backup.display()),
+            )
         }
         Some(Command::Check) => check(&need_db()?, &out),
         Some(Command::Audit(AuditCommand::Verify)) => verify_audit(&need_db()?, &out),

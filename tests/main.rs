@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod backup;
 mod bad_input;
 mod binary;
 mod browser;

@@ -204,7 +204,7 @@ const STEPS: &[&str] = &[
 pub const VERSION: i64 = STEPS.len() as i64 + 1;
 
 /// Marks the file as ours: "feat" in ASCII.
-const APPLICATION_ID: i64 = 0x6665_6174;
+pub(super) const APPLICATION_ID: i64 = 0x6665_6174;
 
 /// Creates or lifts the tables. Lifting writes a copy of the file beside it first. Of several programs that
 /// start at once one does the work, and the others find it done.

@@ -2,6 +2,7 @@
 //! in this folder; nothing here knows of HTTP.
 
 pub mod analytics;
+pub mod backup;
 pub mod changes;
 pub mod contexts;
 pub mod environments;

@@ -278,6 +278,7 @@ fn running() -> Markup {
             (term("Health", "/healthz says that the process lives, /readyz that the database can be written, /metrics has numbers for Prometheus."))
             (term("Users at the terminal", "featured user add, passwd, reset-2fa and list work on the file, also beside a running server."))
             (term("Durability", "A change that was acknowledged is on disk. If the disk is full, evaluation goes on from memory and changes are refused with the reason."))
+            (term("Backups", "featured backup copy.db writes a checked copy while the server runs; featured restore copy.db puts it back once the server has ended. The key file beside the database is not in it: keep it apart."))
             (term("Upgrades", "A newer binary copies the file beside itself before it lifts it."))
         }
     }
