@@ -30,7 +30,8 @@ CREATE TABLE environments (
     UNIQUE (site_id, name)
 ) STRICT;
 
--- `version` grows by one with each change to the feature, its rules or its variants.
+-- `version` grows by one with each change to the feature, its rules or its variants. A NUMBER may take whole
+-- numbers alone (`is_integer`).
 CREATE TABLE features (
     id             INTEGER PRIMARY KEY,
     uuid           TEXT    NOT NULL UNIQUE,
@@ -48,6 +49,7 @@ CREATE TABLE features (
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL,
     updated_by     TEXT    NOT NULL,
+    is_integer     INTEGER NOT NULL DEFAULT 0,
     UNIQUE (environment_id, key)
 ) STRICT;
 

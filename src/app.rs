@@ -88,6 +88,12 @@ pub enum Touched {
     Nothing,
     /// Features of one environment, by key.
     Features(EnvironmentId, Vec<String>),
+    /// Stored Contexts of one environment, by key (`None`: all of them), and features that changed with them.
+    Contexts {
+        environment: EnvironmentId,
+        contexts: Option<Vec<String>>,
+        features: Vec<String>,
+    },
     /// Everything of these environments.
     Environments(Vec<EnvironmentId>),
     /// These environments are gone, and their tokens.
@@ -287,8 +293,15 @@ impl App {
 
 fn record(tx: &Tx<'_>, change: &Change, effects: &Effects) -> Result<()> {
     let environment = match &change.touched {
-        Touched::Features(environment, _) => Some(*environment),
+        Touched::Features(environment, _) | Touched::Contexts { environment, .. } => Some(*environment),
         Touched::Environments(environments) => environments.first().copied(),
+        _ => None,
+    };
+    let touched = match &change.touched {
+        Touched::Features(_, keys) => Some(keys.clone()),
+        Touched::Contexts { contexts, features, .. } => {
+            Some(changes::touched_contexts(contexts.as_deref(), features))
+        }
         _ => None,
     };
     let event = change.event.or_else(|| body::event_of(change.entity, change.action));
@@ -311,10 +324,7 @@ fn record(tx: &Tx<'_>, change: &Change, effects: &Effects) -> Result<()> {
             summary: &change.summary,
             feature: change.feature.as_ref().map(|(id, version)| (id.as_str(), *version)),
             revision,
-            touched: match &change.touched {
-                Touched::Features(_, keys) => Some(keys),
-                _ => None,
-            },
+            touched: touched.as_deref(),
             before: change.before.as_ref(),
             after: change.after.as_ref(),
             event,

@@ -78,6 +78,8 @@ pub struct Config {
     /// Requests a minute per environment token; 0: unlimited.
     pub rate_limit: u32,
     pub max_environments: usize,
+    /// Stored Contexts an environment may have.
+    pub max_contexts: u64,
     pub allowed_origins: Origins,
     pub trusted_proxies: Vec<IpNet>,
     /// How long counts and events are kept.
@@ -90,6 +92,14 @@ pub struct Config {
     pub smtp_url: Option<Url>,
     /// Whom mail comes from; `None`: made from the host of the base URL.
     pub mail_from: Option<String>,
+    /// A Unix socket to serve on as well.
+    pub socket: Option<PathBuf>,
+    /// Where counters and timers go over UDP, as statsd takes them.
+    pub statsd: Option<String>,
+    /// Serve featuresd's paths also without their prefix.
+    pub featuresd_root: bool,
+    /// Serve featuresd's paths without a token, on a loopback address.
+    pub insecure: bool,
     /// Networks that webhooks may reach though they are not public.
     pub webhook_allow_private: Vec<IpNet>,
     /// Threads that deliver webhooks.
@@ -137,6 +147,7 @@ impl Config {
             heartbeat: Duration::from_secs(15),
             rate_limit: 100,
             max_environments: 10,
+            max_contexts: 100_000,
             allowed_origins: Origins::Any,
             trusted_proxies: Vec::new(),
             retention: Duration::from_secs(90 * 24 * 3600),
@@ -144,6 +155,10 @@ impl Config {
             secret_key: None,
             smtp_url: None,
             mail_from: None,
+            socket: None,
+            statsd: None,
+            featuresd_root: false,
+            insecure: false,
             webhook_allow_private: Vec::new(),
             workers: 4,
             first_admin: None,

@@ -27,6 +27,8 @@ pub enum Error {
     Forbidden(&'static str),
     /// What was not found, with its name.
     NotFound(String),
+    /// What was not found, with a code of its own.
+    Missing(&'static str, String),
     MethodNotAllowed,
     /// Code, text and details.
     Conflict(&'static str, String, Value),
@@ -70,6 +72,7 @@ impl Error {
             Self::Unauthenticated(_) => "unauthenticated",
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "not_found",
+            Self::Missing(code, _) => code,
             Self::MethodNotAllowed => "method_not_allowed",
             Self::VersionConflict(_) => "version_conflict",
             Self::TooLarge(_) => "body_too_large",
@@ -88,7 +91,7 @@ impl Error {
             Self::Invalid(_) | Self::Unprocessable(..) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::Missing(..) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(..) => StatusCode::CONFLICT,
             Self::VersionConflict(_) => StatusCode::PRECONDITION_FAILED,
@@ -134,7 +137,7 @@ impl fmt::Display for Error {
                 many => write!(f, "{} problems in the request", many.len()),
             },
             Self::Unauthenticated(text) | Self::Forbidden(text) => f.write_str(text),
-            Self::NotFound(what) => write!(f, "{what} does not exist"),
+            Self::NotFound(what) | Self::Missing(_, what) => write!(f, "{what} does not exist"),
             Self::MethodNotAllowed => f.write_str("this path does not take that method"),
             Self::VersionConflict(version) => {
                 write!(f, "somebody else changed it meanwhile; its version is now {version}")

@@ -35,6 +35,10 @@ pub mod options;
 pub mod routes;
 /// Listening, and ending well.
 pub mod server;
+/// Serving on a Unix socket.
+pub mod socket;
+/// Numbers over UDP.
+pub mod statsd;
 /// The database.
 pub mod store;
 /// The doors for people.

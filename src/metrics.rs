@@ -1,10 +1,15 @@
 //! Numbers for Prometheus at `/metrics`. No label carries a key of a user or a Context.
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::error::{Error, Result};
+use crate::statsd::Statsd;
 
 /// See the module. Counters of the request path are resolved here once, so that counting is an atomic add.
 pub struct Metrics {
@@ -24,6 +29,12 @@ pub struct Metrics {
     pub job_panics: IntCounter,
     pub webhooks_delivered: IntCounter,
     pub webhooks_failed: IntCounter,
+    context_lookups: IntCounterVec,
+    context_lookup_seconds: Histogram,
+    context_writes: IntCounterVec,
+    contexts: IntGaugeVec,
+    /// Where the numbers of Contexts also go, when anybody asked for that.
+    statsd: OnceLock<Statsd>,
 }
 
 impl Default for Metrics {
@@ -76,6 +87,32 @@ impl Metrics {
                 "Tries to deliver an event that failed",
             ),
             job_panics: counter("featured_job_panics_total", "Background jobs that panicked"),
+            context_lookups: register(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new("featured_context_lookups_total", "Subjects looked up among stored Contexts"),
+                    &["result"],
+                ),
+            ),
+            context_lookup_seconds: register(
+                &registry,
+                Histogram::with_opts(
+                    HistogramOpts::new("featured_context_lookup_seconds", "Time a look-up took")
+                        .buckets(vec![0.00001, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.02, 0.1]),
+                ),
+            ),
+            context_writes: register(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new("featured_context_writes_total", "Changes of stored Contexts"),
+                    &["op"],
+                ),
+            ),
+            contexts: register(
+                &registry,
+                IntGaugeVec::new(Opts::new("featured_contexts", "Stored Contexts"), &["env"]),
+            ),
+            statsd: OnceLock::new(),
             registry,
         }
     }
@@ -86,6 +123,38 @@ impl Metrics {
             counter.inc();
         }
         self.request_seconds.observe(seconds);
+    }
+
+    /// Also sends the numbers of Contexts to statsd from now on.
+    pub fn send_to(&self, statsd: Statsd) {
+        // It is set once, at start.
+        let _ = self.statsd.set(statsd);
+    }
+
+    /// Counts a look-up: `found`, `unknown` where there is no such Context, or `refused`.
+    pub fn looked_up(&self, result: &str, elapsed: Duration) {
+        self.context_lookups.with_label_values(&[result]).inc();
+        self.context_lookup_seconds.observe(elapsed.as_secs_f64());
+        if let Some(statsd) = self.statsd.get() {
+            statsd.count(&format!("featured.context_lookups.{result}"));
+            statsd.time("featured.context_lookup", elapsed);
+        }
+    }
+
+    /// Counts a change of stored Contexts.
+    pub fn context_written(&self, op: &str) {
+        self.context_writes.with_label_values(&[op]).inc();
+        if let Some(statsd) = self.statsd.get() {
+            statsd.count(&format!("featured.context_writes.{op}"));
+        }
+    }
+
+    /// How many stored Contexts an environment (`site/environment`) has.
+    pub fn count_contexts(&self, counts: &[(String, i64)]) {
+        self.contexts.reset();
+        for (environment, count) in counts {
+            self.contexts.with_label_values(&[environment]).set(*count);
+        }
     }
 
     /// Everything in Prometheus' text format.

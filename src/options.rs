@@ -70,6 +70,23 @@ pub struct Options {
     /// Whom mail comes from [default: featured@ the host of the base URL]
     #[arg(long, env = "FEATURED_MAIL_FROM", value_name = "ADDRESS")]
     mail_from: Option<String>,
+    /// Stored Contexts an environment may have [default: 100000]
+    #[arg(long, env = "FEATURED_MAX_CONTEXTS", value_name = "N")]
+    max_contexts: Option<u64>,
+    /// A Unix socket to serve on as well, for this user alone
+    #[arg(long, env = "FEATURED_SOCKET", value_name = "FILE")]
+    socket: Option<PathBuf>,
+    /// Send counters and timers there over UDP, as statsd takes them
+    #[arg(long, env = "FEATURED_STATSD", value_name = "HOST:PORT")]
+    statsd: Option<String>,
+    /// Serve featuresd's API at /api/features and /api/contexts too, not only at /featuresd/api
+    #[arg(long, env = "FEATURED_FEATURESD_ROOT", value_name = "YES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    featuresd_root: Option<bool>,
+    /// For trying out: featuresd's API without a token works on the site default, environment dev. Loopback only
+    #[arg(long, env = "FEATURED_INSECURE", value_name = "YES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    insecure: Option<bool>,
     /// Private networks that webhooks may reach all the same
     #[arg(long, env = "FEATURED_WEBHOOK_ALLOW_PRIVATE", value_name = "CIDR", value_delimiter = ',')]
     webhook_allow_private: Option<Vec<String>>,
@@ -129,18 +146,24 @@ impl Options {
             secret_key_file: self.secret_key_file.or(other.secret_key_file),
             smtp_url: self.smtp_url.or(other.smtp_url),
             mail_from: self.mail_from.or(other.mail_from),
+            max_contexts: self.max_contexts.or(other.max_contexts),
+            socket: self.socket.or(other.socket),
+            statsd: self.statsd.or(other.statsd),
+            featuresd_root: self.featuresd_root.or(other.featuresd_root),
+            insecure: self.insecure.or(other.insecure),
         }
     }
 
     /// Without limits, for what is not kept.
     pub fn unlimited() -> Self {
-        Self { max_environments: Some(usize::MAX), ..Self::default() }
+        Self { max_environments: Some(usize::MAX), max_contexts: Some(u64::MAX), ..Self::default() }
     }
 
     /// What matters to a subcommand beside `serve`.
     pub fn for_command(&self, db: &Path) -> Config {
         let mut config = Config::new(db);
         config.max_environments = self.max_environments.unwrap_or(config.max_environments);
+        config.max_contexts = self.max_contexts.unwrap_or(config.max_contexts);
         config
     }
 
@@ -174,6 +197,18 @@ impl Options {
         }
         config.rate_limit = self.rate_limit.unwrap_or(config.rate_limit);
         config.max_environments = self.max_environments.unwrap_or(config.max_environments);
+        config.max_contexts = self.max_contexts.unwrap_or(config.max_contexts);
+        config.socket = self.socket;
+        if let Some(address) = self.statsd {
+            if address.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+                return Err(Failure::Usage(format!(
+                    "--statsd {address}: must be HOST:PORT, such as 127.0.0.1:8125"
+                )));
+            }
+            config.statsd = Some(address);
+        }
+        config.featuresd_root = self.featuresd_root.unwrap_or(config.featuresd_root);
+        config.insecure = self.insecure.unwrap_or(config.insecure);
         if let Some(origins) = self.allowed_origin {
             config.allowed_origins = Origins::parse(&origins).map_err(Failure::Usage)?;
         }

@@ -1,5 +1,6 @@
 //! One screen: which path is served by which folder, and what happens around every request.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -11,8 +12,9 @@ use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use crate::api::request::{MAX_BODY, path};
-use crate::api::{cors, plain, rest};
+use crate::api::{cors, featuresd, plain, rest};
 use crate::app::App;
+use crate::auth::secret::TOKEN_PREFIX;
 use crate::error::Error;
 use crate::ui;
 
@@ -20,6 +22,7 @@ use crate::ui;
 pub fn configure(cfg: &mut ServiceConfig) {
     cfg.app_data(PayloadConfig::new(MAX_BODY))
         .service(web::scope("/api/v1").configure(rest::routes))
+        .configure(featuresd::routes)
         .configure(ui::routes)
         .route("/healthz", web::get().to(plain::healthz))
         .route("/readyz", web::get().to(plain::readyz))
@@ -62,12 +65,21 @@ pub async fn around<B: MessageBody + 'static>(
     tracing::debug!(
         method = %response.request().method(),
         // Without the query: tokens and people's attributes stand there.
-        path = response.request().path(),
+        path = %loggable(response.request().path()),
         status,
         micros = elapsed.as_micros() as u64,
         "answered"
     );
     Ok(response)
+}
+
+/// A path as the log may hold it: without tokens, which stand in some.
+fn loggable(path: &str) -> Cow<'_, str> {
+    if !path.contains(TOKEN_PREFIX) {
+        return path.into();
+    }
+    let hide = |part: &str| if part.starts_with(TOKEN_PREFIX) { "…" } else { part }.to_owned();
+    path.split('/').map(hide).collect::<Vec<_>>().join("/").into()
 }
 
 /// An encoded colon is part of a name, a bare one starts an action (native-api "Feature"). The router decodes

@@ -10,11 +10,14 @@ use actix_web::web::Data;
 use actix_web::{App as ActixApp, HttpServer, middleware};
 
 use crate::admin;
+use crate::api::featuresd;
 use crate::app::App;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::jobs::{Jobs, webhooks};
 use crate::routes;
+use crate::socket::Socket;
+use crate::statsd::Statsd;
 use crate::store;
 use crate::store::lock::Lock;
 
@@ -24,14 +27,22 @@ const SHUTDOWN_SECONDS: u64 = 10;
 /// Serves until a signal ends it.
 pub fn serve(config: Config) -> Result<(), Failure> {
     let listener = listen(&config.listen)?;
+    if config.insecure {
+        require_loopback(&listener, &config.listen)?;
+    }
+    let socket = config.socket.as_deref().map(Socket::open).transpose()?;
+    let statsd = config.statsd.as_deref().map(Statsd::open).transpose()?;
     let lock = lock(&config)?;
     let app = App::open(config).map_err(|error| error.to_string())?;
+    if let Some(statsd) = statsd {
+        app.metrics.send_to(statsd);
+    }
     prepare(&app)?;
     if lock.as_ref().is_some_and(|lock| lock.alone) {
         webhooks::release(&app)?;
     }
     let jobs = Jobs::start(&app).map_err(|error| format!("cannot start a thread: {error}"))?;
-    let served = actix_web::rt::System::new().block_on(run(&app, listener));
+    let served = actix_web::rt::System::new().block_on(run(&app, listener, socket.as_ref()));
     jobs.stop();
     tracing::info!("ended");
     Ok(served.map_err(|error| error.to_string())?)
@@ -61,6 +72,17 @@ fn listen(address: &str) -> Result<TcpListener, Failure> {
     })
 }
 
+/// Refuses to serve without tokens where others could reach it.
+fn require_loopback(listener: &TcpListener, address: &str) -> Result<(), Failure> {
+    let is_loopback = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    if !is_loopback {
+        return Err(Failure::Usage(format!(
+            "--insecure works on a loopback address alone, such as 127.0.0.1:8080, not on {address}"
+        )));
+    }
+    Ok(())
+}
+
 /// The first admin and the demo, where asked for.
 fn prepare(app: &Arc<App>) -> Result<(), Failure> {
     let lost = admin::two_factor::count_lost(app)?;
@@ -76,6 +98,12 @@ fn prepare(app: &Arc<App>) -> Result<(), Failure> {
             .map_err(|error| format!("FEATURED_ADMIN_…: {}", error.explain()))?
     {
         tracing::info!(username = %first.username, "first admin created");
+    }
+    if app.config.insecure {
+        tracing::warn!(
+            "--insecure: whoever reaches this address changes the site default, environment dev, without a token"
+        );
+        admin::sites::require_place(app, featuresd::INSECURE).map_err(|error| error.explain())?;
     }
     if app.config.demo {
         let filled = admin::demo::fill(app).map_err(|error| format!("--demo: {}", error.explain()))?;
@@ -104,7 +132,7 @@ fn print_setup_link(app: &App, address: SocketAddr) {
         writeln!(stdout, "no users yet: make the first admin at {base}/setup/{link} (works once, for a day)");
 }
 
-async fn run(app: &Arc<App>, listener: TcpListener) -> std::io::Result<()> {
+async fn run(app: &Arc<App>, listener: TcpListener, socket: Option<&Socket>) -> std::io::Result<()> {
     let data = Data::from(app.clone());
     let address = listener.local_addr()?;
     let server = HttpServer::new(move || {
@@ -117,8 +145,15 @@ async fn run(app: &Arc<App>, listener: TcpListener) -> std::io::Result<()> {
     .keep_alive(Duration::from_secs(75))
     .disable_signals()
     .shutdown_timeout(SHUTDOWN_SECONDS)
-    .listen(listener)?
-    .run();
+    .listen(listener)?;
+    #[cfg(unix)]
+    let server = match socket {
+        Some(socket) => server.listen_uds(socket.listener()?)?,
+        None => server,
+    };
+    #[cfg(not(unix))]
+    let _ = socket;
+    let server = server.run();
     let handle = server.handle();
     let ending = app.clone();
     // Heard from here on: whoever reads the line below may send one at once.

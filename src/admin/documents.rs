@@ -69,16 +69,16 @@ pub struct PlanUpdate {
 }
 
 impl Plan {
-    fn created(&mut self, path: String) {
+    pub(super) fn created(&mut self, path: String) {
         self.created.push(PlanEntry { path });
     }
 
-    fn deleted(&mut self, path: String) {
+    pub(super) fn deleted(&mut self, path: String) {
         self.deleted.push(PlanEntry { path });
     }
 
     /// Counts an entity as updated, or as unchanged where nothing differs.
-    fn compared(&mut self, path: String, differences: Vec<Difference>) {
+    pub(super) fn compared(&mut self, path: String, differences: Vec<Difference>) {
         if differences.is_empty() {
             self.unchanged += 1;
         } else {
@@ -133,7 +133,7 @@ pub fn export(app: &App, actor: &Actor, site: &str) -> Result<Document> {
 fn export_context(context: ContextRow, kinds: &HashMap<&str, FeatureType>) -> document::Context {
     let text = |key: &str, value: &Json| {
         let kind = kinds.get(key).copied().unwrap_or(FeatureType::Json);
-        Json::of(&context_text(kind, value)).unwrap_or_else(|| value.clone())
+        Json::of(&context_text(kind, value.as_str())).unwrap_or_else(|| value.clone())
     };
     document::Context {
         key: context.key,
@@ -425,7 +425,7 @@ impl Import<'_> {
         wanted: &document::Environment,
         at: &str,
         path: &str,
-    ) -> Result<HashMap<String, (FeatureId, FeatureType)>> {
+    ) -> Result<HashMap<String, (FeatureId, FeatureType, bool)>> {
         let mut before: HashMap<String, FeatureRow> = store::features::all(self.tx, environment.id)?
             .into_iter()
             .map(|row| (row.stored.definition.key.clone(), row))
@@ -479,7 +479,7 @@ impl Import<'_> {
         site: &Site,
         environment: &Environment,
         wanted: &document::Environment,
-        features: &HashMap<String, (FeatureId, FeatureType)>,
+        features: &HashMap<String, (FeatureId, FeatureType, bool)>,
         at: &str,
         path: &str,
     ) -> Result<()> {
@@ -492,7 +492,7 @@ impl Import<'_> {
             return Ok(());
         }
         let ids: HashMap<String, FeatureId> =
-            features.iter().map(|(key, (id, _))| (key.clone(), *id)).collect();
+            features.iter().map(|(key, (id, ..))| (key.clone(), *id)).collect();
         for row in &rows {
             let context_path = format!("{path}/contexts/{}", row.key);
             let old = before.get(&row.key);
@@ -524,7 +524,7 @@ impl Import<'_> {
     fn read_contexts(
         &mut self,
         wanted: &document::Environment,
-        features: &HashMap<String, (FeatureId, FeatureType)>,
+        features: &HashMap<String, (FeatureId, FeatureType, bool)>,
         before: &HashMap<String, ContextRow>,
         at: &str,
     ) -> Vec<ContextRow> {
@@ -556,7 +556,7 @@ impl Import<'_> {
                 let field = format!("{path}.features.{key}");
                 match features.get(key) {
                     None => problems.add(field, "is not a feature of the environment"),
-                    Some((_, kind)) => match read_context_value(*kind, written) {
+                    Some((_, kind, integer)) => match read_context_value(*kind, *integer, written) {
                         Ok(value) => values.push((key.clone(), value)),
                         Err(problem) => problems.add(field, problem),
                     },
@@ -696,10 +696,14 @@ fn context_change(
         entity: "context",
         entity_id: key.clone(),
         summary: format!("Context {key} {action}"),
-        entity_key: key,
+        entity_key: key.clone(),
         action,
         feature: None,
-        touched: Touched::Environments(vec![environment.id]),
+        touched: Touched::Contexts {
+            environment: environment.id,
+            contexts: Some(vec![key]),
+            features: Vec::new(),
+        },
         before: before.and_then(json),
         after: after.and_then(json),
         event: Some(event),

@@ -191,7 +191,7 @@ fn save_as(
     if old.definition == definition && old.locked == locked && old.damage.is_none() {
         return Ok((old.clone(), None));
     }
-    if old.definition.kind != definition.kind {
+    if old.definition.kind != definition.kind || old.definition.integer != definition.integer {
         require_values_fit(tx, before, &definition)?;
     }
     let feature = StoredFeature {
@@ -213,13 +213,13 @@ fn save_as(
 fn require_values_fit(tx: &Tx<'_>, before: &FeatureRow, definition: &Definition) -> Result<()> {
     let misfits: Vec<String> = store::contexts::values_of(tx, before.id)?
         .into_iter()
-        .filter(|(_, value)| !definition.kind.takes(value))
+        .filter(|(_, value)| !definition.takes(value))
         .map(|(context, _)| context)
         .collect();
     if misfits.is_empty() {
         return Ok(());
     }
-    let message = format!("{} Contexts hold values that are no {}", misfits.len(), definition.kind);
+    let message = format!("{} Contexts hold values that are no {}", misfits.len(), definition.context_type());
     Err(Error::Conflict("type_conflict", message, json!({ "contexts": &misfits[..misfits.len().min(20)] })))
 }
 
@@ -281,6 +281,7 @@ pub fn update(app: &App, actor: &Actor, target: &Target, body: &str, whole: bool
         let mut base = old.clone();
         if whole {
             base.enabled = true;
+            base.integer = false;
             base.default_value = None;
             base.description.clear();
             base.tags.clear();
@@ -359,7 +360,9 @@ pub(super) fn remove(
     if before.stored.locked {
         return Err(locked_error(key));
     }
-    let values = store::contexts::count_values(tx, before.id)?;
+    let holders: Vec<String> =
+        store::contexts::values_of(tx, before.id)?.into_iter().map(|(context, _)| context).collect();
+    let values = holders.len();
     if values > 0 && !force {
         let message = format!("{values} Contexts hold a value for {key}; force=true deletes those too");
         return Err(Error::Conflict("feature_in_use", message, json!({ "contexts": values })));
@@ -370,8 +373,12 @@ pub(super) fn remove(
     let mut change =
         change(site, environment, &last, naming, format!("{key} deleted"), Some(&before.stored), None);
     if values > 0 {
-        // The values went with the feature, so the stored Contexts must be read again.
-        change.touched = Touched::Environments(vec![environment.id]);
+        // The values went with the feature, so the Contexts that held one must be read again.
+        change.touched = Touched::Contexts {
+            environment: environment.id,
+            contexts: Some(holders),
+            features: vec![key.clone()],
+        };
     }
     Ok(change)
 }

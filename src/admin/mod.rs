@@ -1,6 +1,7 @@
 //! Every change a person can make, one function each: they check the role, validate, and write through
 //! [`App::write`]. REST, the command line and later the UI call the same ones.
 
+pub mod contexts;
 pub mod demo;
 pub mod documents;
 pub mod environments;

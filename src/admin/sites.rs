@@ -1,6 +1,7 @@
 //! Sites: made with an environment `prod`, renamed, handed over, deleted.
 
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{read_body, read_name};
@@ -270,4 +271,19 @@ pub fn delete(app: &App, actor: &Actor, site: &str) -> Result<()> {
         change.touched = Touched::Removed(environments.iter().map(|environment| environment.id).collect());
         Ok(Written::one((), change))
     })
+}
+
+/// Makes a site and an environment of these names where there are none.
+pub fn require_place(app: &App, (site, environment): (&str, &str)) -> Result<()> {
+    let system = Actor::system("server");
+    if !app.read(|conn| store::sites::slug_taken(conn, site))? {
+        create(app, &system, &json!({ "name": site, "slug": site }).to_string())?;
+    }
+    match app.read(|conn| super::scope(conn, site, environment)) {
+        Err(Error::NotFound(_)) => {
+            let body = json!({ "name": environment }).to_string();
+            super::environments::create(app, &system, site, &body).map(drop)
+        }
+        other => other.map(drop),
+    }
 }

@@ -1,6 +1,7 @@
 //! The doors for programs. A door translates and nothing else.
 
 pub mod cors;
+pub mod featuresd;
 pub mod packed;
 pub mod plain;
 pub mod request;

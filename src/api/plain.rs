@@ -118,12 +118,15 @@ pub async fn readyz(app: Data<App>) -> Result<HttpResponse> {
     ),
 )]
 pub async fn metrics(app: Data<App>) -> Result<HttpResponse> {
-    let (mut features, mut broken) = (0, 0);
+    let (mut features, mut broken, mut contexts) = (0, 0, Vec::new());
     for environment in app.live.environments() {
         let snapshot = environment.snapshot();
         features += snapshot.len() as i64;
+        let name = format!("{}/{}", snapshot.info.site, snapshot.info.name);
+        contexts.push((name, snapshot.contexts_len() as i64));
         broken += snapshot.features().filter(|feature| feature.broken.is_some()).count() as i64;
     }
+    app.metrics.count_contexts(&contexts);
     app.metrics.features.set(features);
     app.metrics.broken_features.set(broken);
     app.metrics.analytics_dropped.inc_by(app.live.counters.take_dropped());

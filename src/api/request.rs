@@ -70,7 +70,9 @@ impl FromRequest for AnyBody {
 }
 
 fn read(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes>> + use<> {
-    let is_import = req.match_pattern().is_some_and(|pattern| pattern.ends_with("/import"));
+    let is_import = req
+        .match_pattern()
+        .is_some_and(|pattern| pattern.ends_with("/import") || pattern.ends_with(":import"));
     let limit = if is_import { MAX_IMPORT } else { MAX_BODY };
     let bytes = Bytes::from_request(req, payload);
     async move {

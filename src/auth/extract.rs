@@ -11,6 +11,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
 use super::secret::{PERSONAL_PREFIX, TOKEN_PREFIX};
 use crate::app::{Actor, App};
+use crate::engine::permission::Role;
 use crate::engine::snapshot::{Snapshot, Status};
 use crate::error::{Error, Result};
 use crate::live::credentials::Token;
@@ -68,6 +69,34 @@ impl ClientKey {
         }
     }
 
+    /// The token as somebody who changes things, when it has this permission and is no publishable one.
+    pub fn actor(&self, permission: &str, req: &HttpRequest) -> Result<Actor> {
+        self.require_server()?;
+        if !self.token.permissions.iter().any(|have| have == permission) {
+            return Err(Error::Forbidden("this token may not change this"));
+        }
+        Ok(Actor {
+            kind: ActorKind::Token,
+            id: Some(self.token.uuid.clone()),
+            user: None,
+            name: self.token.description.clone(),
+            role: Role::Viewer,
+            address: address(req, app(req)?).map(|address| address.to_string()),
+        })
+    }
+
+    /// Counts a request that is dear as several more, and refuses it over the limit.
+    pub fn charge(&self, req: &HttpRequest, app: &App, times: u32) -> Result<()> {
+        for _ in 0..times {
+            let standing = app.live.limits.count(&self.token, address(req, app), app.now());
+            if let Some(standing) = standing.filter(|standing| !standing.allowed) {
+                app.metrics.rate_limited.inc();
+                return Err(Error::Limited(standing));
+            }
+        }
+        Ok(())
+    }
+
     /// Says in the answer where the token stands in its rate limit.
     pub fn note_limit(&self, response: &mut HttpResponse) {
         if let Some(standing) = self.standing {
@@ -119,7 +148,8 @@ pub fn bearer(req: &HttpRequest) -> Option<&str> {
 const NO_CREDENTIAL: &str = "send Authorization: Bearer with a token";
 const UNKNOWN: &str = "this token is unknown, expired or revoked";
 
-fn client_key(req: &HttpRequest, secret: &str) -> Result<ClientKey> {
+/// The environment token with this secret.
+pub fn client_key(req: &HttpRequest, secret: &str) -> Result<ClientKey> {
     let app = app(req)?;
     let now = app.now();
     let token = app.live.credentials.native(secret, now).ok_or(Error::Unauthenticated(UNKNOWN))?;

@@ -226,7 +226,8 @@ impl serde::Serialize for StoredFeature {
         map.serialize_entry("id", &self.id)?;
         map.serialize_entry("key", &definition.key)?;
         map.serialize_entry("type", &definition.kind)?;
-        map.serialize_entry("contextType", definition.kind.context_type())?;
+        map.serialize_entry("contextType", definition.context_type())?;
+        map.serialize_entry("integer", &definition.integer)?;
         map.serialize_entry("enabled", &definition.enabled)?;
         map.serialize_entry("locked", &self.locked)?;
         map.serialize_entry("defaultValue", &definition.default_value)?;

@@ -52,6 +52,7 @@ pub fn differences(before: Option<&Definition>, after: Option<&Definition>) -> V
     fields! {
         key "key",
         kind "type",
+        integer "integer",
         enabled "enabled",
     }
     let default = |of: Option<&Definition>| of.and_then(|definition| definition.default_value.clone());
@@ -195,7 +196,9 @@ fn compare_values(
         return;
     }
     match (before, after) {
-        (Some(Value::Object(a)), Some(Value::Object(b))) if path.is_empty() || path.ends_with(']') => {
+        (Some(Value::Object(a)), Some(Value::Object(b)))
+            if path.is_empty() || path.ends_with(']') || path == "features" =>
+        {
             let mut names: Vec<&String> =
                 a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))).collect();
             names.retain(|name| !NOISE.contains(&name.as_str()));

@@ -11,7 +11,7 @@ use super::compile::StoredFeature;
 use super::decode::{Node, Object, Problems, child};
 use super::feature::{self, Bucketing, Definition, Outcome, Rollout, Rule, Segment, Variant};
 use super::snapshot::{DEFAULT, Info, OVERRIDE, Source, Status, StoredContext};
-use super::value::{FeatureType, Json};
+use super::value::{FeatureType, Json, read_integer};
 
 /// More entries than this in one list of a document are refused.
 const MAX_ENTRIES: usize = 200_000;
@@ -138,25 +138,29 @@ impl Environment {
             definition: definition.clone(),
             damage: None,
         };
-        let kinds: HashMap<&str, FeatureType> =
-            self.features.iter().map(|feature| (feature.key.as_str(), feature.kind)).collect();
+        let features: HashMap<&str, &Definition> =
+            self.features.iter().map(|feature| (feature.key.as_str(), feature)).collect();
         let mut contexts = Vec::with_capacity(self.contexts.len());
         for context in &self.contexts {
-            let mut values = HashMap::with_capacity(context.values.len());
+            let mut values = Vec::with_capacity(context.values.len());
             for (key, written) in &context.values {
-                let read = match kinds.get(key.as_str()) {
-                    Some(kind) => read_context_value(*kind, written),
+                let read = match features.get(key.as_str()) {
+                    Some(feature) => read_context_value(feature.kind, feature.integer, written),
                     None => Err("is not a feature of this environment".to_owned()),
                 };
                 match read {
-                    Ok(value) => drop(values.insert(key.as_str().into(), value)),
+                    Ok(value) => values.push((key.as_str().into(), value)),
                     Err(message) => {
                         problems.add(format!("contexts.{}.features.{key}", context.key), message);
                     }
                 }
             }
             let prototypes = context.prototypes.iter().map(|key| key.as_str().into()).collect();
-            contexts.push(StoredContext { key: context.key.as_str().into(), prototypes, values });
+            contexts.push(StoredContext {
+                key: context.key.as_str().into(),
+                prototypes,
+                values: values.into_iter().collect(),
+            });
         }
         Source {
             info: Info {
@@ -317,7 +321,7 @@ fn check_prototypes(key: Option<&str>, prototypes: Option<&[String]>, path: &str
 
 /// Reads a value inside a stored Context: the text forms of featuresd.md §2.2, or the natural JSON literal.
 /// The error says what was expected.
-pub fn read_context_value(kind: FeatureType, written: &Json) -> Result<Json, String> {
+pub fn read_context_value(kind: FeatureType, integer: bool, written: &Json) -> Result<Json, String> {
     let text = written.to_text();
     let mut problems = Problems::default();
     let literal = match (kind, text.as_deref()) {
@@ -327,6 +331,9 @@ pub fn read_context_value(kind: FeatureType, written: &Json) -> Result<Json, Str
         (FeatureType::Number | FeatureType::Json, Some(text)) => text.to_owned(),
         _ => written.as_str().to_owned(),
     };
+    if integer {
+        return read_integer(&literal).map_err(str::to_owned);
+    }
     let Ok(node) = Node::parse(&literal) else { return Err(format!("must hold a {kind} value")) };
     if kind == FeatureType::Number && node.text() != literal {
         return Err("must be a JSON number".into());
@@ -336,11 +343,11 @@ pub fn read_context_value(kind: FeatureType, written: &Json) -> Result<Json, Str
 }
 
 /// A value as stored Contexts show it: `yes` and `no`, else the text (featuresd.md §2.1).
-pub fn context_text(kind: FeatureType, value: &Json) -> String {
-    match (kind, value.as_str()) {
+pub fn context_text(kind: FeatureType, value: &str) -> String {
+    match (kind, value) {
         (FeatureType::Boolean, "true") => "yes".into(),
         (FeatureType::Boolean, _) => "no".into(),
-        (FeatureType::String, _) => value.to_text().unwrap_or_default(),
+        (FeatureType::String, text) => serde_json::from_str(text).unwrap_or_default(),
         (_, text) => text.into(),
     }
 }
@@ -415,6 +422,7 @@ impl Serialize for FeatureEntry<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("key", &feature.key)?;
         map.serialize_entry("type", &feature.kind)?;
+        entry_if(&mut map, "integer", &true, feature.integer)?;
         entry_if(&mut map, "enabled", &false, !feature.enabled)?;
         entry_if(&mut map, "defaultValue", &feature.default_value, feature.default_value.is_some())?;
         entry_if(&mut map, "description", &feature.description, !feature.description.is_empty())?;

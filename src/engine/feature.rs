@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::condition::Condition;
 use super::decode::{Node, Object, Problems, child};
-use super::value::{FeatureType, Json};
+use super::value::{FeatureType, Json, read_integer};
 
 /// A feature has at most this many rules, and as many variants.
 pub const MAX_RULES: usize = 500;
@@ -235,6 +235,8 @@ pub struct Variant {
 pub struct Definition {
     pub key: String,
     pub kind: FeatureType,
+    /// Values are whole numbers only (featuresd.md §2.1). NUMBER only.
+    pub integer: bool,
     pub enabled: bool,
     pub default_value: Option<Json>,
     pub description: String,
@@ -270,7 +272,7 @@ impl Definition {
         object.ignore(KEPT);
         let path = object.path.clone();
         let key = read_key(object, base, problems);
-        let kind = read_kind(object, base, problems);
+        let (kind, integer) = read_kind(object, base, problems);
         let bucketing = read_bucketing(object, base, problems);
         let locked = object.take_value("locked").and_then(|node| node.boolean(problems));
         let enabled = match object.take_value("enabled") {
@@ -315,6 +317,7 @@ impl Definition {
             let mut definition = Definition {
                 key: key?,
                 kind: kind?,
+                integer: integer?,
                 enabled: enabled?,
                 default_value: default_value?,
                 description: description?,
@@ -331,6 +334,9 @@ impl Definition {
             && definition.kind != base.kind
         {
             definition.check_values(&path, problems);
+        }
+        if let Some(definition) = &definition {
+            definition.check_integers(&path, problems);
         }
         Decoded { definition: definition.filter(|_| problems.count() == before), locked }
     }
@@ -355,12 +361,46 @@ impl Definition {
         }
     }
 
+    /// Checks that the values of an `integer` feature are whole numbers.
+    fn check_integers(&self, path: &str, problems: &mut Problems) {
+        if !self.integer {
+            return;
+        }
+        let mut check = |field: String, value: &Json| {
+            if let Err(message) = read_integer(value.as_str()) {
+                problems.add(child(path, &field), message);
+            }
+        };
+        if let Some(value) = &self.default_value {
+            check("defaultValue".into(), value);
+        }
+        for (at, variant) in self.variants.iter().enumerate() {
+            check(format!("variants[{at}].value"), &variant.value);
+        }
+        for (at, rule) in self.rules.iter().enumerate() {
+            if let Outcome::Value(value) = &rule.outcome {
+                check(format!("rules[{at}].outcome.value"), value);
+            }
+        }
+    }
+
+    /// The name that stored Contexts know the type by (featuresd.md §2.1).
+    pub fn context_type(&self) -> &'static str {
+        if self.integer { "integer" } else { self.kind.context_type() }
+    }
+
+    /// Whether a value is of this feature's type.
+    pub fn takes(&self, value: &Json) -> bool {
+        self.kind.takes(value) && (!self.integer || read_integer(value.as_str()).is_ok())
+    }
+
     /// Checks that what is stored or was changed in one part still fits the rest: the rules against the
     /// variants and the bucketing.
     pub fn check(&self, problems: &mut Problems) {
         let around =
             Around { kind: Some(self.kind), scheme: Some(self.bucketing), variants: Some(&self.variants) };
         check_rules(&self.rules, &around, "rules", problems);
+        self.check_integers("", problems);
     }
 }
 
@@ -400,22 +440,41 @@ fn read_key(object: &mut Object<'_>, base: Option<&Definition>, problems: &mut P
     }
 }
 
+/// The type and whether only whole numbers are taken. `type` may be one of stored Contexts' names
+/// (featuresd.md §6.2), of which `integer` is a NUMBER of whole numbers.
 fn read_kind(
     object: &mut Object<'_>,
     base: Option<&Definition>,
     problems: &mut Problems,
-) -> Option<FeatureType> {
-    let Some(node) = object.take_value("type") else {
-        if base.is_none() {
-            problems.add(child(&object.path, "type"), "is required");
+) -> (Option<FeatureType>, Option<bool>) {
+    let (mut kind, mut named) = (base.map(|base| base.kind), None);
+    match object.take_value("type") {
+        Some(node) => {
+            let name = node.string(problems);
+            kind = name.as_deref().and_then(FeatureType::named);
+            match name.as_deref() {
+                Some("integer") => named = Some(true),
+                Some("number") => named = Some(false),
+                _ => {}
+            }
+            if name.is_some() && kind.is_none() {
+                problems.add(&node.path, format!("must be {}", FeatureType::NAMES));
+            }
         }
-        return base.map(|base| base.kind);
-    };
-    let kind = FeatureType::parse(&node.string(problems)?);
-    if kind.is_none() {
-        problems.add(&node.path, format!("must be {}", FeatureType::NAMES));
+        None if base.is_none() => problems.add(child(&object.path, "type"), "is required"),
+        None => {}
     }
-    kind
+    let given = match object.take_value("integer") {
+        Some(node) => {
+            let given = node.boolean(problems);
+            if given == Some(true) && kind.is_some_and(|kind| kind != FeatureType::Number) {
+                problems.add(&node.path, "is for NUMBER alone");
+            }
+            given
+        }
+        None => Some(named.unwrap_or(base.is_some_and(|base| base.integer))),
+    };
+    (kind, given.map(|given| given && kind == Some(FeatureType::Number)))
 }
 
 fn read_bucketing(

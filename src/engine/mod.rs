@@ -12,6 +12,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod feature;
 pub mod flagr;
+pub mod lookup;
 pub mod matcher;
 pub mod number;
 pub mod permission;

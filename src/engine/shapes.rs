@@ -17,7 +17,7 @@ use super::value::{FeatureType, Json};
 /// A feature of one environment, with its variants and rules.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase", example = json!({
-    "id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0a01", "key": "new_checkout", "type": "BOOLEAN", "contextType": "flag",
+    "id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0a01", "key": "new_checkout", "type": "BOOLEAN", "contextType": "flag", "integer": false,
     "enabled": true, "locked": false, "defaultValue": false, "description": "One-page checkout",
     "tags": ["checkout"], "bucketing": "sha256", "bucketingId": null, "variants": [],
     "rules": [{
@@ -34,8 +34,10 @@ pub struct Feature {
     pub key: String,
     #[schema(rename = "type")]
     pub kind: FeatureType,
-    /// The name that stored Contexts know the type by: `string`, `number`, `flag` or `json`.
+    /// The name that stored Contexts know the type by: `flag`, `number`, `integer`, `string` or `json`.
     pub context_type: String,
+    /// Whether a NUMBER takes whole numbers alone, without point or exponent.
+    pub integer: bool,
     /// Switched off, a BOOLEAN gives `false` and every other type `null`.
     pub enabled: bool,
     /// A locked feature refuses every change but unlocking.
@@ -82,8 +84,11 @@ pub struct NewFeature {
     /// 1 to 128 of `A-Z a-z 0-9 _ . : / -`, not `.` or `..`. In paths, `/` and `:` are percent-encoded.
     #[schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:/-]+$")]
     pub key: String,
-    #[schema(rename = "type")]
+    /// Also `flag`, `number`, `integer`, `string` or `json`, as stored Contexts say it.
+    #[schema(rename = "type", value_type = NewFeatureType)]
     pub kind: FeatureType,
+    /// Whether a NUMBER takes whole numbers alone; `false` when left out.
+    pub integer: Option<bool>,
     /// `true` when left out.
     pub enabled: Option<bool>,
     /// `false` when left out.
@@ -106,6 +111,25 @@ pub struct NewFeature {
     pub rules: Option<Vec<NewRule>>,
 }
 
+/// The type of a feature: a native name, or the one stored Contexts use.
+#[derive(ToSchema)]
+pub enum NewFeatureType {
+    STRING,
+    NUMBER,
+    BOOLEAN,
+    JSON,
+    #[allow(non_camel_case_types)]
+    flag,
+    #[allow(non_camel_case_types)]
+    number,
+    #[allow(non_camel_case_types)]
+    integer,
+    #[allow(non_camel_case_types)]
+    string,
+    #[allow(non_camel_case_types)]
+    json,
+}
+
 /// Changes to a feature. In a PATCH, what is left out stays; in a PUT, it gets its default. `rules` and `variants`
 /// replace the whole list; rules are told by `id`, else by `name`, to keep their ids.
 #[derive(ToSchema)]
@@ -117,6 +141,8 @@ pub struct FeatureChange {
     /// Every value of the feature, and those that stored Contexts hold for it, must fit the new type.
     #[schema(rename = "type")]
     pub kind: Option<FeatureType>,
+    /// Whether a NUMBER takes whole numbers alone; values that stored Contexts hold must fit.
+    pub integer: Option<bool>,
     pub enabled: Option<bool>,
     /// `false` unlocks; nothing else of a locked feature can be changed.
     pub locked: Option<bool>,

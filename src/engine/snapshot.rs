@@ -1,7 +1,7 @@
 //! Everything one environment needs to answer, immutable. A new one shares what did not change with the
 //! one before, so a toggle among 100 000 features costs about one feature (design §3).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use imbl::{HashMap as SharedMap, OrdMap};
@@ -58,8 +58,46 @@ pub struct Info {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredContext {
     pub key: Arc<str>,
-    pub prototypes: Vec<Arc<str>>,
-    pub values: HashMap<Arc<str>, Json>,
+    pub prototypes: Box<[Arc<str>]>,
+    pub values: Values,
+}
+
+/// What a stored Context says, by feature key: sorted, and no larger than it must be, since there may be 100 000
+/// of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Values(Box<[(Arc<str>, Json)]>);
+
+impl Values {
+    pub fn get(&self, key: &str) -> Option<&Json> {
+        self.0.binary_search_by(|(have, _)| (**have).cmp(key)).ok().map(|at| &self.0[at].1)
+    }
+
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// By feature key.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Json)> {
+        self.0.iter().map(|(key, value)| (key, value))
+    }
+}
+
+impl FromIterator<(Arc<str>, Json)> for Values {
+    /// Of a key given twice the first value counts.
+    fn from_iter<I: IntoIterator<Item = (Arc<str>, Json)>>(values: I) -> Self {
+        let mut values: Vec<_> = values.into_iter().collect();
+        values.sort_by(|(a, _), (b, _)| a.cmp(b));
+        values.dedup_by(|(a, _), (b, _)| a == b);
+        Self(values.into())
+    }
 }
 
 /// What an environment is made from.
@@ -73,6 +111,9 @@ pub struct Source {
     pub contexts: Vec<StoredContext>,
 }
 
+/// Stored Contexts by key.
+type Contexts = SharedMap<Arc<str>, Arc<StoredContext>>;
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -81,7 +122,7 @@ pub struct Snapshot {
     features: OrdMap<Arc<str>, Arc<Feature>>,
     segments: Arc<[Segment]>,
     compiled_segments: Arc<Segments>,
-    contexts: SharedMap<Arc<str>, Arc<StoredContext>>,
+    contexts: Contexts,
     overrides: Option<Arc<StoredContext>>,
     /// How many features may change their answer with time alone.
     clock_readers: usize,
@@ -104,10 +145,7 @@ impl Snapshot {
             .map(|stored| Feature::compile(stored, &compiled_segments))
             .map(|feature| (feature.key.clone(), Arc::new(feature)))
             .collect();
-        let mut contexts: SharedMap<Arc<str>, Arc<StoredContext>> =
-            source.contexts.into_iter().map(|context| (context.key.clone(), Arc::new(context))).collect();
-        let overrides = contexts.remove(OVERRIDE).filter(|context| !context.values.is_empty());
-        contexts.remove(DEFAULT);
+        let (contexts, overrides) = collect(source.contexts);
         Self {
             clock_readers: features.values().filter(|feature| feature.reads_clock).count(),
             info: source.info,
@@ -140,6 +178,42 @@ impl Snapshot {
         next
     }
 
+    /// A later snapshot in which only these stored Contexts differ; `None` deletes one. Also which features' answers
+    /// may differ by that; `None`: any, since somebody inherits otherwise.
+    pub fn with_contexts(
+        &self,
+        revision: u64,
+        changed: Vec<(String, Option<StoredContext>)>,
+    ) -> (Self, Option<Vec<String>>) {
+        let mut next = self.clone();
+        next.revision = revision;
+        next.ruleset = Arc::default();
+        let mut touched = Some(Vec::new());
+        for (key, stored) in changed {
+            let stored = stored.map(Arc::new);
+            let before = match (key.as_str(), &stored) {
+                (DEFAULT, _) => None,
+                (OVERRIDE, _) => {
+                    let held = stored.clone().filter(|context| !context.values.is_empty());
+                    std::mem::replace(&mut next.overrides, held)
+                }
+                (_, Some(context)) => next.contexts.insert(context.key.clone(), context.clone()),
+                (key, None) => next.contexts.remove(key),
+            };
+            note_differences(before.as_deref(), stored.as_deref(), &mut touched);
+        }
+        (next, touched)
+    }
+
+    /// A later snapshot with these stored Contexts in place of all.
+    pub fn with_all_contexts(&self, revision: u64, contexts: Vec<StoredContext>) -> Self {
+        let mut next = self.clone();
+        next.revision = revision;
+        next.ruleset = Arc::default();
+        (next.contexts, next.overrides) = collect(contexts);
+        next
+    }
+
     pub fn feature(&self, key: &str) -> Option<&Arc<Feature>> {
         self.features.get(key)
     }
@@ -166,6 +240,16 @@ impl Snapshot {
         self.overrides.as_deref()
     }
 
+    /// One stored Context that is neither `override` nor `default`.
+    pub fn context(&self, key: &str) -> Option<&Arc<StoredContext>> {
+        self.contexts.get(key)
+    }
+
+    /// How many stored Contexts there are beside `override` and `default`.
+    pub fn contexts_len(&self) -> usize {
+        self.contexts.len()
+    }
+
     /// The stored Contexts but `override` and `default`, in no order.
     pub fn contexts(&self) -> impl Iterator<Item = &Arc<StoredContext>> {
         self.contexts.values()
@@ -184,20 +268,69 @@ impl Snapshot {
             None if self.contexts.is_empty() || !self.info.user_id_is_context => None,
             None => context.targeting_key().and_then(|key| self.contexts.get(key)),
         };
-        let mut walk = Walk { snapshot: self, visited: HashSet::new(), order: Vec::new() };
+        let mut walk = Walk::new(self, ());
         if let Some(own) = own {
-            walk.visit(own, 0)?;
+            walk.visit(own, 0, NO_PARENT)?;
         }
         if let Some(Attribute::List(prototypes)) = context.get("contextPrototypes") {
             for prototype in prototypes {
                 if let Some(key) = prototype.as_key()
                     && let Some(stored) = self.contexts.get(key.as_ref())
                 {
-                    walk.visit(stored, 1)?;
+                    walk.visit(stored, 1, NO_PARENT)?;
                 }
             }
         }
         Ok(walk.order)
+    }
+
+    /// The same for a subject by key, and by which way each stored Context was first reached.
+    pub fn lineage<'s>(&'s self, key: &str, prototypes: &[String]) -> Result<Lineage<'s>, ChainTooLarge> {
+        let mut walk = Walk::new(self, Ways::default());
+        if let Some(own) = self.contexts.get(key) {
+            walk.visit(own, 0, NO_PARENT)?;
+        }
+        for prototype in prototypes {
+            match self.contexts.get(prototype.as_str()) {
+                Some(stored) => walk.visit(stored, 1, NO_PARENT)?,
+                None => walk.noted.missing.push(prototype.clone()),
+            }
+        }
+        Ok(Lineage { order: walk.order, parents: walk.noted.parents, missing: walk.noted.missing })
+    }
+}
+
+/// Contexts by key, and apart from them `override` when it holds something. `default` is the features' own values.
+fn collect(contexts: Vec<StoredContext>) -> (Contexts, Option<Arc<StoredContext>>) {
+    let mut contexts: Contexts =
+        contexts.into_iter().map(|context| (context.key.clone(), Arc::new(context))).collect();
+    let overrides = contexts.remove(OVERRIDE).filter(|context| !context.values.is_empty());
+    contexts.remove(DEFAULT);
+    (contexts, overrides)
+}
+
+/// Adds the features whose values differ between two states of a Context; takes the list away where who inherits
+/// from whom does.
+fn note_differences(
+    before: Option<&StoredContext>,
+    after: Option<&StoredContext>,
+    touched: &mut Option<Vec<String>>,
+) {
+    let prototypes = |context: Option<&StoredContext>| {
+        context.map(|context| context.prototypes.clone()).unwrap_or_default()
+    };
+    if prototypes(before) != prototypes(after) {
+        *touched = None;
+    }
+    let Some(touched) = touched else { return };
+    let value = |context: Option<&StoredContext>, key: &str| {
+        context.and_then(|context| context.values.get(key)).cloned()
+    };
+    let both = [before, after].into_iter().flatten().flat_map(|context| context.values.iter());
+    for (key, _) in both {
+        if value(before, key) != value(after, key) && !touched.iter().any(|have| **have == **key) {
+            touched.push(key.to_string());
+        }
     }
 }
 
@@ -205,24 +338,77 @@ impl Snapshot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChainTooLarge;
 
-struct Walk<'s> {
+/// See [`Snapshot::lineage`].
+#[derive(Debug)]
+pub struct Lineage<'s> {
+    /// In visiting order, without `override` and `default`.
+    pub order: Vec<&'s StoredContext>,
+    /// For each of them the position of whose prototype it is; `None`: the subject's own, or one it brings along.
+    pub parents: Vec<Option<usize>>,
+    /// Prototypes that are named and not there.
+    pub missing: Vec<String>,
+}
+
+/// What a walk remembers beside the order; nothing for evaluation.
+trait Notes {
+    fn reached(&mut self, parent: usize);
+    fn missing(&mut self, key: &str);
+}
+
+impl Notes for () {
+    fn reached(&mut self, _: usize) {}
+    fn missing(&mut self, _: &str) {}
+}
+
+#[derive(Default)]
+struct Ways {
+    parents: Vec<Option<usize>>,
+    missing: Vec<String>,
+}
+
+impl Notes for Ways {
+    fn reached(&mut self, parent: usize) {
+        self.parents.push((parent != NO_PARENT).then_some(parent));
+    }
+
+    fn missing(&mut self, key: &str) {
+        self.missing.push(key.to_owned());
+    }
+}
+
+const NO_PARENT: usize = usize::MAX;
+
+struct Walk<'s, N> {
     snapshot: &'s Snapshot,
     visited: HashSet<&'s str>,
     order: Vec<&'s StoredContext>,
+    noted: N,
 }
 
-impl<'s> Walk<'s> {
-    fn visit(&mut self, context: &'s StoredContext, level: usize) -> Result<(), ChainTooLarge> {
+impl<'s, N: Notes> Walk<'s, N> {
+    fn new(snapshot: &'s Snapshot, noted: N) -> Self {
+        Self { snapshot, visited: HashSet::new(), order: Vec::new(), noted }
+    }
+
+    fn visit(
+        &mut self,
+        context: &'s StoredContext,
+        level: usize,
+        parent: usize,
+    ) -> Result<(), ChainTooLarge> {
         if !self.visited.insert(&context.key) {
             return Ok(());
         }
         if level > MAX_LEVELS || self.order.len() >= MAX_VISITED {
             return Err(ChainTooLarge);
         }
+        let own = self.order.len();
         self.order.push(context);
+        self.noted.reached(parent);
         for prototype in &context.prototypes {
-            if let Some(next) = self.snapshot.contexts.get(prototype) {
-                self.visit(next, level + 1)?;
+            match self.snapshot.contexts.get(prototype) {
+                Some(next) => self.visit(next, level + 1, own)?,
+                None => self.noted.missing(prototype),
             }
         }
         Ok(())

@@ -39,6 +39,17 @@ impl FeatureType {
         [Self::String, Self::Number, Self::Boolean, Self::Json].into_iter().find(|kind| kind.as_str() == text)
     }
 
+    /// The type of either name: the native one, or the one stored Contexts use. `integer` is a NUMBER.
+    pub fn named(text: &str) -> Option<Self> {
+        match text {
+            "string" => Some(Self::String),
+            "number" | "integer" => Some(Self::Number),
+            "flag" => Some(Self::Boolean),
+            "json" => Some(Self::Json),
+            _ => Self::parse(text),
+        }
+    }
+
     /// The name stored Contexts know the type by (featuresd.md §2.1).
     pub fn context_type(self) -> &'static str {
         match self {
@@ -90,6 +101,25 @@ impl FeatureType {
             }
             None => Some(Json::compacted(text)),
         }
+    }
+}
+
+/// Numbers of `integer` features stay within this, so that every client language holds them exactly
+/// (featuresd.md §2.2).
+pub const MAX_INTEGER: i64 = 9_007_199_254_740_991;
+
+/// Reads the text of an integer: digits without leading zeros, perhaps with a minus before them; no point, no
+/// exponent (featuresd.md §2.2). `-0` is 0.
+pub fn read_integer(text: &str) -> Result<Json, &'static str> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    if !plain || (digits.len() > 1 && digits.starts_with('0')) {
+        return Err("must be a whole number, without point or exponent");
+    }
+    match text.parse::<i64>() {
+        Ok(0) => Ok(Json::compacted("0")),
+        Ok(number) if number.unsigned_abs() <= MAX_INTEGER.unsigned_abs() => Ok(Json::compacted(text)),
+        _ => Err("must be within ±9007199254740991"),
     }
 }
 

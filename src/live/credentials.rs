@@ -22,6 +22,8 @@ use crate::store::users::PersonalToken;
 pub struct Token {
     pub id: TokenId,
     pub uuid: String,
+    /// What people call it.
+    pub description: String,
     pub kind: Kind,
     pub permissions: Vec<String>,
     pub environment: Arc<Environment>,
@@ -89,6 +91,7 @@ impl Credentials {
                     Arc::new(Token {
                         id: row.id,
                         uuid: row.uuid.clone(),
+                        description: row.description.clone(),
                         kind: row.kind,
                         permissions: row.permissions.clone(),
                         environment: environment.clone(),

@@ -21,11 +21,14 @@ use crate::config::Config;
 use crate::engine::snapshot::Snapshot;
 use crate::error::Result;
 use crate::ids::EnvironmentId;
+use crate::store::changes::TouchedSince;
 use crate::store::{self, counters as stored};
 use counters::{Counters, Tally};
 use credentials::Credentials;
 use limits::Limits;
 
+/// More changed stored Contexts than this are not read one by one.
+const MAX_FOUND: usize = 1000;
 /// Changes a slow stream may lag behind before it looks at everything again.
 const NOTICES: usize = 64;
 /// Memory for cached answers, in bytes.
@@ -124,25 +127,40 @@ pub struct Effects {
 pub struct Effect {
     pub revision: u64,
     /// `None`: everything.
-    pub features: Option<Vec<String>>,
+    pub touched: Option<TouchedSince>,
 }
 
 impl Effects {
+    /// What is known to have changed in an environment; `None`: everything did.
+    fn effect(&mut self, environment: EnvironmentId) -> Option<&mut TouchedSince> {
+        let nothing = || TouchedSince { features: Vec::new(), contexts: Some(Vec::new()) };
+        self.environments
+            .entry(environment)
+            .or_insert_with(|| Effect { revision: 0, touched: Some(nothing()) })
+            .touched
+            .as_mut()
+    }
+
     pub fn add(&mut self, touched: &Touched) {
         match touched {
             Touched::Nothing => {}
             Touched::Features(environment, keys) => {
-                let effect = self
-                    .environments
-                    .entry(*environment)
-                    .or_insert_with(|| Effect { revision: 0, features: Some(Vec::new()) });
-                if let Some(features) = &mut effect.features {
-                    features.extend(keys.iter().cloned());
+                if let Some(effect) = self.effect(*environment) {
+                    effect.features.extend(keys.iter().cloned());
+                }
+            }
+            Touched::Contexts { environment, contexts, features } => {
+                if let Some(effect) = self.effect(*environment) {
+                    effect.features.extend(features.iter().cloned());
+                    match (contexts, &mut effect.contexts) {
+                        (Some(keys), Some(all)) => all.extend(keys.iter().cloned()),
+                        (_, all) => *all = None,
+                    }
                 }
             }
             Touched::Environments(environments) => {
                 for environment in environments {
-                    self.environments.entry(*environment).or_default().features = None;
+                    self.environments.entry(*environment).or_default().touched = None;
                 }
             }
             Touched::Removed(environments) => self.removed.extend(environments),
@@ -214,7 +232,7 @@ impl Live {
     fn try_apply(&self, writer: &Connection, effects: &Effects) -> Result<()> {
         let mut result = Ok(());
         for (id, effect) in &effects.environments {
-            result = result.and(self.refresh(writer, *id, effect.revision, effect.features.as_deref()));
+            result = result.and(self.refresh(writer, *id, effect.revision, effect.touched.as_ref()));
         }
         if !effects.credentials && effects.removed.is_empty() {
             return result;
@@ -238,7 +256,7 @@ impl Live {
         writer: &Connection,
         id: EnvironmentId,
         revision: u64,
-        features: Option<&[String]>,
+        touched: Option<&TouchedSince>,
     ) -> Result<()> {
         // Another process may commit between two reads; revision and rows must be of one moment.
         let moment = writer.unchecked_transaction()?;
@@ -250,14 +268,40 @@ impl Live {
             return Ok(());
         };
         let current = environment.snapshot();
-        let changed = match features {
-            Some(keys) if current.revision + 1 == revision => Some(keys.to_vec()),
-            _ => store::changes::touched_since(&moment, id, current.revision, revision)?,
+        let earlier;
+        let touched = match touched {
+            Some(touched) if current.revision + 1 == revision => Some(touched),
+            _ => {
+                earlier = store::changes::touched_since(&moment, id, current.revision, revision)?;
+                earlier.as_ref()
+            }
         };
-        let next = match &changed {
-            Some(keys) => current.with_features(revision, store::snapshot::load_features(&moment, id, keys)?),
-            None => Snapshot::compile(store::snapshot::load(&moment, id)?),
+        let Some(touched) = touched else {
+            environment.swap(Snapshot::compile(store::snapshot::load(&moment, id)?), None);
+            return Ok(());
         };
+        let mut next = Snapshot::clone(&current);
+        let mut changed = Some(touched.features.clone());
+        if !touched.features.is_empty() {
+            let features = store::snapshot::load_features(&moment, id, &touched.features)?;
+            next = next.with_features(revision, features);
+        }
+        match &touched.contexts {
+            // Beyond that it is less work to read them all than to find them one by one.
+            Some(keys) if keys.len() <= MAX_FOUND => {
+                let contexts = store::contexts::some_for_snapshot(&moment, id, keys)?;
+                let (with, answers) = next.with_contexts(revision, contexts);
+                next = with;
+                match answers {
+                    Some(answers) => changed.iter_mut().for_each(|all| all.extend(answers.iter().cloned())),
+                    None => changed = None,
+                }
+            }
+            _ => {
+                next = next.with_all_contexts(revision, store::snapshot::load_contexts(&moment, id)?);
+                changed = None;
+            }
+        }
         environment.swap(next, changed);
         Ok(())
     }
@@ -276,7 +320,7 @@ impl Live {
         let mut effects = Effects::default();
         for (id, revision) in &stored {
             if known(*id) != Some(*revision) {
-                effects.environments.insert(*id, Effect { revision: *revision, features: None });
+                effects.environments.insert(*id, Effect { revision: *revision, touched: None });
             }
         }
         effects.removed =

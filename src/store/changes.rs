@@ -518,14 +518,46 @@ pub fn version(conn: &Connection, feature: &str, version: u64) -> Result<Version
     super::found(row, || format!("version {version}"))
 }
 
-/// Which features changed in an environment after one revision up to another; `None` when that cannot be
-/// told by feature.
+/// Marks a stored Context in a list of what changed: no key of a feature begins with it. Alone it means all of them.
+const CONTEXT_MARK: char = '@';
+/// More Contexts than this in one change are recorded as all of them.
+const MAX_TOUCHED: usize = 1000;
+
+/// How a change of stored Contexts (`None`: all of them) and features is recorded in `touched`.
+pub fn touched_contexts(contexts: Option<&[String]>, features: &[String]) -> Vec<String> {
+    let mut touched: Vec<String> = features.to_vec();
+    match contexts.filter(|contexts| contexts.len() <= MAX_TOUCHED) {
+        Some(contexts) => touched.extend(contexts.iter().map(|key| format!("{CONTEXT_MARK}{key}"))),
+        None => touched.push(CONTEXT_MARK.to_string()),
+    }
+    touched
+}
+
+/// What changed between two revisions: features and stored Contexts by key.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct TouchedSince {
+    pub features: Vec<String>,
+    /// `None`: all of them.
+    pub contexts: Option<Vec<String>>,
+}
+
+impl TouchedSince {
+    fn of(touched: Vec<String>) -> Self {
+        let (contexts, features): (Vec<_>, Vec<_>) =
+            touched.into_iter().partition(|key| key.starts_with(CONTEXT_MARK));
+        let keys = contexts.iter().map(|key| key[1..].to_owned()).collect::<Vec<_>>();
+        let all = keys.iter().any(String::is_empty);
+        Self { features, contexts: (!all).then_some(keys) }
+    }
+}
+
+/// What changed in an environment after one revision up to another; `None` when that cannot be told one by one.
 pub fn touched_since(
     conn: &Connection,
     environment: EnvironmentId,
     after: u64,
     to: u64,
-) -> Result<Option<Vec<String>>> {
+) -> Result<Option<TouchedSince>> {
     let mut statement = conn.prepare_cached(
         "SELECT revision, touched FROM changes
           WHERE environment_id = ?1 AND revision > ?2 AND revision <= ?3
@@ -548,7 +580,7 @@ pub fn touched_since(
     }
     keys.sort();
     keys.dedup();
-    Ok(Some(keys))
+    Ok(Some(TouchedSince::of(keys)))
 }
 
 /// Deletes events that are older than this and that nobody waits for any more.

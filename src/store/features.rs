@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::{found, is_unique_violation, list_from_json, list_to_json};
@@ -22,7 +22,7 @@ pub struct FeatureRow {
 
 const SELECT: &str =
     "SELECT id, uuid, key, type, default_value, enabled, locked, description, tags, bucketing,
-                             bucketing_id, version, created_at, updated_at, updated_by
+                             bucketing_id, version, created_at, updated_at, updated_by, is_integer
                         FROM features";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
@@ -52,6 +52,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
             definition: Definition {
                 key: row.get(2)?,
                 kind: FeatureType::parse(&kind).unwrap_or(FeatureType::Json),
+                integer: row.get(15)?,
                 enabled: row.get(5)?,
                 default_value,
                 description: row.get(7)?,
@@ -98,18 +99,43 @@ pub fn all(conn: &Connection, environment: EnvironmentId) -> Result<Vec<FeatureR
     Ok(features)
 }
 
-/// Row and type of every feature of an environment, by key.
+/// Row, type and whether it takes whole numbers alone, of every feature of an environment, by key.
 pub fn ids(
     conn: &Connection,
     environment: EnvironmentId,
-) -> Result<HashMap<String, (FeatureId, FeatureType)>> {
+) -> Result<HashMap<String, (FeatureId, FeatureType, bool)>> {
     let mut statement =
-        conn.prepare_cached("SELECT key, id, type FROM features WHERE environment_id = ?1")?;
+        conn.prepare_cached("SELECT key, id, type, is_integer FROM features WHERE environment_id = ?1")?;
     let rows = statement.query_map([environment], |row| {
         let kind: String = row.get(2)?;
-        Ok((row.get(0)?, (row.get(1)?, FeatureType::parse(&kind).unwrap_or(FeatureType::Json))))
+        let kind = FeatureType::parse(&kind).unwrap_or(FeatureType::Json);
+        Ok((row.get(0)?, (row.get(1)?, kind, row.get(3)?)))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A feature as far as its values need it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    pub id: FeatureId,
+    pub kind: FeatureType,
+    /// Whole numbers alone.
+    pub integer: bool,
+}
+
+/// Row and type of one feature; `None` when there is none of that key.
+pub fn kind_of(conn: &Connection, environment: EnvironmentId, key: &str) -> Result<Option<Kind>> {
+    let kind = conn
+        .prepare_cached("SELECT id, type, is_integer FROM features WHERE environment_id = ?1 AND key = ?2")?
+        .query_row((environment, key), |row| {
+            let kind: String = row.get(1)?;
+            Ok(Kind {
+                id: row.get(0)?,
+                kind: FeatureType::parse(&kind).unwrap_or(FeatureType::Json),
+                integer: row.get(2)?,
+            })
+        });
+    Ok(kind.optional()?)
 }
 
 /// Which features a list shows.
@@ -259,8 +285,8 @@ pub fn insert(conn: &Connection, environment: EnvironmentId, feature: &StoredFea
     let definition = &feature.definition;
     conn.prepare_cached(
         "INSERT INTO features (uuid, environment_id, key, type, default_value, enabled, locked, description,
-                               tags, bucketing, bucketing_id, version, created_at, updated_at, updated_by)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                               tags, bucketing, bucketing_id, version, created_at, updated_at, updated_by, is_integer)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         feature.id.to_string(),
@@ -278,6 +304,7 @@ pub fn insert(conn: &Connection, environment: EnvironmentId, feature: &StoredFea
         feature.created_at,
         feature.updated_at,
         feature.updated_by,
+        definition.integer,
     ])
     .map_err(|error| taken(error, definition))?;
     let id = FeatureId(conn.last_insert_rowid());
@@ -299,7 +326,8 @@ pub fn update(
     conn.prepare_cached(
         "UPDATE features
             SET default_value = ?3, enabled = ?4, locked = ?5, description = ?6, tags = ?7, bucketing = ?8,
-                bucketing_id = ?9, version = ?10, updated_at = ?11, updated_by = ?12, type = ?13
+                bucketing_id = ?9, version = ?10, updated_at = ?11, updated_by = ?12, type = ?13,
+                is_integer = ?14
           WHERE environment_id = ?1 AND id = ?2",
     )?
     .execute(params![
@@ -316,6 +344,7 @@ pub fn update(
         feature.updated_at,
         feature.updated_by,
         definition.kind.as_str(),
+        definition.integer,
     ])
     .map_err(|error| taken(error, definition))?;
     note_flag_number(conn, environment, definition)?;

@@ -123,7 +123,9 @@ const STEPS: &[&str] = &[
         user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
         step    INTEGER NOT NULL
     ) STRICT;",
-    // 4: webhooks with their log, and GDPR requests.
+    // 4: NUMBER features that take whole numbers alone.
+    "ALTER TABLE features ADD COLUMN is_integer INTEGER NOT NULL DEFAULT 0;",
+    // 5: webhooks with their log, and GDPR requests.
     "-- Who is told of changes over HTTP. `position` is the number of the last change that the webhook is done with; what
     -- it is owed are the events of its site behind that.
     CREATE TABLE webhooks (

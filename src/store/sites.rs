@@ -57,6 +57,12 @@ pub fn find(conn: &Connection, id_or_slug: &str) -> Result<Site> {
     found(row, || format!("site {id_or_slug}"))
 }
 
+/// The site of this row.
+pub fn get(conn: &Connection, id: SiteId) -> Result<Site> {
+    let row = conn.prepare_cached(&format!("{SELECT} WHERE s.id = ?1"))?.query_row([id], from_row);
+    found(row, || "the site".into())
+}
+
 /// Sites by name, those that contain `q` in name, slug or description, from behind the cursor on.
 pub fn list(conn: &Connection, q: &str, after: Option<&(String, i64)>, limit: u64) -> Result<Vec<Site>> {
     let (name, id) = after.map_or((None, 0), |(name, id)| (Some(name), *id));

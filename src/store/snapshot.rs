@@ -19,18 +19,10 @@ pub fn load(conn: &Connection, id: EnvironmentId) -> Result<Source> {
     let (site_id, site): (String, String) = conn
         .prepare_cached("SELECT uuid, slug FROM sites WHERE id = ?1")?
         .query_row([environment.site], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut names: HashMap<String, Arc<str>> = HashMap::new();
-    let mut shared = |text: String| -> Arc<str> {
-        names.entry(text).or_insert_with_key(|text| text.as_str().into()).clone()
-    };
-    let contexts = contexts::all(conn, id)?
-        .into_iter()
-        .map(|context| StoredContext {
-            key: shared(context.key),
-            prototypes: context.prototypes.into_iter().map(&mut shared).collect(),
-            values: context.values.into_iter().map(|(key, value)| (shared(key), value)).collect(),
-        })
-        .collect();
+    let rows = features::all(conn, id)?;
+    let names: HashMap<i64, Arc<str>> =
+        rows.iter().map(|row| (row.id.0, row.stored.definition.key.as_str().into())).collect();
+    let contexts = contexts::for_snapshot(conn, id, &names)?;
     Ok(Source {
         info: Info {
             site_id: uuid(&site_id)?,
@@ -41,10 +33,17 @@ pub fn load(conn: &Connection, id: EnvironmentId) -> Result<Source> {
             user_id_is_context: environment.user_id_is_context,
         },
         revision: environment.revision,
-        features: features::all(conn, id)?.into_iter().map(|row| row.stored).collect(),
+        features: rows.into_iter().map(|row| row.stored).collect(),
         segments: segments::list(conn, environment.site)?.into_iter().map(|row| row.segment).collect(),
         contexts,
     })
+}
+
+/// Every stored Context of an environment.
+pub fn load_contexts(conn: &Connection, id: EnvironmentId) -> Result<Vec<StoredContext>> {
+    let names =
+        features::ids(conn, id)?.into_iter().map(|(key, (id, ..))| (id.0, key.as_str().into())).collect();
+    contexts::for_snapshot(conn, id, &names)
 }
 
 /// Some features of an environment by key; one that is gone is `None`.

@@ -86,7 +86,9 @@ fn error_page(error: &Error) -> HttpResponse {
         tracing::error!(error = %inner, "a page failed");
     }
     let (title, text) = match error {
-        Error::NotFound(what) => ("Not here", format!("{what} does not exist, or not any more.")),
+        Error::NotFound(what) | Error::Missing(_, what) => {
+            ("Not here", format!("{what} does not exist, or not any more."))
+        }
         Error::Forbidden(why) => ("Not allowed", format!("Your role does not reach that far: {why}.")),
         Error::Internal(_) => {
             ("Something went wrong", "It is in the server's log. Nothing was half done.".into())

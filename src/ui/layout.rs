@@ -113,7 +113,7 @@ impl Place {
                 if let Some(live) = app.live.environment(environment.id) {
                     let snapshot = live.snapshot();
                     counts.features = snapshot.len();
-                    counts.contexts = snapshot.contexts().count();
+                    counts.contexts = snapshot.contexts_len();
                     counts.overridden = snapshot.overrides().map_or(0, |context| context.values.len());
                 }
             }

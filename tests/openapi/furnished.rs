@@ -47,6 +47,8 @@ impl Furnished {
             ("key", "new_checkout".to_owned()),
             ("variant", "blue".to_owned()),
             ("segment", "staff".to_owned()),
+            ("context", "ben".to_owned()),
+            ("feature", "greeting".to_owned()),
             ("rule", text(&rules["items"][0]["id"])),
             ("token", text(&spare["id"])),
             ("request", text(&request["id"])),

@@ -120,6 +120,31 @@ async fn every_operation_takes_its_example_and_answers_as_described() {
     tour.visit("revertFeature", None).await;
     tour.visit("deleteFeature", None).await;
 
+    for id in ["listContexts", "getContext", "lookUpContext", "lookUpContextValue", "lookUpContexts"] {
+        tour.visit(id, None).await;
+    }
+    let context = &[("explain", "true"), ("prototypes", "team:blue,gone"), ("rules", "true")];
+    for id in ["lookUpContext", "lookUpContextValue"] {
+        tour.visit_as(&api, id, context, None).await;
+        tour.visit_as(&client, id, &[("typed", "true")], None).await;
+    }
+    let subjects =
+        json!({"subjects": [{"key": "ben", "features": {"greeting": "x"}}], "explain": true, "typed": true});
+    tour.visit("lookUpContexts", subjects).await;
+    for id in ["updateContext", "replaceContext", "setContextValue", "removeContextValue"] {
+        tour.visit(id, None).await;
+    }
+    for id in ["createContext", "exportContexts", "importContexts"] {
+        tour.visit(id, None).await;
+    }
+    tour.server.names.insert("context", "new".into());
+    tour.visit("replaceContext", json!({"prototypes": ["team:blue"], "features": {"theme": {"a": [1]}}}))
+        .await;
+    tour.server.names.insert("context", "team:blue".into());
+    tour.visit("listContextChildren", None).await;
+    tour.server.names.insert("context", "new".into());
+    tour.visit("deleteContext", None).await;
+
     for id in ["listTokens", "createToken", "getToken", "updateToken", "rotateToken", "deleteToken"] {
         tour.visit(id, None).await;
     }
@@ -179,6 +204,8 @@ async fn what_was_read_can_be_sent_back() {
         ("getToken", "updateToken"),
         ("getVariant", "updateVariant"),
         ("getWebhook", "updateWebhook"),
+        ("getContext", "updateContext"),
+        ("getContext", "replaceContext"),
     ] {
         let before = tour.visit(read, None).await.body;
         let operation = find(&document, change);
@@ -210,7 +237,19 @@ async fn a_current_entity_tag_is_answered_with_304_where_that_is_described() {
         }
     }
     tried.sort_unstable();
-    let expected =
-        ["getDescription", "getDescription", "getFeature", "getFeature", "getRuleset", "listFeatures"];
+    let expected = [
+        "getContext",
+        "getContext",
+        "getDescription",
+        "getDescription",
+        "getFeature",
+        "getFeature",
+        "getRuleset",
+        "listFeatures",
+        "lookUpContext",
+        "lookUpContext",
+        "lookUpContextValue",
+        "lookUpContextValue",
+    ];
     assert_eq!(tried, expected);
 }

@@ -222,6 +222,12 @@ groups! {
     EvaluatesQuery: SERVE, &[BadRequest, Invalid];
     /// Serving what needs no context.
     Serves: SERVE;
+    /// Changing a Context, by people and tokens.
+    ContextWrites: READ, BODY, &[VersionConflict, Limited];
+    /// Deleting a Context or a value of it, by people and tokens.
+    ContextRemoves: READ, &[BadRequest, VersionConflict, Invalid, Limited];
+    /// Looking Contexts up, by people and tokens.
+    ContextLookups: READ, SERVE, &[BadRequest, Invalid];
     /// A path of features, for people and for clients.
     ReadsOrEvaluates: READ, SERVE, &[BadRequest, Invalid];
 }

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod answers;
 pub mod client;
+pub mod contexts;
 pub mod explain;
 pub mod openapi;
 pub mod params;
@@ -29,6 +30,9 @@ pub fn routes(cfg: &mut ServiceConfig) {
     let site = "/sites/{site:[^/:]+}";
     let environment = &format!("{site}/environments/{{environment:[^/:]+}}");
     let feature = &format!("{environment}/features/{{key:[^/:]+}}");
+    let contexts = &format!("{environment}/contexts");
+    let context = &format!("{environment}/contexts/{{context:[^/]+}}");
+    let value = &format!("{context}/features/{{feature:[^/:]+}}");
     let token = &format!("{environment}/tokens/{{token:[^/:]+}}");
     let segment = &format!("{site}/segments/{{segment:[^/:]+}}");
     let rule = &format!("{feature}/rules/{{rule:[^/:]+}}");
@@ -86,6 +90,33 @@ pub fn routes(cfg: &mut ServiceConfig) {
                 .route(get().to(admin::variants::get))
                 .route(patch().to(admin::variants::update))
                 .route(delete().to(admin::variants::delete)),
+        )
+        .service(
+            resource(contexts)
+                .route(get().to(contexts::list::list))
+                .route(post().to(contexts::stored::create)),
+        )
+        .service(resource(&format!("{contexts}:lookup")).route(post().to(contexts::lookup::batch)))
+        .service(resource(&format!("{contexts}:export")).route(get().to(contexts::documents::export)))
+        .service(
+            resource(&format!("{contexts}:import"))
+                .app_data(web::PayloadConfig::new(MAX_IMPORT))
+                .route(post().to(contexts::documents::import)),
+        )
+        .service(
+            resource(context)
+                .route(get().to(contexts::stored::get))
+                .route(put().to(contexts::stored::replace))
+                .route(patch().to(contexts::stored::update))
+                .route(delete().to(contexts::stored::delete)),
+        )
+        .service(resource(&format!("{context}/children")).route(get().to(contexts::list::list_children)))
+        .service(resource(&format!("{context}/features")).route(get().to(contexts::lookup::all)))
+        .service(
+            resource(value)
+                .route(get().to(contexts::lookup::one))
+                .route(put().to(contexts::stored::set_value))
+                .route(delete().to(contexts::stored::remove_value)),
         )
         .service(
             resource(&format!("{environment}/tokens"))

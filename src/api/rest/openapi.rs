@@ -17,7 +17,7 @@ use utoipa::openapi::{Components, Info, License, OpenApi, Ref, RefOr, Required, 
 use utoipa::{Modify, OpenApi as _};
 
 use super::answers::Refusal;
-use super::{admin, client, explain, stream};
+use super::{admin, client, contexts, explain, stream};
 use crate::api::packed::Packed;
 use crate::api::{ErrorBody, plain};
 use crate::app::App;
@@ -52,6 +52,20 @@ use crate::error::{Error, Result};
     admin::variants::get,
     admin::variants::update,
     admin::variants::delete,
+    contexts::list::list,
+    contexts::stored::create,
+    contexts::stored::get,
+    contexts::stored::replace,
+    contexts::stored::update,
+    contexts::stored::delete,
+    contexts::list::list_children,
+    contexts::lookup::all,
+    contexts::lookup::one,
+    contexts::stored::set_value,
+    contexts::stored::remove_value,
+    contexts::lookup::batch,
+    contexts::documents::export,
+    contexts::documents::import,
     admin::segments::list,
     admin::segments::create,
     admin::segments::get,
@@ -108,6 +122,7 @@ struct Native;
         (name = "Features", description = "The features of an environment: made, changed, reverted, deleted."),
         (name = "Rules", description = "Who gets which value. The first rule that matches decides."),
         (name = "Variants", description = "Named values of a feature, for splits."),
+        (name = "Contexts", description = "Stored people, devices, teams and groups with values of their own, which inherit from each other."),
         (name = "Segments", description = "Conditions of a site that many rules can refer to."),
         (name = "Environments", description = "Each has its own features, independent of the others of its site."),
         (name = "Tokens", description = "What clients show to evaluate in one environment."),

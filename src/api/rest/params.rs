@@ -143,6 +143,88 @@ pub struct WebhookQuery {
     pub site: Option<String>,
 }
 
+/// A Context in the path, behind its environment.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ContextPath {
+    /// Key of the Context.
+    #[param(example = "mia")]
+    pub context: String,
+}
+
+/// A feature in the path, behind a Context.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ContextFeaturePath {
+    /// Key of the feature; `/` and `:` in it are percent-encoded.
+    #[param(example = "greeting")]
+    pub feature: String,
+}
+
+/// A search among Contexts.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ContextListQuery {
+    /// Part of the key or description.
+    #[param(example = "team")]
+    pub q: Option<String>,
+    /// Only those that name this one as a prototype.
+    #[param(example = "team:blue")]
+    pub prototype: Option<String>,
+    /// Only those that inherit from this one, at whatever distance.
+    #[param(example = "team:blue")]
+    pub descends_from: Option<String>,
+    /// Only those with a value of their own for this feature.
+    #[param(example = "greeting")]
+    pub feature: Option<String>,
+    /// Only those for whom this feature resolves to `yes`, or behind a colon to that value.
+    #[param(example = "greeting:hi")]
+    pub matches: Option<String>,
+}
+
+/// How to delete a Context.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DetachQuery {
+    /// Take it out of the lists of those that inherit from it.
+    pub detach: Option<bool>,
+}
+
+/// Why something is done.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ReasonQuery {
+    /// Why, for the audit log.
+    #[param(example = "the payment provider is back")]
+    pub reason: Option<String>,
+}
+
+/// Which features to look up.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct KeysOnlyQuery {
+    /// Only these features, keys separated by commas.
+    #[param(example = "greeting,search_limit")]
+    pub keys: Option<String>,
+}
+
+/// How to look up.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LookupQuery {
+    /// Tell where each value comes from and what it hides. Not for `client` tokens.
+    pub explain: Option<bool>,
+    /// Values as JSON rather than text.
+    pub typed: Option<bool>,
+    /// Further prototypes, separated by commas, asked after those of the stored Context.
+    #[param(example = "team:blue")]
+    pub prototypes: Option<String>,
+    /// Refuse a key that is not stored with 404 `context_not_found`.
+    pub strict: Option<bool>,
+    /// In the order of evaluation: with the features' switches and rules.
+    pub rules: Option<bool>,
+}
+
 /// A guard against overwriting what somebody else changed meanwhile.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

@@ -52,6 +52,7 @@ fn a_plain_feature_has_the_defaults_of_the_contract() {
     let expected = Definition {
         key: "a/b:c".into(),
         kind: FeatureType::Number,
+        integer: false,
         enabled: true,
         default_value: None,
         description: String::new(),

@@ -1,8 +1,11 @@
 //! `/sites/{site}/export`, `/sites/{site}/import`.
 
+use std::borrow::Cow;
+
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
 
 use super::block;
 use crate::admin::documents::{self, Mode, Plan};
@@ -24,7 +27,8 @@ fn is_yaml(text: &str) -> bool {
     })
 }
 
-fn header(req: &HttpRequest, name: actix_web::http::header::HeaderName) -> &str {
+/// A header's text; empty when there is none.
+pub fn header(req: &HttpRequest, name: actix_web::http::header::HeaderName) -> &str {
     req.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
@@ -50,15 +54,47 @@ fn header(req: &HttpRequest, name: actix_web::http::header::HeaderName) -> &str 
 pub async fn export(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
     Query::only(&req, &[])?;
     let site = segment(&req, "site")?;
-    let as_yaml = is_yaml(header(&req, ACCEPT));
+    answer_as(&req, move || documents::export(&app, &caller.0, &site)).await
+}
+
+/// Answers a document as JSON, or as YAML where `Accept` asks for it.
+pub async fn answer_as<T: Serialize>(
+    req: &HttpRequest,
+    make: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<HttpResponse> {
+    let as_yaml = is_yaml(header(req, ACCEPT));
     let text = block(move || {
-        let document = documents::export(&app, &caller.0, &site)?;
-        let json = serde_json::to_string(&document).map_err(Error::internal)?;
+        let json = serde_json::to_string(&make()?).map_err(Error::internal)?;
         if as_yaml { yaml::from_json(&json).map_err(Error::internal) } else { Ok(json) }
     })
     .await?;
     let media_type = if as_yaml { "application/yaml" } else { "application/json" };
     Ok(HttpResponse::Ok().content_type(media_type).body(text))
+}
+
+/// A document's body as JSON text, by its content type.
+pub fn to_json<'b>(content_type: &str, body: &'b Body) -> Result<Cow<'b, str>> {
+    if is_yaml(content_type) {
+        if body.0.len() > MAX_YAML {
+            return Err(Error::TooLarge(MAX_YAML));
+        }
+        let json = yaml::to_json(body.text()?)
+            .map_err(|error| Error::BadJson(format!("the body is not YAML: {error}")))?;
+        return Ok(json.into());
+    }
+    if content_type.to_ascii_lowercase().starts_with("application/json") {
+        return body.text().map(Cow::Borrowed);
+    }
+    Err(Error::UnsupportedMediaType("application/json or application/yaml"))
+}
+
+/// `mode=merge` or `mode=replace`; `merge` when left out.
+pub fn read_mode(query: &Query) -> Result<Mode> {
+    match query.get("mode") {
+        None | Some("merge") => Ok(Mode::Merge),
+        Some("replace") => Ok(Mode::Replace),
+        Some(_) => Err(Error::invalid("mode", "must be merge or replace")),
+    }
 }
 
 /// YAML is read whole into memory many times its size, so it has a limit of its own.
@@ -89,27 +125,11 @@ const MAX_YAML: usize = 8 << 20;
 pub async fn import(app: Data<App>, caller: Caller, req: HttpRequest, body: AnyBody) -> Result<HttpResponse> {
     let query = Query::only(&req, &["dryRun", "mode"])?;
     let dry_run = query.flag("dryRun")?;
-    let mode = match query.get("mode") {
-        None | Some("merge") => Mode::Merge,
-        Some("replace") => Mode::Replace,
-        Some(_) => return Err(Error::invalid("mode", "must be merge or replace")),
-    };
+    let mode = read_mode(&query)?;
     let site = segment(&req, "site")?;
     let content_type = header(&req, CONTENT_TYPE).to_owned();
     let plan = block(move || {
-        let body = Body(body.0);
-        let document = if is_yaml(&content_type) {
-            if body.0.len() > MAX_YAML {
-                return Err(Error::TooLarge(MAX_YAML));
-            }
-            let json = yaml::to_json(body.text()?)
-                .map_err(|error| Error::BadJson(format!("the body is not YAML: {error}")))?;
-            documents::read(&json)?
-        } else if content_type.to_ascii_lowercase().starts_with("application/json") {
-            documents::read(body.text()?)?
-        } else {
-            return Err(Error::UnsupportedMediaType("application/json or application/yaml"));
-        };
+        let document = documents::read(&to_json(&content_type, &Body(body.0))?)?;
         documents::import(&app, &caller.0, &document, Some(&site), mode, dry_run)
     })
     .await?;

@@ -42,7 +42,7 @@ fn etag(version: u64) -> (actix_web::http::header::HeaderName, String) {
 }
 
 /// 201 with `Location`: the path of the request and the new name behind it.
-fn created<T: Serialize>(req: &HttpRequest, name: &str, value: &T) -> HttpResponse {
+pub(super) fn created<T: Serialize>(req: &HttpRequest, name: &str, value: &T) -> HttpResponse {
     let mut response = HttpResponse::Created().json(value);
     let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string();
     // Dashes and such need no encoding, but reading either form gives the same.
