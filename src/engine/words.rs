@@ -33,7 +33,7 @@ impl Sentence {
         self
     }
 
-    fn from_to(mut self, before: String, after: String) -> Self {
+    fn changed(mut self, before: String, after: String) -> Self {
         self.0.push(Piece::Before(before));
         self.0.push(Piece::Text(" → ".into()));
         self.0.push(Piece::After(after));
@@ -112,7 +112,7 @@ pub fn phrase(difference: &Difference, limit: usize) -> Sentence {
             ("", _, None) => words().on("variant ", name).text(" removed"),
             ("value", ..) => words()
                 .text("value ")
-                .from_to(feature_value(before, limit), feature_value(after, limit))
+                .changed(feature_value(before, limit), feature_value(after, limit))
                 .on(" of variant ", name),
             _ => words().on("variant ", name).text(" changed"),
         };
@@ -124,7 +124,7 @@ pub fn phrase(difference: &Difference, limit: usize) -> Sentence {
         "locked" if is_true(after) => words().text("locked"),
         "locked" => words().text("unlocked"),
         "defaultValue" => {
-            words().text("default value ").from_to(feature_value(before, limit), feature_value(after, limit))
+            words().text("default value ").changed(feature_value(before, limit), feature_value(after, limit))
         }
         "rules.order" | "rules" => words().text("rules reordered"),
         "variants.order" | "variants" => words().text("variants reordered"),
@@ -134,10 +134,10 @@ pub fn phrase(difference: &Difference, limit: usize) -> Sentence {
                 .text("value of ")
                 .name(key)
                 .text(" ")
-                .from_to(feature_value(before, limit), feature_value(after, limit)),
+                .changed(feature_value(before, limit), feature_value(after, limit)),
             None => words()
                 .text(&format!("{} ", spoken(field)))
-                .from_to(value(before, limit), value(after, limit)),
+                .changed(value(before, limit), value(after, limit)),
         },
     }
 }
@@ -167,12 +167,12 @@ fn of_rule(name: &str, part: &str, before: Option<&Json>, after: Option<&Json>, 
         ("", None, _) => words().on("rule ", name).text(" added"),
         ("", _, None) => words().on("rule ", name).text(" removed"),
         ("name", ..) => {
-            words().text("rule ").from_to(value(before, limit), value(after, limit)).text(" (renamed)")
+            words().text("rule ").changed(value(before, limit), value(after, limit)).text(" (renamed)")
         }
         ("enabled", _, Some(json)) if json.as_str() == "true" => words().on("rule ", name).text(" turned on"),
         ("enabled", ..) => words().on("rule ", name).text(" turned off"),
         ("priority", ..) => {
-            words().text("priority ").from_to(value(before, limit), value(after, limit)).on(" of rule ", name)
+            words().text("priority ").changed(value(before, limit), value(after, limit)).on(" of rule ", name)
         }
         ("when", None, _) => words().on("conditions added to rule ", name),
         ("when", _, None) => words().on("conditions removed from rule ", name),
@@ -194,11 +194,11 @@ fn of_rule(name: &str, part: &str, before: Option<&Json>, after: Option<&Json>, 
         }
         ("outcome" | "outcome.value", ..) => words()
             .text("outcome ")
-            .from_to(outcome(before, limit), outcome(after, limit))
+            .changed(outcome(before, limit), outcome(after, limit))
             .on(" on rule ", name),
         _ => words()
             .text(&format!("{} ", spoken(part)))
-            .from_to(value(before, limit), value(after, limit))
+            .changed(value(before, limit), value(after, limit))
             .on(" on rule ", name),
     }
 }
@@ -208,7 +208,7 @@ fn rollout(name: &str, before: &Value, after: &Value) -> Sentence {
         Value::Null => "100 %".to_owned(),
         side => format!("{side} %"),
     };
-    words().text("rollout ").from_to(percent(before), percent(after)).on(" on rule ", name)
+    words().text("rollout ").changed(percent(before), percent(after)).on(" on rule ", name)
 }
 
 /// `true`, or `control 50 %, blue 50 %`.

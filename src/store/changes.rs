@@ -430,6 +430,14 @@ pub fn rewrite(
             link.entity_key = alias.to_owned();
             changed = true;
         }
+        // A stored Context may be keyed by a person.
+        let of_context = link.entity.starts_with("context");
+        let key = match link.entity.as_str() {
+            _ if link.entity == ERASED.0 || of_context => "actor",
+            // Its key is what somebody wrote about it.
+            "token" | "webhook" => "description",
+            _ => "entity_key",
+        };
         let mut put = |column: &str, text: &mut String| {
             if let Some(cleaned) = clean(column, text) {
                 *text = cleaned;
@@ -437,12 +445,12 @@ pub fn rewrite(
             }
         };
         put("actor", &mut link.actor);
-        put("entity_id", &mut link.entity_id);
-        put(if link.entity == ERASED.0 { "actor" } else { "entity_key" }, &mut link.entity_key);
+        put(key, &mut link.entity_id);
+        put(key, &mut link.entity_key);
         put("summary", &mut link.summary);
-        put("payload", &mut link.payload);
+        put(if of_context { "contexts" } else { "payload" }, &mut link.payload);
         if let Some(touched) = &mut link.touched {
-            put("touched", touched);
+            put("contexts", touched);
         }
         if !changed {
             continue;

@@ -243,8 +243,7 @@ pub fn anonymise_user(conn: &Connection, id: UserId, uuid: &str, alias: &str, em
     Ok(())
 }
 
-/// Deletes rows that cannot be kept without saying of whom they are: failed sign-ins, mail, logs of webhooks, stored
-/// Contexts under their name.
+/// Deletes rows that cannot be kept without saying of whom they are: failed sign-ins, mail, logs of webhooks.
 pub fn delete_mentions(conn: &Connection, email: &str, names: &[String], addresses: &[String]) -> Result<()> {
     conn.execute("DELETE FROM mails WHERE lower(recipient) = lower(?1)", [email])?;
     for name in names {
@@ -258,8 +257,6 @@ pub fn delete_mentions(conn: &Connection, email: &str, names: &[String], address
                                 || char(10) || coalesce(error, '')), lower(?1)) > 0",
             [name],
         )?;
-        conn.execute("DELETE FROM contexts WHERE lower(key) = lower(?1)", [name])?;
-        conn.execute("DELETE FROM context_prototypes WHERE lower(prototype_key) = lower(?1)", [name])?;
     }
     for address in addresses {
         conn.execute(
@@ -268,6 +265,13 @@ pub fn delete_mentions(conn: &Connection, email: &str, names: &[String], address
         )?;
     }
     Ok(())
+}
+
+/// Keys of stored Contexts that are a name, in any case.
+pub fn context_keys(conn: &Connection, name: &str) -> Result<Vec<String>> {
+    let mut statement = conn.prepare("SELECT DISTINCT key FROM contexts WHERE lower(key) = lower(?1)")?;
+    let rows = statement.query_map([name], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Where a person came from.

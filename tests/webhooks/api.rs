@@ -135,7 +135,9 @@ async fn a_test_sends_exactly_what_a_real_event_would() {
     assert_eq!(tried["request"]["headers"]["X-Webhook-Id"], arrived.id().as_str());
     assert_eq!(tried["response"]["body"], "{}");
     // Something has: the same bytes but for the time.
-    app.feature(json!({"key": "a", "type": "NUMBER", "defaultValue": 1.50})).await;
+    let exact = r#"{"key": "a", "type": "NUMBER", "defaultValue": 1.50}"#;
+    let features = format!("{}/features", crate::support::PROD);
+    app.editor().ask("POST", &features).body("application/json", exact).send().await.expect(201);
     let jobs = featured::jobs::Jobs::start(&app.app).unwrap();
     super::until("the event", || (receiver.count() == 2).then_some(()));
     jobs.stop();

@@ -11,6 +11,7 @@ use regex::{Captures, Regex, escape};
 use serde_json::json;
 
 use super::{change, system};
+use crate::admin::contexts::person;
 use crate::app::{App, Touched, Written};
 use crate::engine::value::Json;
 use crate::error::{Error, Result};
@@ -80,6 +81,12 @@ fn transaction(app: &App, request: &Request) -> Result<()> {
         let cleaner = Cleaner::new(&user.username, &user.email, &alias)?;
         let clean = |column: &str, text: &str| cleaner.clean(column, text);
         let names = [user.username.clone(), user.email.clone()];
+        let mut changes = Vec::new();
+        for name in &names {
+            for key in rows::context_keys(tx, name)? {
+                changes.extend(person::erase(app, tx, &key, &alias)?);
+            }
+        }
         rows::anonymise_user(tx, user.id, &user.uuid, &alias, &cleaner.email)?;
         rows::delete_mentions(tx, &user.email, &names, &addresses)?;
         rows::clean_everywhere(tx, &names, &clean)?;
@@ -96,7 +103,17 @@ fn transaction(app: &App, request: &Request) -> Result<()> {
         let mut credentials = super::change(&now, "account closed", None);
         credentials.touched = Touched::Credentials;
         change.touched = Touched::Environments(environments);
-        Ok(Written { value: (), changes: vec![change, credentials] })
+        for change in &mut changes {
+            for side in [&mut change.before, &mut change.after] {
+                let cleaned = side.as_ref().and_then(|json| clean("contexts", json.as_str()));
+                *side = cleaned.map_or_else(|| side.take(), |text| Json::parse(&text));
+            }
+            if let Some(cleaned) = clean("summary", &change.summary) {
+                change.summary = cleaned;
+            }
+        }
+        changes.extend([change, credentials]);
+        Ok(Written { value: (), changes })
     })
 }
 
@@ -113,6 +130,8 @@ struct Cleaner {
     member: Regex,
     /// A member of JSON that holds prose.
     prose: Regex,
+    /// A stored Context under their name, as the audit trail names it.
+    context: Regex,
 }
 
 impl Cleaner {
@@ -128,6 +147,7 @@ impl Cleaner {
                 r#"(?i)("(?:username|user|updatedBy|createdBy|requestedBy|actor|owner)"\s*:\s*)"{}""#,
                 escape(name)
             ))?,
+            context: regex(format!(r#"(?i)"((?:@|contexts/)?){}""#, escape(name)))?,
             prose: regex(
                 r#"("(?:description|notes|summary|message|text)"\s*:\s*)"((?:[^"\\]|\\.)*)""#.into(),
             )?,
@@ -142,6 +162,9 @@ impl Cleaner {
         } else if PROSE.contains(&column) {
             out = self.words(&out);
         } else if out.starts_with(['{', '[']) {
+            if column == "contexts" {
+                out = self.context.replace_all(&out, format!("\"${{1}}{}\"", self.alias)).into_owned();
+            }
             out = self.member.replace_all(&out, format!("${{1}}\"{}\"", self.alias)).into_owned();
             out = self
                 .prose
@@ -210,6 +233,16 @@ mod tests {
                 Some(r#"{"description":"a \"quoted\" erased-1"}"#),
             ),
             ("payload", r#"{"updatedBy":"ana.bc"}"#, None),
+            (
+                "contexts",
+                r#"["new_checkout","@ana.b","@team"]"#,
+                Some(r#"["new_checkout","@erased-1","@team"]"#),
+            ),
+            (
+                "contexts",
+                r#"{"created":[{"path":"contexts/ana.b"}]}"#,
+                Some(r#"{"created":[{"path":"contexts/erased-1"}]}"#),
+            ),
         ] {
             assert_eq!(cleaner.clean(column, text).as_deref(), cleaned, "{column}: {text}");
         }

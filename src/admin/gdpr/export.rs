@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::View;
+use crate::admin::contexts::person;
 use crate::app::App;
 use crate::clock::rfc3339;
 use crate::error::{Error, Result};
@@ -13,6 +14,9 @@ use crate::store::gdpr::Request;
 /// The file. `NotFound` when the person is gone.
 pub fn collect(app: &App, request: &Request) -> Result<Vec<u8>> {
     let now = app.now();
+    let known = app.read(|conn| store::users::by_uuid(conn, &request.user_uuid))?;
+    let mut contexts = person::held(app, &known.username)?;
+    contexts.extend(person::held(app, &known.email)?);
     let file = app.read_consistent(|conn| {
         let user = store::users::by_uuid(conn, &request.user_uuid)?;
         let entries = store::changes::list(
@@ -76,6 +80,7 @@ pub fn collect(app: &App, request: &Request) -> Result<Vec<u8>> {
             "trustedDevices": devices,
             "sessions": sessions,
             "personalAccessTokens": tokens,
+            "storedContexts": contexts,
             "auditEntries": entries,
             "gdprRequests": requests,
         }))

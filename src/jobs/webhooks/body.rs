@@ -32,6 +32,7 @@ pub const EVENTS: &[(&str, &str)] = &[
     ("context.created", "A stored Context was made"),
     ("context.updated", "A stored Context was changed"),
     ("context.deleted", "A stored Context was deleted"),
+    ("context.imported", "Stored Contexts were imported, all in one"),
 ];
 
 /// The event of a change that names none itself: environments, tokens and Contexts have events, too.
@@ -123,7 +124,7 @@ pub fn render(format: Format, event: &Event, place: &str) -> Result<String> {
             }
             "environment" => data.environment = now,
             "token" => data.token = now,
-            "context" => data.context = now,
+            "context" | "contexts" => data.context = now,
             _ => data.feature = now,
         }
         let whole = Whole {
@@ -167,7 +168,7 @@ fn message(format: Format, sentence: &Sentence) -> Value {
             json!({ "text": marked(sentence, escape, strong) })
         }
         Format::Discord => {
-            let text = marked(sentence, |text| backslashed(text), |text| format!("**{text}**"));
+            let text = marked(sentence, backslashed, |text| format!("**{text}**"));
             let text: String = match text.chars().count() > DISCORD {
                 true => text.chars().take(DISCORD - 1).chain(['…']).collect(),
                 false => text,
@@ -175,7 +176,7 @@ fn message(format: Format, sentence: &Sentence) -> Value {
             json!({ "content": text, "allowed_mentions": { "parse": [] } })
         }
         _ => {
-            let text = marked(sentence, |text| backslashed(text), |text| format!("**{text}**"));
+            let text = marked(sentence, backslashed, |text| format!("**{text}**"));
             json!({
                 "type": "message",
                 "attachments": [{

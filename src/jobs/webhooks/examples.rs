@@ -20,6 +20,7 @@ pub fn event(name: &str, site: &str, environment: Option<&str>, actor: &str, now
         "rule" => (RULE, "Nordic beta", feature(true, Some(10)), feature(true, Some(25))),
         "environment" => (OTHER, "staging", environment_of("active"), environment_of("maintenance")),
         "token" => (OTHER, "web shop", token("web"), token("web shop")),
+        "context" if action == "imported" => (OTHER, "prod", Value::Null, imported()),
         "context" => ("team:blue", "team:blue", context(false), context(true)),
         _ => return None,
     };
@@ -38,7 +39,7 @@ pub fn event(name: &str, site: &str, environment: Option<&str>, actor: &str, now
         actor: actor.to_owned(),
         site: Some(site.to_owned()),
         environment: environment.map(str::to_owned),
-        entity: entity.to_owned(),
+        entity: if action == "imported" { "contexts".into() } else { entity.to_owned() },
         entity_id: id.to_owned(),
         entity_key: key.to_owned(),
         action: action.to_owned(),
@@ -78,6 +79,12 @@ fn token(description: &str) -> Value {
         "id": OTHER, "description": description, "kind": "client", "permissions": ["READ"], "expiresAt": null,
         "rateLimit": null, "createdAt": "2026-01-31T12:00:00.000Z", "createdBy": "ana", "lastUsedAt": null,
         "uses": 0, "previousUntil": null,
+    })
+}
+
+fn imported() -> Value {
+    json!({
+        "dryRun": false, "created": [{"path": "contexts/team:blue"}], "updated": [], "deleted": [], "unchanged": 3,
     })
 }
 
