@@ -210,6 +210,8 @@ struct Turn<'a> {
     progress: Progress,
     unwritten: Vec<Delivery>,
     written: Instant,
+    /// The name of the environment of the last event.
+    place: Option<(Option<String>, String)>,
 }
 
 impl<'a> Turn<'a> {
@@ -221,13 +223,17 @@ impl<'a> Turn<'a> {
             failing_since: webhook.failing_since,
             leased_until: 0,
         };
-        Self { app, webhook, progress, unwritten: Vec::new(), written: Instant::now() }
+        Self { app, webhook, progress, unwritten: Vec::new(), written: Instant::now(), place: None }
     }
 
     /// Tries one event; false when the webhook must wait.
     fn deliver(&mut self, event: &Event) -> Result<bool> {
         let Some(number) = event.number else { return Ok(true) };
-        let place = self.app.read(|conn| send::place(conn, event))?;
+        let place = match &self.place {
+            Some((environment, place)) if *environment == event.environment => place.clone(),
+            _ => self.app.read(|conn| send::place(conn, event))?,
+        };
+        self.place = Some((event.environment.clone(), place.clone()));
         let attempt = self.progress.attempts + 1;
         let tried = send::attempt(self.app, &self.webhook, event, &place, attempt);
         let mut delivery = tried.delivery;
