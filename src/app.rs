@@ -16,6 +16,7 @@ use crate::engine::permission::{Permission, Role, allows};
 use crate::engine::value::Json;
 use crate::error::{Error, Result};
 use crate::ids::{EnvironmentId, UserId};
+use crate::jobs::webhooks::{Bell, body};
 use crate::live::{Effects, Live};
 use crate::metrics::Metrics;
 use crate::net;
@@ -38,6 +39,8 @@ pub struct App {
     /// The last write failed for want of a writable database; told by `/readyz`.
     pub unwritable: AtomicBool,
     pub clock: Clock,
+    /// Wakes those who deliver webhooks.
+    pub bell: Bell,
     /// What the last look at whether it can be written found, and when that was.
     probed: Mutex<Option<(Instant, Option<String>)>>,
 }
@@ -181,6 +184,7 @@ impl App {
             net: net::Client::new(policy),
             unwritable: AtomicBool::new(false),
             clock: Clock::default(),
+            bell: Bell::default(),
             probed: Mutex::default(),
         });
         let writer = app.store.writer();
@@ -209,6 +213,8 @@ impl App {
         // Still holding the writer: snapshots are swapped in the order of commits.
         self.live.apply(&writer, &effects);
         self.live.note_change();
+        drop(writer);
+        self.bell.ring();
         Ok(value)
     }
 
@@ -314,6 +320,7 @@ fn record(tx: &Tx<'_>, change: &Change, effects: &Effects) -> Result<()> {
         }
         _ => None,
     };
+    let event = change.event.or_else(|| body::event_of(change.entity, change.action));
     let revision =
         environment.and_then(|id| effects.environments.get(&id).map(|effect| (id, effect.revision)));
     changes::append(
@@ -336,7 +343,7 @@ fn record(tx: &Tx<'_>, change: &Change, effects: &Effects) -> Result<()> {
             touched: touched.as_deref(),
             before: change.before.as_ref(),
             after: change.after.as_ref(),
-            event: change.event,
+            event,
         },
     )
 }

@@ -19,6 +19,7 @@ use crate::admin::{flagr_import, tokens, users};
 use crate::app::{Actor, App};
 use crate::config::{Config, Durability, LogFormat};
 use crate::engine::context::Context;
+use crate::engine::decode::pretty;
 use crate::engine::document::Document;
 use crate::engine::evaluate::Evaluator;
 use crate::engine::explain::explain;
@@ -115,8 +116,15 @@ enum Command {
         #[arg(long)]
         explain: bool,
     },
+    /// Write a checked copy of the database, also while a server runs
+    Backup { out: PathBuf },
+    /// Put a copy in the place of the database, which is kept beside it
+    Restore { backup: PathBuf },
     /// Check the file and what is in it
     Check,
+    /// The audit log
+    #[command(subcommand, arg_required_else_help = false)]
+    Audit(AuditCommand),
     /// Print the description of the API (OpenAPI 3.1)
     Openapi,
     /// Exit 0 when a server is ready
@@ -124,6 +132,12 @@ enum Command {
         /// Where it listens [default: as --listen says]
         url: Option<String>,
     },
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Compute the chain of the audit log anew: edits, gaps and a cut-off end show
+    Verify,
 }
 
 #[derive(Subcommand)]
@@ -306,7 +320,33 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             };
             evaluate(&snapshot, &context, feature.as_deref(), explain, &out)
         }
+        Some(Command::Backup { out: file }) => {
+            let db = need_db()?;
+            if !db.exists() {
+                return Err(format!("{} does not exist", db.display()).into());
+            }
+            store::backup::make(&db, &file)?;
+            out.either(
+                &json!({ "backup": file }),
+                &format!(
+                    "{} is a whole copy. The key that opens secrets is not in it: keep {}.key apart, or what --secret-key-file names",
+                    file.display(),
+                    db.display()
+                ),
+            )
+        }
+        Some(Command::Restore { backup }) => {
+            let db = need_db()?;
+            let old = store::backup::restore(&db, &backup)?;
+            let kept =
+                old.as_ref().map(|old| format!("; what was there is {}", old.display())).unwrap_or_default();
+            out.either(
+                &json!({ "restored": db, "before": old }),
+                &format!("{} is what {} was{kept}", db.display(), backup.display()),
+            )
+        }
         Some(Command::Check) => check(&need_db()?, &out),
+        Some(Command::Audit(AuditCommand::Verify)) => verify_audit(&need_db()?, &out),
         Some(Command::Openapi) => {
             let json = crate::api::rest::openapi::json(None)?;
             out.text(&if out.json { json } else { pretty(&json) })
@@ -398,55 +438,6 @@ fn open(options: &Options, db: &Path, make: bool) -> Result<Arc<App>, Failure> {
 
 fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
     Ok(serde_json::to_string(value).map_err(|error| error.to_string())?)
-}
-
-/// JSON with line breaks; numbers keep their text.
-fn pretty(json: &str) -> String {
-    let mut out = String::with_capacity(json.len() * 2);
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    let mut chars = json.chars().peekable();
-    let line = |out: &mut String, depth: usize| {
-        out.push('\n');
-        out.extend(std::iter::repeat_n("  ", depth));
-    };
-    while let Some(c) = chars.next() {
-        if in_string {
-            out.push(c);
-            in_string = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-            continue;
-        }
-        match c {
-            '"' => {
-                in_string = true;
-                out.push(c);
-            }
-            '{' | '[' => {
-                out.push(c);
-                if chars.peek().is_some_and(|next| matches!(next, '}' | ']')) {
-                    continue;
-                }
-                depth += 1;
-                line(&mut out, depth);
-            }
-            '}' | ']' => {
-                if !out.ends_with(['{', '[']) {
-                    depth = depth.saturating_sub(1);
-                    line(&mut out, depth);
-                }
-                out.push(c);
-            }
-            ',' => {
-                out.push(c);
-                line(&mut out, depth);
-            }
-            ':' => out.push_str(": "),
-            c if c.is_whitespace() => {}
-            c => out.push(c),
-        }
-    }
-    out.push('\n');
-    out
 }
 
 /// What stands on stdin, without one newline at the end.
@@ -692,6 +683,37 @@ fn check(db: &Path, out: &Output) -> Result<(), Failure> {
         return Err(format!("{} problems in {}", problems.len(), db.display()).into());
     }
     out.either(&json!({ "ok": true, "features": features }), &format!("ok, {features} features"))
+}
+
+/// The chain of the audit log.
+fn verify_audit(db: &Path, out: &Output) -> Result<(), Failure> {
+    if !db.exists() {
+        return Err(format!("{} does not exist", db.display()).into());
+    }
+    let store = Store::open(db, Durability::Full).map_err(|error| error.to_string())?;
+    let mut conn = store.read()?;
+    let moment = conn.transaction().map_err(Error::from)?;
+    let found = store::changes::verify(&moment)?;
+    if !found.ok {
+        let lines: Vec<String> = found
+            .problems
+            .iter()
+            .map(|problem| format!("entry {}: {}", problem.number, problem.problem))
+            .collect();
+        if out.json {
+            out.text(&to_json(&found)?)?
+        } else {
+            out.text(&lines.join("\n"))?
+        }
+        return Err(format!("the audit log of {} was tampered with", db.display()).into());
+    }
+    if out.json {
+        return out.text(&to_json(&found)?);
+    }
+    out.text(&format!(
+        "ok, {} entries, {} rewritten by erasures\nhead {}",
+        found.entries, found.rewritten, found.head
+    ))
 }
 
 /// Where a server that listens there is reached from this machine.

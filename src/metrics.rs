@@ -27,6 +27,8 @@ pub struct Metrics {
     pub analytics_accepted: IntCounter,
     pub analytics_dropped: IntCounter,
     pub job_panics: IntCounter,
+    pub webhooks_delivered: IntCounter,
+    pub webhooks_failed: IntCounter,
     context_lookups: IntCounterVec,
     context_lookup_seconds: Histogram,
     context_writes: IntCounterVec,
@@ -78,6 +80,11 @@ impl Metrics {
             analytics_dropped: counter(
                 "featured_analytics_dropped_total",
                 "Evaluations dropped since the buffer was full",
+            ),
+            webhooks_delivered: counter("featured_webhooks_delivered_total", "Events that a webhook took"),
+            webhooks_failed: counter(
+                "featured_webhooks_failed_total",
+                "Tries to deliver an event that failed",
             ),
             job_panics: counter("featured_job_panics_total", "Background jobs that panicked"),
             context_lookups: register(

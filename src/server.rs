@@ -14,10 +14,12 @@ use crate::api::featuresd;
 use crate::app::App;
 use crate::config::Config;
 use crate::error::Failure;
-use crate::jobs::Jobs;
+use crate::jobs::{Jobs, webhooks};
 use crate::routes;
 use crate::socket::Socket;
 use crate::statsd::Statsd;
+use crate::store;
+use crate::store::lock::Lock;
 
 /// How long requests in progress may take once the end has come.
 const SHUTDOWN_SECONDS: u64 = 10;
@@ -30,12 +32,16 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     }
     let socket = config.socket.as_deref().map(Socket::open).transpose()?;
     let statsd = config.statsd.as_deref().map(Statsd::open).transpose()?;
+    let lock = lock(&config)?;
     let app = App::open(config).map_err(|error| error.to_string())?;
     raise_open_files();
     if let Some(statsd) = statsd {
         app.metrics.send_to(statsd);
     }
     prepare(&app)?;
+    if lock.as_ref().is_some_and(|lock| lock.alone) {
+        webhooks::release(&app)?;
+    }
     let jobs = Jobs::start(&app).map_err(|error| format!("cannot start a thread: {error}"))?;
     let served = actix_web::rt::System::new().block_on(run(&app, listener, socket.as_ref()));
     jobs.stop();
@@ -64,6 +70,20 @@ fn raise_open_files() {
 
 #[cfg(not(unix))]
 fn raise_open_files() {}
+
+/// Says that a server runs on this file. `None` where the folder takes no lock, which is no reason not to serve.
+fn lock(config: &Config) -> Result<Option<Lock>, Failure> {
+    match store::lock::serve(&config.db) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Err(Failure::Other(format!("{} is being restored", config.db.display())))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no lock beside the database; restore cannot tell that this server runs");
+            Ok(None)
+        }
+    }
+}
 
 fn listen(address: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).map_err(|error| match error.kind() {

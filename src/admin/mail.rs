@@ -7,6 +7,8 @@ use crate::clock::Millis;
 use crate::engine::permission::Permission;
 use crate::error::{Error, Result};
 use crate::store;
+use crate::store::sites::Site;
+use crate::store::users::User;
 
 /// How the outside reaches this server, without a slash at the end.
 pub fn base(app: &App) -> String {
@@ -63,6 +65,36 @@ pub fn reminder(app: &App, conn: &Connection, to: &str, name: &str, now: Millis)
         base(app)
     );
     store::mails::insert(conn, to, "Please set up two-factor sign-in", &body, now)
+}
+
+/// To whom it was collected for.
+pub fn data_ready(conn: &Connection, to: &str, name: &str, now: Millis) -> Result<()> {
+    let body = format!(
+        "Hello {name},\n\nyour data was collected, as was asked for. An administrator can hand you the file for 30 days; \
+         then it is deleted.\n"
+    );
+    store::mails::insert(conn, to, "Your data is ready", &body, now)
+}
+
+/// To whoever a webhook belongs to that was turned off.
+pub fn webhook_off(
+    app: &App,
+    conn: &Connection,
+    to: &User,
+    webhook: &str,
+    site: &Site,
+    now: Millis,
+) -> Result<()> {
+    let body = format!(
+        "Hello {},\n\nthe webhook {webhook:?} of the site {} could deliver nothing for three days, so it is turned off.\n\
+         Its log says what went wrong; turn it on again there, and it is told of what happens from then on:\n\
+         {}/sites/{}/webhooks\n",
+        to.username,
+        site.name,
+        base(app),
+        site.slug
+    );
+    store::mails::insert(conn, &to.email, "A webhook was turned off", &body, now)
 }
 
 fn change(mail: &str, action: &'static str, summary: String) -> Change {

@@ -10,6 +10,7 @@ pub mod environments;
 pub mod features;
 pub mod flagr;
 pub mod flagr_import;
+pub mod gdpr;
 pub mod mail;
 pub mod segments;
 pub mod sign_in;
@@ -18,6 +19,7 @@ pub mod test_updates;
 pub mod tokens;
 pub mod two_factor;
 pub mod users;
+pub mod webhooks;
 
 use rusqlite::Connection;
 

@@ -36,6 +36,7 @@ pub fn count_lost(app: &App) -> Result<usize> {
     let seeds = app.read(store_two_factor::seeds)?;
     let lost =
         seeds.iter().filter(|(uuid, sealed)| app.seal.open_sealed(&purpose(uuid), sealed).is_none()).count();
+    let lost = lost + super::webhooks::count_lost(app)?;
     app.seal.note_lost(lost);
     Ok(lost)
 }

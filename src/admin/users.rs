@@ -135,7 +135,7 @@ pub fn invite(app: &App, actor: &Actor, name: &str, email: &str, role: Role, pas
 }
 
 /// `Conflict` when this is the last active admin.
-fn require_other_admin(tx: &Tx<'_>, user: &User) -> Result<()> {
+pub(super) fn require_other_admin(tx: &Tx<'_>, user: &User) -> Result<()> {
     if user.role == Role::Admin && user.active && store::users::other_active_admins(tx, user.id)? == 0 {
         return Err(Error::conflict("last_admin", "this is the last administrator; make another one first"));
     }

@@ -43,6 +43,11 @@ pub fn personal() -> String {
     format!("{PERSONAL_PREFIX}{}", random(RANDOM))
 }
 
+/// A new secret that webhooks are signed with.
+pub fn webhook() -> String {
+    format!("whsec_{}", random(40))
+}
+
 /// Letters and digits from the system's generator.
 fn random(length: usize) -> String {
     rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()

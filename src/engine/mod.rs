@@ -26,3 +26,4 @@ mod testing;
 pub mod time;
 pub mod value;
 pub mod version;
+pub mod words;

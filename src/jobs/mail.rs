@@ -129,6 +129,27 @@ fn send(app: &App, transport: &SmtpTransport, from: &Mailbox, mail: &Mail) -> Re
     }
 }
 
+/// Sends a mail that must not be kept; once. The error says why it did not go out.
+pub fn send_now(app: &App, to: &str, subject: &str, body: &str) -> std::result::Result<(), String> {
+    let url = app.config.smtp_url.as_ref().ok_or("there is no mail server")?;
+    let mail = Mail {
+        id: 0,
+        uuid: uuid::Uuid::now_v7().to_string(),
+        recipient: to.into(),
+        subject: subject.into(),
+        body: body.into(),
+        created_at: 0,
+        due_at: 0,
+        attempts: 0,
+        sent_at: None,
+        error: None,
+    };
+    let from = sender(app).map_err(|error| error.explain())?;
+    let message = message(&from, &mail).map_err(|(error, _)| error)?;
+    let transport = transport(url, app.config.smtp_ca.as_deref()).map_err(|error| error.to_string())?;
+    transport.send(&message).map(|_| ()).map_err(|error| error.to_string())
+}
+
 /// The mail, or why it can never be one.
 fn message(from: &Mailbox, mail: &Mail) -> std::result::Result<Message, (String, bool)> {
     let to: Address = mail.recipient.parse().map_err(|_| ("the address is not one".to_owned(), true))?;

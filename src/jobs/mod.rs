@@ -1,7 +1,9 @@
 //! Work that nobody waits for: watching the file for other processes, writing counts, throwing away what is
 //! too old. A panic in a job is caught, counted and logged; the job goes on.
 
+pub mod gdpr;
 pub mod mail;
+pub mod webhooks;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use crate::store;
 
 /// How often counts are written.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-/// How often mail that is due is looked for.
+/// How often mail that is due is looked for, and GDPR requests.
 const MAIL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often old rows are deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
@@ -33,19 +35,27 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Jobs {
     app: Arc<App>,
     stops: Vec<Sender<()>>,
+    webhooks: Arc<webhooks::Pool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Jobs {
     /// Starts every job on a thread of its own.
     pub fn start(app: &Arc<App>) -> std::io::Result<Self> {
-        let mut jobs = Self { app: app.clone(), stops: Vec::new(), threads: Vec::new() };
+        let mut jobs =
+            Self { app: app.clone(), stops: Vec::new(), threads: Vec::new(), webhooks: Arc::default() };
         prepare_counting(app);
         jobs.every("watch", WATCH_INTERVAL, watch)?;
         jobs.every("flush", FLUSH_INTERVAL, flush)?;
         jobs.every("prune", PRUNE_INTERVAL, prune)?;
         if app.config.smtp_url.is_some() {
             jobs.every("mail", MAIL_INTERVAL, mail::run)?;
+        }
+        jobs.every("gdpr", MAIL_INTERVAL, gdpr::run)?;
+        for number in 1..=app.config.workers {
+            let (pool, app) = (jobs.webhooks.clone(), app.clone());
+            let named = std::thread::Builder::new().name(format!("webhooks-{number}"));
+            jobs.threads.push(named.spawn(move || pool.work(&app))?);
         }
         Ok(jobs)
     }
@@ -70,6 +80,7 @@ impl Jobs {
     /// behind: what it was about is a row, and done the next time.
     pub fn stop(self) {
         drop(self.stops);
+        self.webhooks.stop(&self.app);
         let end = Instant::now() + STOP_TIMEOUT;
         for thread in self.threads {
             while !thread.is_finished() && Instant::now() < end {
@@ -188,6 +199,8 @@ fn prune(app: &App) -> Result<()> {
     let writer = app.store.writer();
     store::analytics::prune(&writer, before)?;
     store::mails::prune(&writer, before)?;
+    store::webhooks::prune(&writer, before)?;
+    store::gdpr::prune_exports(&writer, app.now().saturating_sub(crate::admin::gdpr::EXPORT))?;
     store::sessions::prune(&writer, app.now())?;
     store::changes::prune_outbox(&writer, before)
 }

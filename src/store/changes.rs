@@ -1,8 +1,12 @@
 //! Tables `changes`, `chain_head` and `outbox`: what was changed, by whom, and who must be told.
 
+use std::collections::HashMap;
+
 use rand::RngCore;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::clock::Millis;
@@ -167,6 +171,311 @@ fn chain_hash(
     hasher.finalize().into()
 }
 
+/// A row of the chain as it stands, for checking and for making people unrecognisable.
+struct Link {
+    number: i64,
+    at: Millis,
+    actor_kind: String,
+    actor_id: Option<String>,
+    actor: String,
+    address: Option<String>,
+    site: Option<String>,
+    environment: Option<String>,
+    entity: String,
+    entity_id: String,
+    entity_key: String,
+    action: String,
+    summary: String,
+    feature: Option<String>,
+    version: Option<i64>,
+    environment_id: Option<EnvironmentId>,
+    revision: Option<i64>,
+    touched: Option<String>,
+    payload: String,
+    salt: Vec<u8>,
+    digest: Vec<u8>,
+    previous: Vec<u8>,
+    hash: Vec<u8>,
+}
+
+const LINK: &str = "SELECT number, at, actor_kind, actor_id, actor, address, site, environment, entity, entity_id,
+                           entity_key, action, summary, feature, version, environment_id, revision, touched, payload,
+                           salt, digest, previous, hash
+                      FROM changes";
+
+impl Link {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            number: row.get(0)?,
+            at: row.get(1)?,
+            actor_kind: row.get(2)?,
+            actor_id: row.get(3)?,
+            actor: row.get(4)?,
+            address: row.get(5)?,
+            site: row.get(6)?,
+            environment: row.get(7)?,
+            entity: row.get(8)?,
+            entity_id: row.get(9)?,
+            entity_key: row.get(10)?,
+            action: row.get(11)?,
+            summary: row.get(12)?,
+            feature: row.get(13)?,
+            version: row.get(14)?,
+            environment_id: row.get(15)?,
+            revision: row.get(16)?,
+            touched: row.get(17)?,
+            payload: row.get(18)?,
+            salt: row.get(19)?,
+            digest: row.get(20)?,
+            previous: row.get(21)?,
+            hash: row.get(22)?,
+        })
+    }
+
+    /// The hash of what stands in the row now.
+    fn content_hash(&self) -> [u8; 32] {
+        let kind = [ActorKind::User, ActorKind::Token, ActorKind::System]
+            .into_iter()
+            .find(|kind| kind.as_str() == self.actor_kind);
+        let entry = Entry {
+            at: self.at,
+            actor_kind: kind.unwrap_or(ActorKind::System),
+            actor_id: self.actor_id.as_deref(),
+            actor: &self.actor,
+            address: self.address.as_deref(),
+            site: self.site.as_deref(),
+            environment: self.environment.as_deref(),
+            entity: &self.entity,
+            entity_id: &self.entity_id,
+            entity_key: &self.entity_key,
+            action: &self.action,
+            summary: &self.summary,
+            feature: self.feature.as_deref().zip(self.version.map(|version| version as u64)),
+            revision: self.environment_id.zip(self.revision.map(|revision| revision as u64)),
+            touched: None,
+            before: None,
+            after: None,
+            event: None,
+        };
+        chain_hash(&self.previous, self.number, &entry, self.touched.as_deref(), &self.digest)
+    }
+}
+
+/// What a change is called that lists rewritten ones; its payload is `{"after": {"rewritten": [{number, hash}]}}`.
+pub const ERASED: (&str, &str) = ("gdpr request", "erased");
+
+/// A change that was rewritten so that it names nobody any more, and the hash of what it says now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rewritten {
+    pub number: i64,
+    pub hash: String,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What is wrong with the trail.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditProblem, example = json!({"number": 17, "problem": "the entry is not what was written"}))]
+pub struct ChainProblem {
+    /// Of the entry.
+    pub number: i64,
+    pub problem: String,
+}
+
+/// What came of checking the trail.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditVerification, example = json!({"ok": true, "entries": 412, "rewritten": 0, "head": "9f2c…", "problems": []}))]
+pub struct Verification {
+    pub ok: bool,
+    /// Entries that were looked at.
+    pub entries: u64,
+    /// Entries that an erasure made unrecognisable, as a later entry says.
+    pub rewritten: u64,
+    /// The hash of the newest entry: whoever noted it elsewhere can tell that nothing before it was changed.
+    pub head: String,
+    /// The first ones, oldest first.
+    pub problems: Vec<ChainProblem>,
+}
+
+/// Problems that are listed; one edit breaks no other entry, so there are rarely many.
+const LISTED: usize = 100;
+
+/// Computes the whole chain anew. An entry is in order when it is what was written, or what a later entry says that
+/// an erasure made of it.
+pub fn verify(conn: &Connection) -> Result<Verification> {
+    let rewritten = rewritten(conn)?;
+    let mut statement = conn.prepare(&format!("{LINK} ORDER BY number"))?;
+    let mut rows = statement.query([])?;
+    let (mut problems, mut entries, mut replaced) = (Vec::new(), 0, 0);
+    let (mut last, mut previous) = (0, vec![0_u8; 32]);
+    let mut report = |number: i64, problem: &str| {
+        if problems.len() < LISTED {
+            problems.push(ChainProblem { number, problem: problem.into() });
+        }
+    };
+    while let Some(row) = rows.next()? {
+        let link = match Link::from_row(row) {
+            Ok(link) => link,
+            Err(_) => {
+                let number = row.get::<_, i64>(0)?;
+                report(number, "the entry cannot be read");
+                (last, previous) = (number, row.get(22).unwrap_or_default());
+                continue;
+            }
+        };
+        entries += 1;
+        if link.number != last + 1 {
+            report(link.number, "entries before this one are missing");
+        } else if link.previous != previous {
+            report(link.number, "it does not follow the entry before");
+        }
+        if digest(&link.salt, &link.payload).as_slice() != link.digest {
+            report(link.number, "what it says of before and after is not what was written");
+        }
+        let content = link.content_hash();
+        match rewritten.get(&link.number) {
+            Some(hash) if *hash == hex(&content) => replaced += 1,
+            None if content.as_slice() == link.hash => {}
+            _ => report(link.number, "the entry is not what was written"),
+        }
+        (last, previous) = (link.number, link.hash);
+    }
+    let head: Option<(i64, Vec<u8>)> = conn
+        .query_row("SELECT number, hash FROM chain_head WHERE id = 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    match head {
+        Some((number, _)) if number > last => report(number, "the newest entries are missing"),
+        Some((number, hash)) if number < last || hash != previous => {
+            report(last, "the newest entry is not the one that was written last");
+        }
+        None if last > 0 => report(last, "the note of the newest entry is missing"),
+        _ => {}
+    }
+    Ok(Verification { ok: problems.is_empty(), entries, rewritten: replaced, head: hex(&previous), problems })
+}
+
+/// What erasures made of entries; the newest erasure counts.
+fn rewritten(conn: &Connection) -> Result<HashMap<i64, String>> {
+    #[derive(Deserialize)]
+    struct Payload {
+        after: Option<After>,
+    }
+    #[derive(Deserialize)]
+    struct After {
+        #[serde(default)]
+        rewritten: Vec<Rewritten>,
+    }
+    let mut statement =
+        conn.prepare_cached("SELECT payload FROM changes WHERE entity = ?1 AND action = ?2 ORDER BY number")?;
+    let mut rows = statement.query(ERASED)?;
+    let mut found = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let payload: String = row.get(0)?;
+        let payload: Payload = serde_json::from_str(&payload).unwrap_or(Payload { after: None });
+        let list = payload.after.map(|after| after.rewritten).unwrap_or_default();
+        found.extend(list.into_iter().map(|one| (one.number, one.hash)));
+    }
+    Ok(found)
+}
+
+/// Makes a person unrecognisable in the trail: `clean` gives the new text of a column where it names them. Every
+/// link keeps its hash, and so the chain its form; what is given back must be recorded as [`ERASED`].
+pub fn rewrite(
+    conn: &Connection,
+    person: &str,
+    needles: &[String],
+    clean: &dyn Fn(&str, &str) -> Option<String>,
+    alias: &str,
+) -> Result<Vec<Rewritten>> {
+    let mut numbers: Vec<i64> = Vec::new();
+    let mut find = |sql: &str, needle: &str| -> Result<()> {
+        let mut statement = conn.prepare(sql)?;
+        let rows = statement.query_map([needle], |row| row.get(0))?;
+        numbers.extend(rows.collect::<rusqlite::Result<Vec<i64>>>()?);
+        Ok(())
+    };
+    find("SELECT number FROM changes WHERE actor_id = ?1 OR entity_id = ?1", person)?;
+    for needle in needles {
+        find(
+            "SELECT number FROM changes
+              WHERE instr(lower(actor || char(10) || entity_key || char(10) || entity_id || char(10) || summary
+                                || char(10) || coalesce(touched, '') || char(10) || payload), lower(?1)) > 0",
+            needle,
+        )?;
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    let mut find = conn.prepare(&format!("{LINK} WHERE number = ?1"))?;
+    let mut update = conn.prepare(
+        "UPDATE changes
+            SET actor = ?2, address = ?3, entity_id = ?4, entity_key = ?5, summary = ?6, touched = ?7, payload = ?8,
+                salt = ?9, digest = ?10
+          WHERE number = ?1",
+    )?;
+    let mut done = Vec::new();
+    for number in numbers {
+        let mut link = find.query_row([number], Link::from_row)?;
+        let theirs = link.actor_id.as_deref() == Some(person);
+        let mut changed = theirs && (link.actor != alias || link.address.is_some());
+        if theirs {
+            link.actor = alias.to_owned();
+            link.address = None;
+        }
+        let is_person = link.entity == "user" && link.entity_id == person;
+        if is_person && link.entity_key != alias {
+            link.entity_key = alias.to_owned();
+            changed = true;
+        }
+        // A stored Context may be keyed by a person.
+        let of_context = link.entity.starts_with("context");
+        let key = match link.entity.as_str() {
+            _ if link.entity == ERASED.0 || of_context => "actor",
+            // Its key is what somebody wrote about it.
+            "token" | "webhook" => "description",
+            _ => "entity_key",
+        };
+        let mut put = |column: &str, text: &mut String| {
+            if let Some(cleaned) = clean(column, text) {
+                *text = cleaned;
+                changed = true;
+            }
+        };
+        put("actor", &mut link.actor);
+        put(key, &mut link.entity_id);
+        put(key, &mut link.entity_key);
+        put("summary", &mut link.summary);
+        put(if of_context { "contexts" } else { "payload" }, &mut link.payload);
+        if let Some(touched) = &mut link.touched {
+            put("contexts", touched);
+        }
+        if !changed {
+            continue;
+        }
+        // Without the old salt and digest nobody can find out what was there by guessing.
+        let mut salt = [0_u8; 16];
+        rand::rng().fill_bytes(&mut salt);
+        link.digest = digest(&salt, &link.payload).to_vec();
+        update.execute(params![
+            link.number,
+            link.actor,
+            link.address,
+            link.entity_id,
+            link.entity_key,
+            link.summary,
+            link.touched,
+            link.payload,
+            salt,
+            link.digest,
+        ])?;
+        done.push(Rewritten { number: link.number, hash: hex(&link.content_hash()) });
+    }
+    Ok(done)
+}
+
 /// One version of a feature as it was recorded.
 #[derive(Debug)]
 pub struct Version {
@@ -296,8 +605,15 @@ pub struct AuditFilter {
     /// Part of a key, a summary or a value.
     pub q: String,
     pub actor: String,
+    /// UUID of who acted.
+    pub actor_id: Option<String>,
     pub entity: String,
+    pub action: String,
     pub since: Option<Millis>,
+    /// Entries before this moment.
+    pub until: Option<Millis>,
+    /// UUID of a site.
+    pub site: Option<String>,
     /// Entries before this number.
     pub below: Option<i64>,
     pub limit: u64,
@@ -310,7 +626,10 @@ pub struct AuditEntry {
     pub at: Millis,
     pub actor: String,
     pub address: Option<String>,
+    pub site: Option<String>,
+    pub environment: Option<String>,
     pub entity: String,
+    pub entity_id: String,
     pub entity_key: String,
     pub action: String,
     pub summary: String,
@@ -320,7 +639,7 @@ pub struct AuditEntry {
 /// Entries of the audit log, newest first.
 pub fn list(conn: &Connection, filter: &AuditFilter) -> Result<Vec<AuditEntry>> {
     let mut statement = conn.prepare_cached(
-        "SELECT number, at, actor, address, entity, entity_key, action, summary, payload
+        "SELECT number, at, actor, address, entity, entity_key, action, summary, payload, site, environment, entity_id
            FROM changes
           WHERE (?1 IS NULL OR environment = ?1)
             AND (?2 = '' OR instr(lower(entity_key || char(10) || summary || char(10) || payload), lower(?2)) > 0)
@@ -328,6 +647,10 @@ pub fn list(conn: &Connection, filter: &AuditFilter) -> Result<Vec<AuditEntry>> 
             AND (?4 = '' OR entity = ?4)
             AND (?5 IS NULL OR at >= ?5)
             AND (?6 IS NULL OR number < ?6)
+            AND (?8 IS NULL OR site = ?8)
+            AND (?9 IS NULL OR actor_id = ?9)
+            AND (?10 = '' OR action = ?10)
+            AND (?11 IS NULL OR at < ?11)
           ORDER BY number DESC
           LIMIT ?7",
     )?;
@@ -339,7 +662,11 @@ pub fn list(conn: &Connection, filter: &AuditFilter) -> Result<Vec<AuditEntry>> 
             filter.entity,
             filter.since,
             filter.below,
-            filter.limit
+            i64::try_from(filter.limit).unwrap_or(i64::MAX),
+            filter.site,
+            filter.actor_id,
+            filter.action,
+            filter.until,
         ],
         |row| {
             let payload: String = row.get(8)?;
@@ -354,6 +681,9 @@ pub fn list(conn: &Connection, filter: &AuditFilter) -> Result<Vec<AuditEntry>> 
                 entity_key: row.get(5)?,
                 action: row.get(6)?,
                 summary: row.get(7)?,
+                site: row.get(9)?,
+                environment: row.get(10)?,
+                entity_id: row.get(11)?,
             })
         },
     )?;

@@ -293,13 +293,88 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (environment_id, number),
         UNIQUE (environment_id, key)
     ) STRICT, WITHOUT ROWID;",
+    // 9: webhooks with their log, and GDPR requests.
+    "-- Who is told of changes over HTTP. `position` is the number of the last change that the webhook is done with; what
+    -- it is owed are the events of its site behind that.
+    CREATE TABLE webhooks (
+        id              INTEGER PRIMARY KEY,
+        uuid            TEXT    NOT NULL UNIQUE,
+        site_id         INTEGER NOT NULL REFERENCES sites (id) ON DELETE CASCADE,
+        environment_id  INTEGER REFERENCES environments (id) ON DELETE CASCADE, -- NULL: all of the site
+        name            TEXT    NOT NULL,
+        description     TEXT    NOT NULL,
+        url             TEXT    NOT NULL,
+        events          TEXT    NOT NULL, -- JSON list
+        format          TEXT    NOT NULL CHECK (format IN ('json', 'slack', 'teams', 'discord')),
+        enabled         INTEGER NOT NULL,
+        disabled_reason TEXT,             -- why the server turned it off
+        secret          BLOB    NOT NULL, -- sealed
+        previous_secret BLOB,             -- sealed; signs too until previous_until
+        previous_until  INTEGER,
+        owner_id        INTEGER REFERENCES users (id) ON DELETE SET NULL, -- who is told when it fails for days
+        created_at      INTEGER NOT NULL,
+        updated_at      INTEGER NOT NULL,
+        position        INTEGER NOT NULL,
+        attempts        INTEGER NOT NULL DEFAULT 0, -- tries of the event that is being delivered
+        due_at          INTEGER NOT NULL DEFAULT 0, -- when to try next
+        leased_until    INTEGER NOT NULL DEFAULT 0, -- until then it is one thread's
+        failing_since   INTEGER
+    ) STRICT;
+
+    CREATE INDEX webhooks_site ON webhooks (site_id);
+
+    -- The log of webhooks: one row per try.
+    CREATE TABLE deliveries (
+        id               INTEGER PRIMARY KEY,
+        uuid             TEXT    NOT NULL UNIQUE,
+        webhook_id       INTEGER NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
+        event_id         TEXT    NOT NULL, -- X-Webhook-Id
+        event            TEXT    NOT NULL,
+        change_number    INTEGER,          -- NULL: a test
+        attempt          INTEGER NOT NULL,
+        outcome          TEXT    NOT NULL CHECK (outcome IN ('delivered', 'failed', 'given_up')),
+        at               INTEGER NOT NULL,
+        status           INTEGER,          -- NULL: no answer
+        error            TEXT,
+        duration_ms      INTEGER NOT NULL,
+        request_headers  TEXT    NOT NULL, -- JSON object
+        request_body     TEXT    NOT NULL,
+        response_headers TEXT    NOT NULL, -- JSON object
+        response_body    TEXT    NOT NULL
+    ) STRICT;
+
+    CREATE INDEX deliveries_webhook ON deliveries (webhook_id, id);
+    CREATE INDEX deliveries_at ON deliveries (at);
+    CREATE INDEX outbox_change ON outbox (change_number);
+
+    -- What people ask under the GDPR: their data, or to be forgotten. Done by a job.
+    CREATE TABLE gdpr_requests (
+        id           INTEGER PRIMARY KEY,
+        uuid         TEXT    NOT NULL UNIQUE,
+        type         TEXT    NOT NULL CHECK (type IN ('access', 'portability', 'erasure')),
+        user_uuid    TEXT    NOT NULL,
+        user_name    TEXT    NOT NULL, -- made unrecognisable by an erasure
+        notes        TEXT    NOT NULL,
+        status       TEXT    NOT NULL CHECK (status IN ('pending', 'completed', 'failed')),
+        error        TEXT,
+        requested_by TEXT    NOT NULL,
+        created_at   INTEGER NOT NULL,
+        due_at       INTEGER NOT NULL, -- by law
+        completed_at INTEGER,
+        attempts     INTEGER NOT NULL DEFAULT 0,
+        run_at       INTEGER NOT NULL, -- when the job takes it
+        export       BLOB              -- sealed; NULL once it is deleted
+    ) STRICT;
+
+    CREATE INDEX gdpr_requests_run ON gdpr_requests (run_at) WHERE status = 'pending';
+    CREATE INDEX gdpr_requests_user ON gdpr_requests (user_uuid);",
 ];
 
 /// The version that this program writes.
 pub const VERSION: i64 = STEPS.len() as i64 + 1;
 
 /// Marks the file as ours: "feat" in ASCII.
-const APPLICATION_ID: i64 = 0x6665_6174;
+pub(super) const APPLICATION_ID: i64 = 0x6665_6174;
 
 /// Creates or lifts the tables. Lifting writes a copy of the file beside it first. Of several programs that
 /// start at once one does the work, and the others find it done.

@@ -2,12 +2,15 @@
 //! in this folder; nothing here knows of HTTP.
 
 pub mod analytics;
+pub mod backup;
 pub mod branding;
 pub mod changes;
 pub mod contexts;
 pub mod environments;
 pub mod features;
 pub mod flagr;
+pub mod gdpr;
+pub mod lock;
 pub mod mails;
 pub mod migrate;
 pub mod segments;
@@ -18,6 +21,7 @@ pub mod snapshot;
 pub mod tokens;
 pub mod two_factor;
 pub mod users;
+pub mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

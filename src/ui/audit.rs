@@ -12,11 +12,14 @@ use crate::api::request::Query;
 use crate::app::App;
 use crate::auth::browser::Signed;
 use crate::clock::{self, Millis};
+use crate::engine::words::{self, Piece, Sentence};
 use crate::store;
 use crate::store::changes::{AuditEntry, AuditFilter};
 
 type Answer = Result<HttpResponse, Failure>;
 const PAGE: u64 = 50;
+/// Characters of a value that are shown.
+const VALUE: usize = 200;
 const DAY: Millis = 24 * 3600 * 1000;
 
 /// `GET /audit`: of the whole server.
@@ -52,6 +55,7 @@ fn show(app: &App, req: &HttpRequest, signed: &Signed, place: Option<&Place>) ->
         since,
         below: query.get("below").and_then(|text| text.parse().ok()),
         limit: PAGE + 1,
+        ..AuditFilter::default()
     };
     let (mut entries, actors) = app
         .read_consistent(|conn| Ok((store::changes::list(conn, &filter)?, store::changes::actors(conn)?)))?;
@@ -74,7 +78,7 @@ fn show(app: &App, req: &HttpRequest, signed: &Signed, place: Option<&Place>) ->
                 }
                 select.auto name="what" aria-label="What" {
                     option value="" { "Anything" }
-                    @for (value, label) in [("feature", "Features"), ("rule", "Rules"), ("segment", "Segments"), ("context", "Contexts"), ("environment", "Environments"), ("site", "Sites"), ("token", "Tokens"), ("user", "Users")] {
+                    @for (value, label) in [("feature", "Features"), ("rule", "Rules"), ("segment", "Segments"), ("context", "Contexts"), ("environment", "Environments"), ("site", "Sites"), ("token", "Tokens"), ("webhook", "Webhooks"), ("user", "Users"), ("gdpr request", "GDPR requests")] {
                         option value=(value) selected[value == filter.entity] { (label) }
                     }
                 }
@@ -151,22 +155,23 @@ fn entry(entry: &AuditEntry, place: Option<&Place>) -> Markup {
                     @if let Some(address) = &entry.address { span.m3.xs.end { (address) } }
                 }
                 div.diff { @for difference in &entry.differences {
-                    div {
-                        span.at { (difference.field) } " "
-                        @if let Some(before) = &difference.before { del { (shorten(before.as_str())) } " " }
-                        @if let Some(after) = &difference.after { ins { (shorten(after.as_str())) } }
-                    }
+                    div { (said(&words::phrase(difference, VALUE))) }
                 } }
             }
         }
     }
 }
 
-fn shorten(text: &str) -> String {
-    if text.chars().count() <= 200 {
-        return text.to_owned();
+/// A sentence with its names and values marked.
+fn said(sentence: &Sentence) -> Markup {
+    html! {
+        @for piece in &sentence.0 {
+            @match piece {
+                Piece::Text(text) => span.at { (text) },
+                Piece::Name(name) => b { (name) },
+                Piece::Before(value) => del { (value) },
+                Piece::After(value) => ins { (value) },
+            }
+        }
     }
-    let mut short: String = text.chars().take(199).collect();
-    short.push('…');
-    short
 }

@@ -139,6 +139,14 @@ pub const PAGES: &[HelpPage] = &[
         "What is counted, what the figures mean, A/B tests, stale features.",
         doors::analytics,
     ),
+    page(
+        "Run",
+        "webhooks",
+        "Webhooks",
+        "Programs and chats that are told of changes, and how they check that it is true.",
+        doors::webhooks,
+    ),
+    page("Run", "gdpr", "GDPR", "What people may ask of their data, and what an erasure does.", doors::gdpr),
     HelpPage {
         group: "Run",
         name: "git",

@@ -152,6 +152,7 @@ pub const TABS: &[Tab] = &[
     tab("analytics", "Analytics", "a", |_| None),
     tab("audit", "Audit log", "l", |_| None),
     tab("tokens", "Tokens", "k", |counts| Some(counts.tokens)),
+    tab("webhooks", "Webhooks", "w", |_| None),
     tab("settings", "Settings", "o", |_| None),
 ];
 
@@ -166,6 +167,7 @@ pub const SITE_TABS: &[Tab] = &[
 pub const ADMIN_PAGES: &[(&str, &str, &str)] = &[
     ("/admin/users", "users", "Users"),
     ("/admin/two-factor", "shield", "Two-factor sign-in"),
+    ("/admin/gdpr", "shield", "GDPR requests"),
     ("/admin/outbox", "mail", "Outbox"),
 ];
 

@@ -35,6 +35,8 @@ pub mod sites;
 pub mod test;
 pub mod tokens;
 pub mod url;
+pub mod webhook;
+pub mod webhooks;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -102,7 +104,18 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route(&at("/tokens/{token}/rotate"), post().to(tokens::rotate))
         .route(&at("/tokens/{token}/revoke"), get().to(tokens::ask_revoke))
         .route(&at("/tokens/{token}/revoke"), post().to(tokens::revoke))
+        .route("/sites/{site}/webhooks", get().to(webhooks::of_site))
+        .route(&at("/webhooks"), get().to(webhooks::list))
+        .route(&at("/webhooks"), post().to(webhooks::create))
+        .route(&at("/webhooks/{webhook}"), get().to(webhook::show))
+        .route(&at("/webhooks/{webhook}"), post().to(webhook::update))
+        .route(&at("/webhooks/{webhook}/test"), post().to(webhook::test))
+        .route(&at("/webhooks/{webhook}/rotate"), post().to(webhook::rotate))
+        .route(&at("/webhooks/{webhook}/rotate"), get().to(webhook::back))
+        .route(&at("/webhooks/{webhook}/delete"), post().to(webhook::delete))
+        .route(&at("/webhooks/{webhook}/deliveries/{delivery}/redeliver"), post().to(webhook::redeliver))
         .route("/account", get().to(account::show))
+        .route("/account/data", post().to(account::ask_for_data))
         .route("/account/password", post().to(account::password))
         .route("/account/look", post().to(account::look))
         .route("/account/two-factor/app", post().to(account::begin_app))
@@ -164,7 +177,7 @@ fn environment_routes(cfg: &mut ServiceConfig) {
 }
 
 fn administration_routes(cfg: &mut ServiceConfig) {
-    use administration::{outbox, two_factor, users};
+    use administration::{gdpr, outbox, two_factor, users};
     let get = web::get;
     let post = web::post;
     cfg.route("/admin/users", get().to(users::list))
@@ -179,6 +192,10 @@ fn administration_routes(cfg: &mut ServiceConfig) {
         .route("/admin/two-factor", get().to(two_factor::show))
         .route("/admin/two-factor/enforce", post().to(two_factor::enforce))
         .route("/admin/two-factor/remind", post().to(two_factor::remind))
+        .route("/admin/gdpr", get().to(gdpr::show))
+        .route("/admin/gdpr", post().to(gdpr::create))
+        .route("/admin/gdpr/{request}/download", get().to(gdpr::download))
+        .route("/admin/gdpr/{request}/delete", post().to(gdpr::delete))
         .route("/admin/outbox", get().to(outbox::show))
         .route("/admin/outbox/{mail}/retry", post().to(outbox::retry))
         .route("/admin/outbox/{mail}/delete", post().to(outbox::delete));

@@ -26,7 +26,7 @@ fn plain(key: &str) -> Value {
 }
 
 /// A rule that gives `true` for one country.
-fn rule(name: &str, priority: u8) -> Value {
+pub fn rule(name: &str, priority: u8) -> Value {
     json!({
         "name": name, "priority": priority,
         "when": {"attribute": "country", "operator": "equals", "value": name},

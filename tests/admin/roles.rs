@@ -42,6 +42,12 @@ fn routes() -> Vec<Route> {
     route("compatibility::get", "GET", format!("{PROD}/compatibility"), json!(null), 200);
     route("tokens::list", "GET", format!("{PROD}/tokens"), json!(null), 200);
     route("tokens::get", "GET", format!("{PROD}/tokens/{{token}}"), json!(null), 200);
+    let webhook = "/api/v1/webhooks/{webhook}";
+    route("webhooks::list", "GET", "/api/v1/webhooks?site=shop".into(), json!(null), 200);
+    route("webhooks::get", "GET", webhook.into(), json!(null), 200);
+    route("webhooks::deliveries", "GET", format!("{webhook}/deliveries"), json!(null), 200);
+    route("webhooks::delivery", "GET", format!("{webhook}/deliveries/{{delivery}}"), json!(null), 200);
+    route("audit::list", "GET", "/api/v1/audit?site=shop".into(), json!(null), 200);
     route("documents::export", "GET", format!("{shop}/export"), json!(null), 200);
     for (handler, name) in [
         ("analytics::summary", "summary"),
@@ -86,6 +92,15 @@ fn routes() -> Vec<Route> {
     route("rules::reorder", "POST", format!("{feature}/rules:reorder"), ids, 200);
     route("features::replace", "PUT", feature.clone(), plain("a"), 200);
     route("features::delete", "DELETE", feature, json!(null), 204);
+    let webhook = "/api/v1/webhooks/{webhook}".to_owned();
+    let delivery = format!("{webhook}/deliveries/{{delivery}}");
+    let made = json!({"siteId": "shop", "url": "https://hooks.invalid/x", "events": ["rule.created"]});
+    route("webhooks::create", "POST", "/api/v1/webhooks".into(), made, 201);
+    route("webhooks::update", "PATCH", webhook.clone(), json!({"enabled": false}), 200);
+    route("webhooks::rotate", "POST", format!("{webhook}:rotate"), json!({}), 200);
+    route("webhooks::test", "POST", format!("{webhook}:test"), json!({}), 200);
+    route("webhooks::redeliver", "POST", format!("{delivery}:redeliver"), json!(null), 200);
+    route("webhooks::delete", "DELETE", webhook, json!(null), 204);
     let token = json!({"description": "t", "kind": "server"});
     route("tokens::create", "POST", format!("{PROD}/tokens"), token, 201);
     route("tokens::update", "PATCH", format!("{PROD}/tokens/{{token}}"), json!({"description": "x"}), 200);
@@ -96,6 +111,45 @@ fn routes() -> Vec<Route> {
     route("environments::delete", "DELETE", format!("{shop}/environments/dev"), json!(null), 204);
     route("sites::delete", "DELETE", shop.into(), json!(null), 204);
     routes
+}
+
+/// Routes that are for administrators alone, in an order in which all of them succeed.
+fn administration(request: &str, user: &str) -> Vec<Route> {
+    let path = format!("/api/v1/gdpr/requests/{request}");
+    let made = json!({"type": "access", "user": user});
+    [
+        ("audit::check", "POST", "/api/v1/audit:verify".to_owned(), json!(null), 200),
+        ("gdpr::list", "GET", "/api/v1/gdpr/requests".into(), json!(null), 200),
+        ("gdpr::create", "POST", "/api/v1/gdpr/requests".into(), made, 201),
+        ("gdpr::get", "GET", path.clone(), json!(null), 200),
+        ("gdpr::download", "GET", format!("{path}/download"), json!(null), 200),
+        ("gdpr::delete", "DELETE", path, json!(null), 204),
+    ]
+    .into_iter()
+    .map(|(handler, method, path, body, status)| Route { handler, method, path, body, status })
+    .collect()
+}
+
+#[actix_web::test]
+async fn some_things_only_administrators_do() {
+    let app = TestApp::with(|config| config.rate_limit = 0).await;
+    let request = json!({"type": "access", "user": "vera"});
+    let made = app.admin().post("/api/v1/gdpr/requests", request).await.expect(201).body;
+    featured::jobs::gdpr::run(&app.app).expect("the job");
+    let routes = administration(made["id"].as_str().expect("an id"), "eddie");
+    app.server_sdk();
+    let before = app.dump();
+    for route in &routes {
+        for actor in [app.viewer(), app.editor(), app.server_sdk()] {
+            ask(&actor, route).await.refused(403, "forbidden");
+        }
+        ask(&app.anonymous(), route).await.refused(401, "unauthenticated");
+    }
+    assert_eq!(app.dump().differing(&before), [""; 0]);
+    for route in &routes {
+        let reply = ask(&app.admin(), route).await;
+        assert_eq!(reply.status, route.status, "{} {}: {}", route.method, route.path, reply.text);
+    }
 }
 
 /// The same routes on a site that has what they need.
@@ -111,9 +165,18 @@ async fn prepared() -> (TestApp, Vec<Route>) {
     app.editor().post("/api/v1/sites/shop/segments", segment).await.expect(201);
     let token = json!({"description": "t", "kind": "client"});
     let token = app.editor().post(&format!("{PROD}/tokens"), token).await.expect(201).body;
+    let webhook = json!({"siteId": "shop", "url": "https://hooks.invalid/x", "events": ["rule.created"]});
+    let webhook = app.editor().post("/api/v1/webhooks", webhook).await.expect(201).body;
+    let path = format!("/api/v1/webhooks/{}:test", webhook["id"].as_str().expect("an id"));
+    let delivery = app.editor().post(&path, json!({})).await.expect(200).body;
     let id = |value: &Value| value["id"].as_str().expect("an id").to_owned();
-    let ids =
-        [("{rule}", id(&made["rules"][0])), ("{rule2}", id(&made["rules"][1])), ("{token}", id(&token))];
+    let ids = [
+        ("{rule}", id(&made["rules"][0])),
+        ("{rule2}", id(&made["rules"][1])),
+        ("{token}", id(&token)),
+        ("{webhook}", id(&webhook)),
+        ("{delivery}", id(&delivery)),
+    ];
     let fill = |text: String| ids.iter().fold(text, |text, (name, id)| text.replace(name, id));
     let routes = routes().into_iter().map(|route| Route {
         path: fill(route.path),
@@ -137,7 +200,8 @@ fn every_admin_handler_stands_in_the_matrix() {
     let table = include_str!("../../src/api/rest/mod.rs");
     let handlers = table.split("to(admin::").skip(1).map(|rest| rest.split(')').next().expect("a name"));
     let handlers: HashSet<&str> = handlers.collect();
-    let routes = routes();
+    let mut routes = routes();
+    routes.extend(administration("", ""));
     let covered: HashSet<&str> = routes.iter().map(|route| route.handler).collect();
     assert_eq!(covered.len(), routes.len(), "each once");
     assert_eq!(covered, handlers);

@@ -31,6 +31,14 @@ impl Furnished {
         // One that tests may rotate and revoke.
         let spare = json!({"description": "spare", "kind": "client"});
         let spare = ana.post(&tokens, spare).await.expect(201).body;
+        let webhook = json!({"siteId": "shop", "url": "https://hooks.invalid/x", "events": ["rule.created"]});
+        let webhook = ana.post("/api/v1/webhooks", webhook).await.expect(201).body;
+        let path = format!("/api/v1/webhooks/{}:test", webhook["id"].as_str().expect("an id"));
+        let delivery = ana.post(&path, json!({})).await.expect(200).body;
+        person(&app.app, "ben", Role::Viewer);
+        let request = json!({"type": "access", "user": "ben"});
+        let request = ana.post("/api/v1/gdpr/requests", request).await.expect(201).body;
+        featured::jobs::gdpr::run(&app.app).expect("the job");
         let rules = ana.get(&format!("{PROD}/features/new_checkout/rules")).await.expect(200).body;
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         let names = HashMap::from([
@@ -43,6 +51,9 @@ impl Furnished {
             ("feature", "greeting".to_owned()),
             ("rule", text(&rules["items"][0]["id"])),
             ("token", text(&spare["id"])),
+            ("request", text(&request["id"])),
+            ("webhook", text(&webhook["id"])),
+            ("delivery", text(&delivery["id"])),
         ]);
         Self {
             client: app.bearer(&text(&client["token"])),

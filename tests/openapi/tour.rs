@@ -175,6 +175,19 @@ async fn every_operation_takes_its_example_and_answers_as_described() {
     for id in ["getEnvironment", "updateEnvironment", "deleteEnvironment"] {
         tour.visit(id, None).await;
     }
+    for id in ["listWebhooks", "createWebhook", "getWebhook", "updateWebhook", "rotateWebhook", "testWebhook"]
+    {
+        tour.visit(id, None).await;
+    }
+    for id in ["listDeliveries", "getDelivery", "redeliver", "deleteWebhook"] {
+        tour.visit(id, None).await;
+    }
+    for id in ["listAuditEntries", "verifyAudit", "listGdprRequests", "createGdprRequest", "getGdprRequest"] {
+        tour.visit(id, None).await;
+    }
+    for id in ["downloadGdprExport", "deleteGdprRequest"] {
+        tour.visit(id, None).await;
+    }
     for id in [
         "listSites",
         "createSite",
@@ -214,6 +227,7 @@ async fn what_was_read_can_be_sent_back() {
         ("getRule", "updateRule"),
         ("getToken", "updateToken"),
         ("getVariant", "updateVariant"),
+        ("getWebhook", "updateWebhook"),
         ("getContext", "updateContext"),
         ("getContext", "replaceContext"),
         ("getAnalyticsSettings", "updateAnalyticsSettings"),

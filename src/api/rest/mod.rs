@@ -58,6 +58,9 @@ pub fn routes(cfg: &mut ServiceConfig) {
     let segment = &format!("{site}/segments/{{segment:[^/:]+}}");
     let rule = &format!("{feature}/rules/{{rule:[^/:]+}}");
     let variant = &format!("{feature}/variants/{{variant:[^/:]+}}");
+    let webhook = "/webhooks/{webhook:[^/:]+}";
+    let delivery = &format!("{webhook}/deliveries/{{delivery:[^/:]+}}");
+    let gdpr = "/gdpr/requests/{request:[^/:]+}";
     let post = web::post;
     let get = web::get;
     let patch = web::patch;
@@ -160,6 +163,31 @@ pub fn routes(cfg: &mut ServiceConfig) {
                 .route(delete().to(admin::tokens::delete)),
         )
         .service(resource(&format!("{token}:rotate")).route(post().to(admin::tokens::rotate)))
+        .service(
+            resource("/webhooks")
+                .route(get().to(admin::webhooks::list))
+                .route(post().to(admin::webhooks::create)),
+        )
+        .service(
+            resource(webhook)
+                .route(get().to(admin::webhooks::get))
+                .route(patch().to(admin::webhooks::update))
+                .route(delete().to(admin::webhooks::delete)),
+        )
+        .service(resource(&format!("{webhook}:rotate")).route(post().to(admin::webhooks::rotate)))
+        .service(resource(&format!("{webhook}:test")).route(post().to(admin::webhooks::test)))
+        .service(resource(&format!("{webhook}/deliveries")).route(get().to(admin::webhooks::deliveries)))
+        .service(resource(delivery).route(get().to(admin::webhooks::delivery)))
+        .service(resource(&format!("{delivery}:redeliver")).route(post().to(admin::webhooks::redeliver)))
+        .service(resource("/audit").route(get().to(admin::audit::list)))
+        .service(resource("/audit:verify").route(post().to(admin::audit::check)))
+        .service(
+            resource("/gdpr/requests")
+                .route(get().to(admin::gdpr::list))
+                .route(post().to(admin::gdpr::create)),
+        )
+        .service(resource(gdpr).route(get().to(admin::gdpr::get)).route(delete().to(admin::gdpr::delete)))
+        .service(resource(&format!("{gdpr}/download")).route(get().to(admin::gdpr::download)))
         .service(
             resource("/sites").route(get().to(admin::sites::list)).route(post().to(admin::sites::create)),
         )

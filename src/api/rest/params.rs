@@ -77,6 +77,72 @@ pub struct TokenPath {
     pub token: String,
 }
 
+/// A webhook in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct WebhookPath {
+    /// Id of the webhook.
+    #[param(format = Uuid, example = "0198c0de-7a11-7c3e-9d52-3f1b6c1e0006")]
+    pub webhook: String,
+}
+
+/// A try of a webhook in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct DeliveryPath {
+    /// Id of the try.
+    #[param(format = Uuid, example = "0198c0de-7a11-7c3e-9d52-3f1b6c1e0007")]
+    pub delivery: String,
+}
+
+/// A GDPR request in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct GdprPath {
+    /// Id of the request.
+    #[param(format = Uuid, example = "0198c0de-7a11-7c3e-9d52-3f1b6c1e0008")]
+    pub request: String,
+}
+
+/// A search in the audit log.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuditQuery {
+    /// Only what happened in this site: id or slug.
+    #[param(example = "shop")]
+    pub site: Option<String>,
+    /// Only what happened in this environment of the site: id or name.
+    #[param(example = "prod")]
+    pub env: Option<String>,
+    /// Only what this one did, by name.
+    #[param(example = "ana")]
+    pub actor: Option<String>,
+    /// Only changes of this: `feature`, `rule`, `token`, ….
+    #[param(example = "feature")]
+    pub entity: Option<String>,
+    /// Only this: `created`, `updated`, `deleted`, ….
+    #[param(example = "updated")]
+    pub action: Option<String>,
+    /// Part of a key, a summary or a value.
+    #[param(example = "checkout")]
+    pub q: Option<String>,
+    /// From this time on.
+    #[param(format = DateTime, example = "2026-01-31T12:00:00Z")]
+    pub from: Option<String>,
+    /// Before this time.
+    #[param(format = DateTime, example = "2026-02-28T12:00:00Z")]
+    pub to: Option<String>,
+}
+
+/// A search among webhooks.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct WebhookQuery {
+    /// Only those of this site: id or slug.
+    #[param(example = "shop")]
+    pub site: Option<String>,
+}
+
 /// A Context in the path, behind its environment.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]

@@ -19,6 +19,7 @@ use crate::engine::decode::FieldError;
 use crate::error::{Error, Result};
 use crate::live::credentials::hash;
 use crate::store;
+use crate::store::gdpr::Request;
 use crate::store::sessions::Session;
 use crate::store::tokens::Hash;
 use crate::store::two_factor::Device;
@@ -48,6 +49,8 @@ struct Account {
     this_device: Option<Hash>,
     sessions: Vec<Session>,
     tokens: Vec<OwnToken>,
+    /// What was asked of their data.
+    asked: Vec<Request>,
     now: Millis,
 }
 
@@ -63,6 +66,7 @@ fn load(app: &App, req: &HttpRequest, signed: &Signed) -> Result<Account> {
             this_device: req.cookie(DEVICE).map(|cookie| hash(cookie.value())),
             sessions: store::sessions::list(conn, id, now)?,
             tokens: store::users::own_tokens(conn, id)?,
+            asked: store::gdpr::list(conn, Some(&user.uuid))?,
             user,
             now,
         })
@@ -258,4 +262,19 @@ pub async fn revoke_token(app: Data<App>, edit: Edit, token: Path<String>) -> An
     block(move || users::revoke_own_token(&server, &signed.actor(), &signed.session.user_uuid, &token))
         .await?;
     Ok(done("/account#pat", Toast::say("The token is revoked. Scripts that use it get 401 from now on.")))
+}
+
+/// `POST /account/data`: asks for what is kept of oneself.
+pub async fn ask_for_data(app: Data<App>, edit: Edit) -> std::result::Result<HttpResponse, Failure> {
+    let asked = block(move || {
+        let user = edit.signed.session.user_uuid.clone();
+        crate::admin::gdpr::request_own(&app, &edit.signed.actor(), &user)
+    })
+    .await;
+    let text = match asked {
+        Ok(_) => "You get a mail when your data is collected.",
+        Err(Error::Conflict(..)) => "It is being collected already.",
+        Err(error) => return Err(error.into()),
+    };
+    Ok(done("/account#data", Toast::say(text)))
 }

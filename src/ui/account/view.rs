@@ -7,6 +7,7 @@ use crate::admin::two_factor::Seed;
 use crate::auth::browser::Signed;
 use crate::clock::rfc3339;
 use crate::engine::permission::Role;
+use crate::store::gdpr::Status;
 use crate::store::sessions::Session;
 use crate::ui::components::form::{Text, Typed, error, select};
 use crate::ui::components::{ago, icon};
@@ -33,6 +34,7 @@ pub fn main(signed: &Signed, account: &Account, state: &State, must: bool) -> Ma
                 a href="#ses" { "Sessions" }
                 a href="#pat" { "Access tokens" }
                 a href="#look" { "Appearance" }
+                a href="#data" { "My data" }
             }
             div.stack.l {
                 (who(account))
@@ -42,9 +44,34 @@ pub fn main(signed: &Signed, account: &Account, state: &State, must: bool) -> Ma
                 (sessions(&csrf, signed, account))
                 (tokens(&csrf, account, state))
                 (look(&csrf, signed))
+                (data(&csrf, account))
             }
         }
     }
+}
+
+fn data(csrf: &Markup, account: &Account) -> Markup {
+    section(
+        "data",
+        "My data",
+        html! { p.m2.s { "What this server keeps of you: account, sites, what you changed, devices, requests." } },
+        html! {
+            @if !account.asked.is_empty() {
+                ul.list { @for request in &account.asked {
+                    li {
+                        div.grow { b { (request.kind.as_str()) } " " span.m2.s { (match request.status {
+                            Status::Pending => "pending",
+                            Status::Completed if request.has_export => "ready: an administrator can hand you the file",
+                            Status::Completed => "completed",
+                            Status::Failed => "failed",
+                        }) } }
+                        (ago(request.created_at, account.now))
+                    }
+                } }
+            }
+            form method="post" action="/account/data" { (csrf) button.btn { (icon("download")) "Ask for my data" } }
+        },
+    )
 }
 
 fn section(id: &str, title: &str, lede: Markup, body: Markup) -> Markup {

@@ -1,6 +1,7 @@
-//! `/admin/…`: users, two-factor sign-in and the outbox. For administrators alone, which each handler asks for
+//! `/admin/…`: users, two-factor sign-in, GDPR requests and the outbox. For administrators alone, which each handler asks for
 //! and each change checks again.
 
+pub mod gdpr;
 pub mod outbox;
 pub mod two_factor;
 pub mod users;

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Reader, code, term};
+use crate::jobs::webhooks::body::EVENTS;
 
 pub fn analytics(reader: &Reader) -> Markup {
     let Reader { base, feature, .. } = reader;
@@ -207,6 +208,49 @@ pub fn farfetched(reader: &Reader) -> Markup {
                 li { "There is initial data, so flags have their default before the first answer." }
                 li { "Keys are gathered before the request leaves; otherwise several flags on one event would cancel each other's requests." }
             }
+        }
+    }
+}
+
+pub fn webhooks(_: &Reader) -> Markup {
+    let node = "import { createHmac, timingSafeEqual } from 'node:crypto';\n\n// body: the bytes as they arrived, before anything parses them\nexport function isGenuine(body, header, secret) {\n  const expected = 'sha256=' + createHmac('sha256', secret).update(body).digest('hex');\n  return header.length === expected.length && timingSafeEqual(Buffer.from(header), Buffer.from(expected));\n}";
+    let python = "import hashlib, hmac\n\ndef is_genuine(body: bytes, header: str, secret: str) -> bool:\n    expected = 'sha256=' + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()\n    return hmac.compare_digest(header, expected)";
+    html! {
+        p { "A webhook is an address that is told of changes: each event is one POST. For programs it is JSON; for Slack, Microsoft Teams and Discord it is a message that says in words what changed, where, and by whom." }
+        section { h2 { "Events" }
+            table.tbl.dense { caption.vh { "Events" } thead { tr { th scope="col" { "Event" } th scope="col" { "Sent when" } } } tbody {
+                @for (name, text) in EVENTS { tr { th scope="row" { code { (name) } } td { (text) } } }
+            } }
+            p.m2 { "One change is one event: rule.… when one rule was changed, else one feature.… whose changes name the rules, too. The page of a webhook shows an example of each." }
+        }
+        section { h2 { "Headers" }
+            dl.stack {
+                (term("X-Webhook-Signature", "sha256= and the HMAC-SHA256 of the body with the secret, in hexadecimal."))
+                (term("X-Webhook-Signature-Previous", "The same with the old secret, for as long as it is valid after a rotation. A receiver that knows only the old one checks this."))
+                (term("X-Webhook-Id", "The id of the event, the same on every try: whoever has seen it may ignore it."))
+                (term("X-Webhook-Event, X-Webhook-Timestamp", "What happened, and when."))
+            }
+        }
+        section { h2 { "Check the signature" } (code("c-hook-node", node)) (code("c-hook-python", python)) }
+        section { h2 { "When it fails" }
+            p { "Anything but 2xx within 10 seconds is a failure; redirects are not followed. An event is tried again after 5 seconds, then ever later, eight times over some four hours; later events wait, so that they arrive in order. Then the event is given up and the next one goes. After three days without a delivery the webhook is turned off, and whoever made it gets a mail. Turned on again, it is told of what happens from then on." }
+            p { "After a crash of this server some events may arrive twice, under the same id; none is lost." }
+        }
+        section { h2 { "Where it may go" }
+            p { "HTTPS on the public internet. Addresses of private networks are refused after the name is looked up; " code { "--webhook-allow-private 10.0.0.0/8" } " allows some. " code { "--dev" } " also allows http://." }
+        }
+    }
+}
+
+pub fn gdpr(_: &Reader) -> Markup {
+    html! {
+        p { "People may ask to see their data (article 15), to take it elsewhere (article 20) and to be forgotten (article 17). An administrator makes the request under GDPR requests, or people ask for their own data on their profile. Each is done at once and in the background; the law gives 30 days." }
+        dl.stack {
+            (term("Access and portability", "One JSON file: account, sites owned, what they changed, second factor without secrets, trusted devices, sessions, access tokens by description, GDPR history. It is sealed in the database, can be downloaded by administrators for 30 days, and is then deleted. The person is mailed."))
+            (term("Erasure", "The account becomes a name that says nothing. Sessions, devices, tokens, failed sign-ins and mail go. The e-mail address is replaced wherever it stands, in rules too; the user name where it tells who did something, and in descriptions and the audit log; stored Contexts under either are deleted. In values and keys the user name stays, since the same word may mean something else there. Then the file is rewritten, so that nothing is left between its pages. It cannot be taken back."))
+            (term("Audit log", "Entries that named the person are rewritten, and an entry lists their new digests: featured audit verify, or Verify in the API, still finds every other edit."))
+            (term("Backups", "They hold what was there when they were made: delete them when their time is over. So do copies made before an upgrade, whose names end in .bak."))
+            (term("Mail", "After an erasure the person is mailed straight away, if there is a mail server; nothing is kept of it. Else tell them yourself."))
         }
     }
 }

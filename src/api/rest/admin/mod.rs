@@ -2,16 +2,19 @@
 //! finds out who calls, calls one function of [`crate::admin`], and shows the result.
 
 pub mod analytics;
+pub mod audit;
 pub mod branding;
 pub mod compatibility;
 pub mod documents;
 pub mod environments;
 pub mod features;
+pub mod gdpr;
 pub mod rules;
 pub mod segments;
 pub mod sites;
 pub mod tokens;
 pub mod variants;
+pub mod webhooks;
 
 use actix_web::http::header::{ETAG, HeaderValue, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};

@@ -1,0 +1,340 @@
+//! `…/webhooks/{webhook}`: one webhook: how it stands, its log, its settings and secret, and what it sends.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use maud::{Markup, html};
+use serde_json::json;
+
+use super::components::form::{Typed, select, summary};
+use super::components::{ago, empty, icon};
+use super::edit::Edit;
+use super::failure::{Failure, see_other};
+use super::layout::{Page, Place, Toast, done};
+use super::webhooks::{Answer, FIELDS, body, fields, form_errors, state};
+use super::{block, url};
+use crate::admin::webhooks as admin;
+use crate::api::request::Query;
+use crate::app::App;
+use crate::auth::browser::Signed;
+use crate::clock::Millis;
+use crate::engine::decode::pretty;
+use crate::engine::permission::{Permission, allows};
+use crate::error::Error;
+use crate::jobs::webhooks::body::{EVENTS, render};
+use crate::jobs::webhooks::send;
+use crate::store;
+use crate::store::webhooks::{Delivery, Outcome, Webhook};
+
+/// Tries on one page.
+const PAGE: u64 = 25;
+
+type At = Path<(String, String, String)>;
+
+/// `GET …/webhooks/{webhook}`.
+pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed, path: At) -> Answer {
+    let (site, environment, id) = path.into_inner();
+    let place = Place::find(&app, &site, Some(&environment))?;
+    after(&app, &req, &signed, &place, &id, None)
+}
+
+/// The page, with a secret that is shown this once.
+pub(super) fn after(
+    app: &App,
+    req: &HttpRequest,
+    signed: &Signed,
+    place: &Place,
+    id: &str,
+    secret: Option<&str>,
+) -> Answer {
+    let webhook = app.read(|conn| store::webhooks::find(conn, id))?;
+    let typed = typed(place, &webhook);
+    draw(app, req, signed, place, &webhook, &typed, secret)
+}
+
+fn typed(place: &Place, webhook: &Webhook) -> Typed {
+    let settings = &webhook.settings;
+    let environment = place.environments.iter().find(|e| Some(e.id) == settings.environment);
+    let mut fields = vec![
+        ("name", settings.name.as_str()),
+        ("description", &settings.description),
+        ("url", &settings.url),
+        ("format", settings.format.as_str()),
+        ("environmentId", environment.map_or("", |environment| &environment.name)),
+    ];
+    if settings.enabled {
+        fields.push(("enabled", "on"));
+    }
+    fields.extend(settings.events.iter().map(|event| ("events", event.as_str())));
+    Typed::with(&fields)
+}
+
+fn draw(
+    app: &App,
+    req: &HttpRequest,
+    signed: &Signed,
+    place: &Place,
+    webhook: &Webhook,
+    typed: &Typed,
+    secret: Option<&str>,
+) -> Answer {
+    if webhook.site != place.site.id {
+        return Err(Error::NotFound("this webhook".into()).into());
+    }
+    let below = Query::of(req).get("below").and_then(|text| text.parse().ok());
+    let (owed, mut log) = app.read_consistent(|conn| {
+        Ok((
+            store::webhooks::owed_count(conn, webhook)?,
+            store::webhooks::deliveries(conn, webhook.id, below, PAGE + 1)?,
+        ))
+    })?;
+    let older = (log.len() as u64 > PAGE).then(|| log[PAGE as usize - 1].id);
+    log.truncate(PAGE as usize);
+    let list = url::section(&place.site, place.environment()?, "webhooks");
+    let here = format!("{list}/{}", webhook.uuid);
+    let may_change = allows(signed.session.role, Permission::Change);
+    let page = Page::new(app, req, signed, &webhook.settings.name).at(place, "webhooks");
+    let main = html! {
+        nav.crumb.s.m3 aria-label="Breadcrumb" { a href=(list) { "Webhooks" } }
+        div.head {
+            div { h1 { (webhook.settings.name) } p.lede.wrapany { (admin::veiled(&webhook.settings.url)) " " (state(webhook, owed)) } }
+        }
+        @if let Some(secret) = secret { (secret_banner(secret)) }
+        @if let Some(reason) = &webhook.disabled_reason {
+            div.banner.danger { (icon("error")) span.grow { b { "Turned off: " } (reason) ". " span.m2 { "Once the receiver is back, turn it on below." } } }
+        } @else if let Some(since) = webhook.failing_since.filter(|_| webhook.settings.enabled) {
+            div.banner.warn { (icon("warn")) span.grow {
+                b { "Nothing has been delivered since " (ago(since, app.now())) "." } " "
+                span.m2 { @if webhook.attempts > 0 { "The next try is " (crate::clock::rfc3339(webhook.due_at)) ". " } "After three days it is turned off." }
+            } }
+        }
+        @if may_change { (try_out(&page, webhook, &here)) }
+        section.sect aria-labelledby="log-h" {
+            header { h2 id="log-h" { "Deliveries" } span.end.m3 { "newest first" } }
+            @if log.is_empty() { (empty("Nothing sent yet", "Each try stands here with its request and the answer.", None)) }
+            @else { ul.list { @for delivery in &log { (row(&page, delivery, &here, may_change, app.now())) } } }
+            @if let Some(id) = older { nav.pager aria-label="Pages" { span.end { a.btn href={ (here) "?below=" (id) "#log-h" } { "Older" (icon("right")) } } } }
+        }
+        @if may_change {
+            section.sect #settings aria-labelledby="settings-h" {
+                header { h2 id="settings-h" { "Settings" } }
+                form.stack method="post" action=(here) {
+                    (page.csrf()) (summary(typed, FIELDS)) (fields(place, typed, false))
+                    div.row { button.btn.main { "Save" } }
+                }
+            }
+            (secret_section(&page, webhook, &here, app.now()))
+        }
+        (examples(app, webhook)?)
+        @if may_change {
+            section.sect aria-labelledby="delete-h" {
+                header { h2 id="delete-h" { "Delete" } }
+                p.m2 { "It goes with its log. What it was still owed is not sent." }
+                form.row method="post" action={ (here) "/delete" } { (page.csrf()) button.btn.danger { "Delete this webhook" } }
+            }
+        }
+    };
+    Ok(if typed.has_errors() { page.refuse(main) } else { page.show(main) })
+}
+
+fn secret_banner(secret: &str) -> Markup {
+    html! {
+        section.banner.good role="status" {
+            (icon("check"))
+            div.stack.t.grow {
+                p { b { "This is shown once." } " The receiver needs it to check that requests come from here." }
+                div.row.wrap { span.s.m2 { "Secret" } code id="secret-shown" { (secret) } button type="button" .btn.quiet data-copy="secret-shown" { (icon("copy")) span { "Copy" } } }
+            }
+        }
+    }
+}
+
+fn try_out(page: &Page<'_>, webhook: &Webhook, here: &str) -> Markup {
+    let first = webhook.settings.events.first().map_or("", String::as_str);
+    let choices: Vec<(&str, &str)> = EVENTS.iter().map(|(name, _)| (*name, *name)).collect();
+    html! {
+        form.row.wrap method="post" action={ (here) "/test" } {
+            (page.csrf())
+            (select("event", "Try it out with", &choices, &Typed::with(&[("event", first)])))
+            button.btn { (icon("bolt")) "Send a test" }
+        }
+    }
+}
+
+fn row(page: &Page<'_>, delivery: &Delivery, here: &str, may_change: bool, now: Millis) -> Markup {
+    let (kind, symbol, word) = match delivery.outcome {
+        Outcome::Delivered => ("good", "check", "Delivered"),
+        Outcome::Failed if delivery.change_number.is_none() => ("bad", "error", "Failed"),
+        Outcome::Failed => ("warn", "warn", "Failed"),
+        Outcome::GivenUp => ("bad", "error", "Given up"),
+    };
+    html! {
+        li {
+            span class={ "note " (kind) } { (icon(symbol)) (word) }
+            div.grow {
+                details {
+                    summary {
+                        code { (delivery.event) } " "
+                        span.m2.s {
+                            @match (delivery.status, &delivery.error) {
+                                (Some(status), Some(error)) => { (status) ", " (error) },
+                                (Some(status), None) => (status),
+                                (None, Some(error)) => (error),
+                                (None, None) => "no answer",
+                            }
+                            " · try " (delivery.attempt) " · " (delivery.duration_ms) " ms"
+                            @if delivery.change_number.is_none() { " · test" }
+                        }
+                    }
+                    dl.stack.t.s {
+                        dt.b { "X-Webhook-Id" } dd { code.wrapany { (delivery.event_id) } }
+                        dt.b { "Request" } dd { (message(&delivery.request_headers, &delivery.request_body)) }
+                        dt.b { "Answer" } dd {
+                            @if delivery.status.is_some() { (message(&delivery.response_headers, &delivery.response_body)) }
+                            @else { span.m2 { "none" } }
+                        }
+                    }
+                }
+            }
+            (ago(delivery.at, now))
+            @if may_change {
+                form method="post" action={ (here) "/deliveries/" (delivery.uuid) "/redeliver" } {
+                    (page.csrf()) button.btn.quiet { "Redeliver" span.vh { " " (delivery.event) " of " (crate::clock::rfc3339(delivery.at)) } }
+                }
+            }
+        }
+    }
+}
+
+fn message(headers: &str, body: &str) -> Markup {
+    let headers: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(headers).unwrap_or_default();
+    let shown =
+        if serde_json::from_str::<serde_json::Value>(body).is_ok() { pretty(body) } else { body.to_owned() };
+    html! {
+        div.code { pre tabindex="0" {
+            @for (name, value) in &headers { (name) ": " (value.as_str().unwrap_or_default()) "\n" }
+            "\n" (shown)
+        } }
+    }
+}
+
+fn secret_section(page: &Page<'_>, webhook: &Webhook, here: &str, now: Millis) -> Markup {
+    html! {
+        section.sect aria-labelledby="secret-h" {
+            header { h2 id="secret-h" { "Secret" } }
+            p.m2 { "A new secret signs from the moment it is made. For the time you choose, each request also carries the signature with the old one in " code { "X-Webhook-Signature-Previous" } "." }
+            @if let Some((_, until)) = webhook.previous.as_ref().filter(|(_, until)| *until > now) {
+                p.m2 { "The old secret signs, too, until " (crate::clock::rfc3339(*until)) "." }
+            }
+            form.row.wrap method="post" action={ (here) "/rotate" } {
+                (page.csrf())
+                (select("graceSeconds", "The old one stays valid for", &[("3600", "an hour"), ("86400", "a day"), ("604800", "a week"), ("0", "no time")], &Typed::with(&[("graceSeconds", "86400")])))
+                button.btn { "Make a new secret" }
+            }
+        }
+    }
+}
+
+fn examples(app: &App, webhook: &Webhook) -> Result<Markup, Failure> {
+    let made = app.read(|conn| {
+        let mut made = Vec::new();
+        for name in &webhook.settings.events {
+            let event = admin::example(app, conn, webhook, name, "ana")?;
+            let place = send::place(conn, &event)?;
+            made.push((name, pretty(&render(webhook.settings.format, &event, &place)?)));
+        }
+        Ok(made)
+    })?;
+    Ok(html! {
+        section.sect aria-labelledby="examples-h" {
+            header { h2 id="examples-h" { "What it sends" } }
+            @for (name, text) in &made { details { summary { code { (name) } } div.code { pre tabindex="0" { (text) } } } }
+        }
+    })
+}
+
+/// `POST …/webhooks/{webhook}`.
+pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, path: At) -> Answer {
+    let (site, environment, id) = path.into_inner();
+    let place = Place::find(&app, &site, Some(&environment))?;
+    let wanted = body(&edit.form, false);
+    let (server, actor, name) = (app.clone(), edit.signed.actor(), id.clone());
+    let list = url::section(&place.site, place.environment()?, "webhooks");
+    match block(move || admin::update(&server, &actor, &name, &wanted.to_string())).await {
+        Ok(_) => Ok(done(&format!("{list}/{id}"), Toast::say("Saved."))),
+        Err(Error::Invalid(errors)) => {
+            let webhook = app.read(|conn| store::webhooks::find(conn, &id))?;
+            let typed = edit.form.clone().wrong(&form_errors(&errors));
+            draw(&app, &req, &edit.signed, &place, &webhook, &typed, None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST …/webhooks/{webhook}/test`: sends, waits, and shows what came back.
+pub async fn test(app: Data<App>, edit: Edit, path: At) -> Answer {
+    let (site, environment, id) = path.into_inner();
+    let place = Place::find(&app, &site, Some(&environment))?;
+    let wanted = json!({ "event": edit.form.get("event") }).to_string();
+    let (server, actor, name) = (app.clone(), edit.signed.actor(), id.clone());
+    let delivery = block(move || admin::test(&server, &actor, &name, &wanted)).await?;
+    Ok(told(&place, &id, &delivery)?)
+}
+
+/// `POST …/webhooks/{webhook}/deliveries/{delivery}/redeliver`.
+pub async fn redeliver(app: Data<App>, edit: Edit, path: Path<(String, String, String, String)>) -> Answer {
+    let (site, environment, id, delivery) = path.into_inner();
+    let place = Place::find(&app, &site, Some(&environment))?;
+    let (server, actor, name) = (app.clone(), edit.signed.actor(), id.clone());
+    let tried = block(move || admin::redeliver(&server, &actor, &name, &delivery)).await?;
+    Ok(told(&place, &id, &tried)?)
+}
+
+fn told(place: &Place, id: &str, delivery: &Delivery) -> crate::error::Result<HttpResponse> {
+    let text = match (delivery.outcome, delivery.status, &delivery.error) {
+        (Outcome::Delivered, Some(status), _) => format!("It arrived: {status}."),
+        (_, Some(status), _) => format!("It was refused: {status}. The answer stands below."),
+        (_, None, Some(error)) => format!("It did not arrive: {error}."),
+        _ => "It did not arrive.".into(),
+    };
+    let list = url::section(&place.site, place.environment()?, "webhooks");
+    Ok(done(&format!("{list}/{id}"), Toast::say(text)))
+}
+
+/// `POST …/webhooks/{webhook}/rotate`: the page that answers shows the secret, once.
+pub async fn rotate(app: Data<App>, req: HttpRequest, edit: Edit, path: At) -> Answer {
+    let (site, environment, id) = path.into_inner();
+    let place = Place::find(&app, &site, Some(&environment))?;
+    let grace = edit
+        .form
+        .get("graceSeconds")
+        .parse::<u64>()
+        .map_err(|_| Error::invalid("graceSeconds", "must be a number"))?;
+    let wanted = json!({ "graceSeconds": grace }).to_string();
+    let (server, actor, name) = (app.clone(), edit.signed.actor(), id.clone());
+    let made = block(move || admin::rotate(&server, &actor, &name, &wanted)).await?;
+    after(&app, &req, &edit.signed, &place, &id, Some(&made.secret))
+}
+
+/// `POST …/webhooks/{webhook}/delete`.
+pub async fn delete(app: Data<App>, edit: Edit, path: At) -> Answer {
+    let (site, environment, id) = path.into_inner();
+    let place = Place::find(&app, &site, Some(&environment))?;
+    let (server, actor) = (app.clone(), edit.signed.actor());
+    block(move || admin::delete(&server, &actor, &id)).await?;
+    Ok(done(
+        &url::section(&place.site, place.environment()?, "webhooks"),
+        Toast::say("The webhook is deleted."),
+    ))
+}
+
+/// A page that was left: `GET` of an action goes back to the webhook.
+pub async fn back(path: Path<(String, String, String)>) -> HttpResponse {
+    let (site, environment, id) = path.into_inner();
+    see_other(&format!(
+        "/sites/{}/environments/{}/webhooks/{}",
+        url::encode(&site),
+        url::encode(&environment),
+        url::encode(&id)
+    ))
+}
