@@ -334,19 +334,25 @@ fn run_server(config: Config) -> Result<(), Failure> {
     server::serve(config)
 }
 
+/// Logs to stderr what `RUST_LOG` asks for (`info,featured=debug`), else what suits the mode.
 fn start_logging(config: &Config) {
-    use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::filter::Targets;
+    use tracing_subscriber::prelude::*;
     let default = if config.dev { "info,featured=debug" } else { "info" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let asked = std::env::var("RUST_LOG").ok().and_then(|asked| asked.parse::<Targets>().ok());
+    let filter = asked.unwrap_or_else(|| default.parse().unwrap_or_default());
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         // It would tell stderr that stderr is gone, and panic over that.
         .log_internal_errors(false);
+    let registry = tracing_subscriber::registry().with(filter);
     // A second server in one process (tests) keeps the first one's log.
     let _ = match config.log_format {
-        LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Json => registry.with(lines.json()).try_init(),
+        LogFormat::Text => {
+            let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            registry.with(lines.with_ansi(ansi)).try_init()
+        }
     };
 }
 

@@ -15,8 +15,8 @@ pub mod cli;
 pub mod clock;
 /// What the server was told.
 pub mod config;
-/// Evaluation, pure.
-pub mod engine;
+/// Evaluation, pure: a crate of its own in `src/engine`.
+pub use featured_engine as engine;
 /// Errors and their statuses.
 pub mod error;
 /// Row ids as types.

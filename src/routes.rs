@@ -1,27 +1,32 @@
 //! One screen: which path is served by which folder, and what happens around every request.
 
-use std::borrow::Cow;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_TYPE, ORIGIN};
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::http::{StatusCode, Uri};
-use actix_web::middleware::Next;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
+use crate::api::direct::conclude;
 use crate::api::request::{MAX_BODY, path};
 use crate::api::{cors, featuresd, plain, rest};
 use crate::app::App;
-use crate::auth::secret::TOKEN_PREFIX;
 use crate::error::Error;
 use crate::ui;
 
-/// Every route of the server.
+/// Every route of the server. Those that programs ask all the time come first and go around the layers that the
+/// others need, see `api::direct`.
 pub fn configure(cfg: &mut ServiceConfig) {
     cfg.app_data(PayloadConfig::new(MAX_BODY))
-        .service(web::scope("/api/v1").configure(rest::routes))
+        .configure(rest::direct_routes)
+        .service(web::scope("").wrap(from_fn(around)).configure(layered));
+}
+
+fn layered(cfg: &mut ServiceConfig) {
+    cfg.service(web::scope("/api/v1").configure(rest::routes))
         .configure(featuresd::routes)
         .configure(ui::routes)
         .route("/healthz", web::get().to(plain::healthz))
@@ -38,7 +43,7 @@ async fn not_found(req: HttpRequest) -> Result<HttpResponse, Error> {
 }
 
 /// Around every request: preflights, metrics, a log line, CORS, and JSON for errors that the framework made.
-pub async fn around<B: MessageBody + 'static>(
+async fn around<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
@@ -54,39 +59,16 @@ pub async fn around<B: MessageBody + 'static>(
         Ok(response) => response.map_into_boxed_body(),
         Err(error) => return Err(error),
     };
-    let mut response = dress_error(response);
-    if response.request().headers().contains_key(ORIGIN) {
-        let request = response.request().clone();
-        cors::decorate(&request, &app.config.allowed_origins, response.headers_mut());
-    }
-    let status = response.status().as_u16();
-    let elapsed = started.elapsed();
-    app.metrics.answered(status, elapsed.as_secs_f64());
-    tracing::debug!(
-        method = %response.request().method(),
-        // Without the query: tokens and people's attributes stand there.
-        path = %loggable(response.request().path()),
-        status,
-        micros = elapsed.as_micros() as u64,
-        "answered"
-    );
-    Ok(response)
-}
-
-/// A path as the log may hold it: without tokens, which stand in some.
-fn loggable(path: &str) -> Cow<'_, str> {
-    if !path.contains(TOKEN_PREFIX) {
-        return path.into();
-    }
-    let hide = |part: &str| if part.starts_with(TOKEN_PREFIX) { "…" } else { part }.to_owned();
-    path.split('/').map(hide).collect::<Vec<_>>().join("/").into()
+    let (request, mut response) = dress_error(response).into_parts();
+    conclude(&app, &request, &mut response, started);
+    Ok(ServiceResponse::new(request, response))
 }
 
 /// An encoded colon is part of a name, a bare one starts an action (native-api "Feature"). The router decodes
 /// before it matches, so the encoded one is encoded once more; `request::segment` undoes it.
 fn protect_colons(req: &mut ServiceRequest) {
     let path = req.uri().path();
-    if !path.contains("%3A") && !path.contains("%3a") {
+    if !path.contains('%') || !(path.contains("%3A") || path.contains("%3a")) {
         return;
     }
     let path = path.replace("%3A", "%253A").replace("%3a", "%253A");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Data;
-use actix_web::{App as ActixApp, HttpServer, middleware};
+use actix_web::{App as ActixApp, HttpServer};
 
 use crate::admin;
 use crate::api::featuresd;
@@ -135,17 +135,12 @@ fn print_setup_link(app: &App, address: SocketAddr) {
 async fn run(app: &Arc<App>, listener: TcpListener, socket: Option<&Socket>) -> std::io::Result<()> {
     let data = Data::from(app.clone());
     let address = listener.local_addr()?;
-    let server = HttpServer::new(move || {
-        ActixApp::new()
-            .app_data(data.clone())
-            .wrap(middleware::from_fn(routes::around))
-            .configure(routes::configure)
-    })
-    .backlog(4096)
-    .keep_alive(Duration::from_secs(75))
-    .disable_signals()
-    .shutdown_timeout(SHUTDOWN_SECONDS)
-    .listen(listener)?;
+    let server = HttpServer::new(move || ActixApp::new().app_data(data.clone()).configure(routes::configure))
+        .backlog(4096)
+        .keep_alive(Duration::from_secs(75))
+        .disable_signals()
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .listen(listener)?;
     #[cfg(unix)]
     let server = match socket {
         Some(socket) => server.listen_uds(socket.listener()?)?,

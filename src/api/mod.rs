@@ -1,6 +1,7 @@
 //! The doors for programs. A door translates and nothing else.
 
 pub mod cors;
+pub mod direct;
 pub mod featuresd;
 pub mod packed;
 pub mod plain;

@@ -64,7 +64,7 @@ mod tests {
     use serde_json::Value;
 
     fn vectors(name: &str) -> Value {
-        let path = format!("{}/tests/spec/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/../../tests/spec/{name}.json", env!("CARGO_MANIFEST_DIR"));
         serde_json::from_str(&std::fs::read_to_string(path).expect("vectors")).expect("JSON")
     }
 

@@ -250,8 +250,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::condition::Condition;
-    use crate::engine::testing::{answer, environment, stored};
+    use crate::condition::Condition;
+    use crate::testing::{answer, environment, stored};
 
     fn segment(key: &str, conditions: Condition) -> Segment {
         Segment { key: key.into(), name: key.into(), conditions }

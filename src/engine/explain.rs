@@ -275,7 +275,7 @@ impl Serialize for Parts<'_> {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::engine::testing::{environment, explained, one};
+    use crate::testing::{environment, explained, one};
 
     #[test]
     fn the_trace_has_the_shape_of_the_contract() {
@@ -292,7 +292,7 @@ mod tests {
         let context = json!({"userId": "123", "country": "DE", "company": "acme"});
         let (rules, rollout) = explained(&snapshot, "new_checkout", &context);
         let id = "00000000-0000-0000-0000-000000000000";
-        let bucket = crate::engine::bucket::sha256("", "acme", "new_checkout").0;
+        let bucket = crate::bucket::sha256("", "acme", "new_checkout").0;
         let stuck =
             json!({"by": "company", "key": "acme", "bucket": bucket, "percentage": 99.99, "included": true});
         assert_eq!(rollout, stuck);

@@ -377,7 +377,7 @@ mod tests {
     use super::*;
 
     fn vectors(section: &str) -> Vec<Value> {
-        let file = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/spec/flagr.json"));
+        let file = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/spec/flagr.json"));
         let file: Value = serde_json::from_str(file).expect("JSON");
         file.pointer(section).and_then(Value::as_array).expect("a section").clone()
     }

@@ -1,6 +1,8 @@
 //! Evaluation, pure: no I/O, no clock, no randomness, neither actix nor rusqlite. Everything it needs is
 //! handed in, so every door, the CLI and the tests get the same answers.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod bucket;
 pub mod compile;
 pub mod condition;

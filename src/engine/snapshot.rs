@@ -420,7 +420,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::testing::{answer, environment, stored};
+    use crate::testing::{answer, environment, stored};
 
     fn clock_feature(key: &str, reads: bool) -> StoredFeature {
         let attribute = if reads { "now" } else { "then" };

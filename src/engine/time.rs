@@ -2,7 +2,6 @@
 //! time it is.
 
 use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
 /// Milliseconds since 1970 UTC.
@@ -10,16 +9,36 @@ pub type Millis = i64;
 
 /// `2026-01-31T12:00:00.000Z`. Times beyond year 9999 are shown as the epoch; none can be stored.
 pub fn rfc3339(millis: Millis) -> String {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000)
-        .ok()
-        .and_then(|time| time.format(format).ok())
-        .unwrap_or_else(|| "1970-01-01T00:00:00.000Z".into())
+    let mut out = Vec::with_capacity(24);
+    push_rfc3339(&mut out, millis);
+    String::from_utf8(out).unwrap_or_default()
 }
 
-/// The same, appended to bytes.
+/// The same, appended to bytes: every answer carries one, so it is not left to a format description.
 pub fn push_rfc3339(out: &mut Vec<u8>, millis: Millis) {
-    out.extend_from_slice(rfc3339(millis).as_bytes());
+    let seconds = millis.div_euclid(1000);
+    let time =
+        OffsetDateTime::from_unix_timestamp(seconds).ok().filter(|time| (0..=9999).contains(&time.year()));
+    let (time, fraction) = match time {
+        Some(time) => (time, millis.rem_euclid(1000)),
+        None => (OffsetDateTime::UNIX_EPOCH, 0),
+    };
+    let mut number = |mut value: u64, digits: usize, behind: u8| {
+        let mut text = [b'0'; 4];
+        for digit in text[..digits].iter_mut().rev() {
+            *digit = b'0' + (value % 10) as u8;
+            value /= 10;
+        }
+        out.extend_from_slice(&text[..digits]);
+        out.push(behind);
+    };
+    number(time.year().unsigned_abs().into(), 4, b'-');
+    number(u8::from(time.month()).into(), 2, b'-');
+    number(time.day().into(), 2, b'T');
+    number(time.hour().into(), 2, b':');
+    number(time.minute().into(), 2, b':');
+    number(time.second().into(), 2, b'.');
+    number(fraction.unsigned_abs(), 3, b'Z');
 }
 
 /// Reads an RFC 3339 time. `None` for anything else, and for what is beyond the year 9999 in UTC, which could
@@ -47,5 +66,7 @@ mod tests {
         assert_eq!(parse("9999-12-31T23:59:59Z").map(rfc3339).as_deref(), Some("9999-12-31T23:59:59.000Z"));
         assert_eq!(parse("9999-12-31T23:59:59-01:00"), None);
         assert_eq!(day(1_767_225_600_007), "2026-01-01");
+        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
+        assert_eq!(rfc3339(i64::MAX), "1970-01-01T00:00:00.000Z");
     }
 }

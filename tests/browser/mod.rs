@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, COOKIE, LOCATION};
 use actix_web::test::{self, TestRequest};
 use actix_web::web::Data;
-use actix_web::{cookie::Cookie, middleware};
 use featured::admin::users;
 use featured::app::{Actor, App};
 use featured::config::{Config, Durability};
@@ -105,10 +105,7 @@ pub struct Browser {
 impl Browser {
     pub async fn send(&mut self, request: TestRequest) -> Reply {
         let service = test::init_service(
-            actix_web::App::new()
-                .app_data(Data::from(self.app.clone()))
-                .wrap(middleware::from_fn(routes::around))
-                .configure(routes::configure),
+            actix_web::App::new().app_data(Data::from(self.app.clone())).configure(routes::configure),
         )
         .await;
         let cookies: Vec<String> =

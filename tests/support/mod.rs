@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceResponse};
+use actix_web::test;
 use actix_web::web::Data;
-use actix_web::{middleware, test};
 use featured::admin;
 use featured::app::{Actor as Author, App, Written};
 use featured::clock;
@@ -58,10 +58,7 @@ impl TestApp {
         let people = [("vera", Role::Viewer), ("eddie", Role::Editor), ("ada", Role::Admin)]
             .map(|(name, role)| person(&app, name, role));
         let service = test::init_service(
-            actix_web::App::new()
-                .app_data(Data::from(app.clone()))
-                .wrap(middleware::from_fn(routes::around))
-                .configure(routes::configure),
+            actix_web::App::new().app_data(Data::from(app.clone())).configure(routes::configure),
         )
         .await;
         let call: Call = Rc::new(move |request| {

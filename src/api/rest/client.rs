@@ -34,6 +34,7 @@ const MAX_BATCH: usize = 1000;
 
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=0, must-revalidate");
 const JSON_TYPE: HeaderValue = HeaderValue::from_static("application/json");
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 /// Nanoseconds, as rules read the clock.
 pub fn nanos(now: Millis) -> i128 {
@@ -191,7 +192,7 @@ fn ok(body: Vec<u8>, cache: &'static str, key: &ClientKey) -> HttpResponse {
     let mut response = HttpResponse::Ok().body(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON_TYPE);
-    headers.insert(HeaderName::from_static("x-cache"), HeaderValue::from_static(cache));
+    headers.insert(X_CACHE, HeaderValue::from_static(cache));
     key.note_limit(&mut response);
     response
 }

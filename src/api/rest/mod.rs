@@ -12,8 +12,9 @@ pub mod stream;
 pub mod wire;
 
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{Resource, Result as ActixResult};
+use actix_web::{Resource, Result as ActixResult, guard};
 
+use crate::api::direct::direct;
 use crate::api::request::MAX_IMPORT;
 use crate::error::Error;
 
@@ -23,6 +24,26 @@ async fn method_not_allowed() -> ActixResult<&'static str> {
 
 fn resource(path: &str) -> Resource {
     web::resource(path).default_service(web::to(method_not_allowed))
+}
+
+/// The routes that clients ask all the time. Another method falls through to those below.
+pub fn direct_routes(cfg: &mut ServiceConfig) {
+    let features = "/api/v1/sites/{site:[^/:]+}/environments/{environment:[^/:]+}/features";
+    cfg.service(
+        web::resource("/api/v1/evaluate")
+            .guard(guard::Post())
+            .to(direct(async |app, (key, body)| client::evaluate(app, key, body).await)),
+    )
+    .service(
+        web::resource("/api/v1/evaluate/batch")
+            .guard(guard::Post())
+            .to(direct(async |app, (key, body)| client::evaluate_batch(app, key, body).await)),
+    )
+    .service(
+        web::resource(features)
+            .guard(guard::Get())
+            .to(direct(async |app, (who, req)| admin::features::list_or_evaluate(app, who, req).await)),
+    );
 }
 
 /// Every route of the native API, on one screen. `{x}:word` is an action on `x`.

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
-use crate::engine::bucket;
-use crate::engine::testing::{answer, one};
+use crate::bucket;
+use crate::testing::{answer, one};
 
 const UUID: &str = "6b1f3c52-0d3e-4b8e-9a51-2f0c6f2b7a10";
 
@@ -292,8 +292,7 @@ fn a_rollout_may_stick_to_other_attributes_and_salts() {
     let key_of = |scheme: &str, by: Value, context: Value| {
         let mut rule = rolled("in", 50.0);
         rule["rollout"]["by"] = by;
-        let (_, rollout) =
-            crate::engine::testing::explained(&one(ruled(scheme, json!([rule]))), "flag", &context);
+        let (_, rollout) = crate::testing::explained(&one(ruled(scheme, json!([rule]))), "flag", &context);
         rollout["key"].as_str().map(str::to_owned)
     };
     let context = json!({"userId": "u", "companyId": 17.0, "org": {"id": true}, "list": ["a", 1, null, "", {}], "no": []});
@@ -321,7 +320,7 @@ fn a_rollout_may_stick_to_other_attributes_and_salts() {
         let mut rule = rolled("in", 50.0);
         rule["rollout"]["salt"] = salt.into();
         let (_, rollout) =
-            crate::engine::testing::explained(&one(ruled("sha256", json!([rule]))), "flag", &user("u"));
+            crate::testing::explained(&one(ruled("sha256", json!([rule]))), "flag", &user("u"));
         rollout["bucket"].as_u64()
     };
     assert_eq!(salted("s"), Some(bucket::sha256("s", "u", "flag").0.into()));
@@ -331,8 +330,8 @@ fn a_rollout_may_stick_to_other_attributes_and_salts() {
 
 #[test]
 fn a_feature_that_does_not_compile_is_served_as_its_default() {
-    let mut broken = crate::engine::testing::stored(ruled("sha256", json!([rolled("in", 100.0)])));
-    broken.definition.rules[0].when = Some(crate::engine::condition::Condition::Segment("gone".into()));
+    let mut broken = crate::testing::stored(ruled("sha256", json!([rolled("in", 100.0)])));
+    broken.definition.rules[0].when = Some(crate::condition::Condition::Segment("gone".into()));
     let snapshot = one(json!({"key": "other", "type": "BOOLEAN", "defaultValue": true}))
         .with_features(2, vec![("flag".into(), Some(broken))]);
     assert_eq!(answer(&snapshot, "flag", &user("u")), "\"default\" DEFAULT");

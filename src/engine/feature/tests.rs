@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::engine::document::FeatureEntry;
+use crate::document::FeatureEntry;
 
 type Told = Vec<(String, String)>;
 

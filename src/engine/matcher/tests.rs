@@ -2,8 +2,8 @@ use super::Verdict::{Fails, Holds, Incomparable};
 use std::fmt;
 
 use super::*;
-use crate::engine::context::Members;
-use crate::engine::decode::{Node, Problems};
+use crate::context::Members;
+use crate::decode::{Node, Problems};
 
 /// 2026-01-02T03:04:05Z, what the clock says in these tests.
 const NOW: Nanos = 1_767_323_045_000_000_000;
