@@ -169,8 +169,11 @@ mod tests {
             assert_eq!(order(found), order(before), "{text}: {found}");
         }
         assert_eq!(colour("#191c1a").readable_on(&[Colour::WHITE]), colour("#191c1a"), "good as it is");
-        let middle = [Colour::WHITE, Colour::BLACK];
-        assert!([Colour::WHITE, Colour::BLACK].contains(&colour("#123456").readable_on(&middle)));
+        // Between white and black there is just room for one that is readable on both.
+        let between = colour("#123456").readable_on(&[Colour::WHITE, Colour::BLACK]);
+        for background in [Colour::WHITE, Colour::BLACK] {
+            assert!(between.contrast(background) >= READABLE, "{between} on {background}");
+        }
     }
 
     #[test]

@@ -18,14 +18,29 @@ async fn every_write_leaves_one_row_per_change_and_its_event() {
             "POST",
             "/api/v1/sites".to_owned(),
             json!({"name": "Two"}),
-            vec!["site created", "environment created"],
+            vec!["site created", "environment created environment.created"],
         ),
         ("PATCH", "/api/v1/sites/two".into(), json!({"name": "2"}), vec!["site updated"]),
         ("PUT", "/api/v1/sites/two/owner".into(), json!({"userId": "vera"}), vec!["site updated"]),
         ("DELETE", "/api/v1/sites/two".into(), json!(null), vec!["site deleted"]),
-        ("POST", format!("{shop}/environments"), json!({"name": "dev"}), vec!["environment created"]),
-        ("PATCH", format!("{shop}/environments/dev"), json!({"tags": ["x"]}), vec!["environment updated"]),
-        ("DELETE", format!("{shop}/environments/dev"), json!(null), vec!["environment deleted"]),
+        (
+            "POST",
+            format!("{shop}/environments"),
+            json!({"name": "dev"}),
+            vec!["environment created environment.created"],
+        ),
+        (
+            "PATCH",
+            format!("{shop}/environments/dev"),
+            json!({"tags": ["x"]}),
+            vec!["environment updated environment.updated"],
+        ),
+        (
+            "DELETE",
+            format!("{shop}/environments/dev"),
+            json!(null),
+            vec!["environment deleted environment.deleted"],
+        ),
         (
             "POST",
             format!("{shop}/segments"),
@@ -71,11 +86,16 @@ async fn every_write_leaves_one_row_per_change_and_its_event() {
             "POST",
             format!("{PROD}/tokens"),
             json!({"description": "t", "kind": "client"}),
-            vec!["token created"],
+            vec!["token created token.created"],
         ),
-        ("PATCH", format!("{PROD}/tokens/{{token}}"), json!({"description": "u"}), vec!["token updated"]),
-        ("POST", format!("{PROD}/tokens/{{token}}:rotate"), json!({}), vec!["token rotated"]),
-        ("DELETE", format!("{PROD}/tokens/{{token}}"), json!(null), vec!["token revoked"]),
+        (
+            "PATCH",
+            format!("{PROD}/tokens/{{token}}"),
+            json!({"description": "u"}),
+            vec!["token updated token.updated"],
+        ),
+        ("POST", format!("{PROD}/tokens/{{token}}:rotate"), json!({}), vec!["token rotated token.updated"]),
+        ("DELETE", format!("{PROD}/tokens/{{token}}"), json!(null), vec!["token revoked token.deleted"]),
         (
             "POST",
             format!("{shop}/import"),
@@ -113,7 +133,7 @@ async fn every_write_leaves_one_row_per_change_and_its_event() {
         let id = |name| (name, reply.body["id"].as_str().expect("an id").to_owned());
         match rows[0] {
             "rule created rule.created" => ids.push(id("{rule}")),
-            "token created" => ids.push(id("{token}")),
+            "token created token.created" => ids.push(id("{token}")),
             _ => {}
         }
     }

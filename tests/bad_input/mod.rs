@@ -10,10 +10,10 @@ use crate::support::{Actor, PROD, TestApp};
 
 const SHOP: &str = "/api/v1/sites/shop";
 
-/// A site with something of every kind: `{rule}`, `{rule2}` and `{token}` in paths stand for ids.
+/// A site with something of every kind: `{rule}`, `{rule2}`, `{token}` and `{webhook}` in paths stand for ids.
 struct Fixture {
     app: TestApp,
-    ids: [(&'static str, String); 3],
+    ids: [(&'static str, String); 4],
     service: Actor,
 }
 
@@ -39,8 +39,14 @@ impl Fixture {
         let token = json!({"description": "t", "kind": "client"});
         let token = editor.post(&format!("{PROD}/tokens"), token).await.expect(201).body;
         let id = |value: &Value| value["id"].as_str().expect("an id").to_owned();
-        let ids =
-            [("{rule}", id(&made["rules"][0])), ("{rule2}", id(&made["rules"][1])), ("{token}", id(&token))];
+        let webhook = json!({"siteId": "shop", "url": "https://hooks.example/x", "events": ["rule.updated"]});
+        let webhook = editor.post("/api/v1/webhooks", webhook).await.expect(201).body;
+        let ids = [
+            ("{rule}", id(&made["rules"][0])),
+            ("{rule2}", id(&made["rules"][1])),
+            ("{token}", id(&token)),
+            ("{webhook}", id(&webhook)),
+        ];
         let service = app.server_sdk();
         Self { app, ids, service }
     }
@@ -52,7 +58,11 @@ impl Fixture {
     /// Who usually calls such a path: a service its own routes, an editor the rest.
     fn actor(&self, path: &str) -> Actor {
         let client = ["/evaluate", "/v1/analytics"].iter().any(|part| path.contains(part));
-        if client { self.service.clone() } else { self.app.editor() }
+        match path {
+            _ if client => self.service.clone(),
+            _ if path.contains("/gdpr/") => self.app.admin(),
+            _ => self.app.editor(),
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub fn event_of(entity: &str, action: &str) -> Option<&'static str> {
     }
     let kind = match action {
         "created" => "created",
-        "deleted" => "deleted",
+        "deleted" | "revoked" => "deleted",
         _ => "updated",
     };
     EVENTS

@@ -35,7 +35,7 @@ pub fn chain(here: &Here, order: &[&str], me: &str) -> Markup {
 pub fn table<'h>(here: &'h Here, lookup: &Lookup<'h, '_>, me: &str, all: bool) -> Markup {
     let order = lookup.order();
     let interesting = |feature: &&'h Arc<Feature>| {
-        all || !matches!(lookup.find(*feature).source, Source::Context(DEFAULT) | Source::None)
+        all || !matches!(lookup.find(feature).source, Source::Context(DEFAULT) | Source::None)
     };
     let features: Vec<_> = here.snapshot.features().filter(interesting).collect();
     let columns: Vec<&str> = match order.len() <= COLUMNS {

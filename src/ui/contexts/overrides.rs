@@ -139,7 +139,7 @@ pub fn holders(here: &Here, feature: &Feature) -> Markup {
         .contexts()
         .filter_map(|context| Some((&context.key, context.values.get(&feature.key)?)))
         .collect();
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    found.sort_by_key(|(key, _)| *key);
     let base = here.section("contexts");
     html! {
         @if found.is_empty() { span.say { "None carries a value of its own. " a href=(base) { "Contexts" } } }
