@@ -33,13 +33,24 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     let socket = config.socket.as_deref().map(Socket::open).transpose()?;
     let statsd = config.statsd.as_deref().map(Statsd::open).transpose()?;
     let lock = lock(&config)?;
-    let app = App::open(config).map_err(|error| error.to_string())?;
+    let app = match App::open(config) {
+        Ok(app) => app,
+        Err(error) => {
+            if let Ok(lock) = lock {
+                lock.abandon();
+            }
+            return Err(error.to_string().into());
+        }
+    };
+    if let Err(error) = &lock {
+        tracing::warn!(%error, "no lock beside the database; restore cannot tell that this server runs");
+    }
     raise_open_files();
     if let Some(statsd) = statsd {
         app.metrics.send_to(statsd);
     }
     prepare(&app)?;
-    if lock.as_ref().is_some_and(|lock| lock.alone) {
+    if lock.as_ref().is_ok_and(|lock| lock.alone) {
         webhooks::release(&app)?;
     }
     let jobs = Jobs::start(&app).map_err(|error| format!("cannot start a thread: {error}"))?;
@@ -71,17 +82,13 @@ fn raise_open_files() {
 #[cfg(not(unix))]
 fn raise_open_files() {}
 
-/// Says that a server runs on this file. `None` where the folder takes no lock, which is no reason not to serve.
-fn lock(config: &Config) -> Result<Option<Lock>, Failure> {
+/// Says that a server runs on this file. That the folder takes no lock is no reason not to serve.
+fn lock(config: &Config) -> Result<std::io::Result<Lock>, Failure> {
     match store::lock::serve(&config.db) {
-        Ok(lock) => Ok(Some(lock)),
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
             Err(Failure::Other(format!("{} is being restored", config.db.display())))
         }
-        Err(error) => {
-            tracing::warn!(%error, "no lock beside the database; restore cannot tell that this server runs");
-            Ok(None)
-        }
+        taken => Ok(taken),
     }
 }
 

@@ -70,7 +70,7 @@ macro_rules! shapes {
             pub body_font: Option<String>,
             $(#[schema(pattern = "^#[0-9a-fA-F]{6}$")] pub $colour: Option<String>,)*
             /// Ignored, so that a branding can be sent as it was read.
-            #[schema(value_type = Option<Vec<Warning>>)]
+            #[schema(value_type = Option<Vec<Object>>)]
             pub contrast_warnings: Option<()>,
         }
 

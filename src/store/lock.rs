@@ -10,6 +10,8 @@ use std::time::Duration;
 /// Held for as long as the server runs.
 pub struct Lock {
     _file: File,
+    /// The file, where it was not there before.
+    made: Option<PathBuf>,
     /// No other server ran when it was taken.
     pub alone: bool,
 }
@@ -25,6 +27,7 @@ fn open(db: &Path) -> io::Result<File> {
 
 /// Says that a server runs here. `WouldBlock` while somebody needs the file for themselves.
 pub fn serve(db: &Path) -> io::Result<Lock> {
+    let made = Some(path(db)).filter(|path| !path.exists());
     let file = open(db)?;
     let alone = match file.try_lock() {
         Ok(()) => {
@@ -37,12 +40,22 @@ pub fn serve(db: &Path) -> io::Result<Lock> {
     // Another server that starts looks, as this one did, for a moment.
     for _ in 0..50 {
         match file.try_lock_shared() {
-            Ok(()) => return Ok(Lock { _file: file, alone }),
+            Ok(()) => return Ok(Lock { _file: file, made, alone }),
             Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(20)),
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
     Err(io::ErrorKind::WouldBlock.into())
+}
+
+impl Lock {
+    /// For a server that cannot start: leaves nothing behind that was not there before.
+    pub fn abandon(self) {
+        if let Some(path) = &self.made {
+            // What stays is an empty file.
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 /// Keeps servers away for as long as it is held; `None` while one runs.
