@@ -57,6 +57,7 @@ describe('the analytics page', () => {
     if (shots) await mkdir(shots, { recursive: true });
     const context = await browser.newContext();
     const page = await context.newPage();
+    page.setDefaultTimeout(90_000); // a busy machine
     await page.goto(`${server.url}/signin`);
     await page.fill('#username', 'editor');
     await page.fill('#password', password);
@@ -75,6 +76,7 @@ describe('the analytics page', () => {
     const context = await browser.newContext({ storageState: state, ...options });
     t.after(() => context.close());
     const page = await context.newPage();
+    page.setDefaultTimeout(90_000); // a busy machine
     page.complaints = [];
     page.on('pageerror', (error) => page.complaints.push(error.message));
     page.on('console', (message) => message.type() === 'error' && page.complaints.push(message.text()));

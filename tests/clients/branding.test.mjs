@@ -18,6 +18,7 @@ before(async () => {
   });
   const context = await browser.newContext();
   const page = await context.newPage();
+  page.setDefaultTimeout(90_000); // a busy machine
   await page.goto(`${server.url}/signin`);
   await page.fill('#username', 'ed');
   await page.fill('#password', password);
@@ -36,6 +37,7 @@ async function open(t, colorScheme) {
   const context = await browser.newContext({ storageState: state, colorScheme });
   t.after(() => context.close());
   const page = await context.newPage();
+  page.setDefaultTimeout(90_000); // a busy machine
   page.complaints = [];
   page.on('pageerror', (error) => page.complaints.push(error.message));
   page.on('console', (message) => message.type() === 'error' && page.complaints.push(message.text()));

@@ -50,6 +50,7 @@ describe('contexts', () => {
     for (const role of ['editor', 'viewer']) {
       const context = await browser.newContext();
       const page = await context.newPage();
+      page.setDefaultTimeout(60_000); // a busy machine
       await page.goto(`${server.url}/signin`);
       await page.fill('#username', role);
       await page.fill('#password', password);

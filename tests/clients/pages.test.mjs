@@ -2,10 +2,11 @@
 // finds nothing, nothing is logged, nothing breaks the content security policy, nothing scrolls sideways, and the
 // first view stays small. Screenshots go to PAGES_SHOTS for people to look at.
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
-import { keep, openUi, registeredPages } from './support/ui.mjs';
+import { keep, openUi, password, registeredPages } from './support/ui.mjs';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const prod = '/sites/shop/environments/prod';
@@ -38,6 +39,7 @@ const pages = {
   'featurehub::page': ['viewer', `${prod}/featurehub`],
   'flagr::show': ['viewer', `${prod}/flagr`, `${prod}/flagr?kind=batch&json=%7B%22entities%22%3A%5B%7B%22entityID%22%3A%22u%22%7D%5D%2C%22flagKeys%22%3A%5B%22new_checkout%22%5D%7D`],
   'webhooks::list': ['viewer', `${prod}/webhooks`],
+  'webhook::show': ['viewer', `${prod}/webhooks/{webhook}`],
   'gdpr::show': ['admin', '/admin/gdpr'],
   'audit::of_environment': ['viewer', `${prod}/audit`],
   'audit::all': ['viewer', '/audit'],
@@ -57,11 +59,22 @@ const pages = {
   'outbox::show': ['admin', '/admin/outbox'],
   'door::show': ['nobody', '/signin'],
   'reset::show_forgot': ['nobody', '/forgot'],
+  'second_step::show': ['halfway', '/signin/code'],
   'reset::show_reset': ['nobody', '/reset/unknown'],
+  'docs::page': ['nobody', '/api/docs'],
 };
-/** What is no page: files, streams, redirects; the API reference and the first run have suites of their own. */
+/** What is no page: files, streams, redirects; and the first run, which a server with people in it does not have. */
 const others = ['assets::serve', 'events::follow', 'sites::document', 'environments::show', 'rule_form::reload',
-  'docs::page', 'branding::serve', 'branding::preview_sheet', 'door::show_setup', 'second_step::show'];
+  'branding::serve', 'branding::preview_sheet', 'webhooks::of_site', 'webhook::back', 'gdpr::download', 'door::show_setup'];
+
+/** The code that an authenticator app shows now (RFC 6238) for a secret in base32. */
+function appCode(secret) {
+  const bits = [...secret].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const mac = createHmac('sha1', Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)))).update(counter).digest();
+  return String((mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff) % 1e6).padStart(6, '0');
+}
 
 describe('pages', () => {
   let ui;
@@ -73,14 +86,57 @@ describe('pages', () => {
       ['token', 'add', '--site', 'shop', '--env', 'prod', '--kind', 'client', '--description', 'web shop', '--json'])).id;
     const context = await ui.browser.newContext({ storageState: ui.states.get('admin') });
     const page = await context.newPage();
+    page.setDefaultTimeout(90_000); // a busy machine
     await page.goto(`${ui.url}/admin/users`);
     ids.user = (await page.getByRole('link', { name: 'editor' }).getAttribute('href')).split('/').at(-1);
     await context.close();
+    const call = caller(await ui.database.personalToken());
+    ids.webhook = (await call('POST', '/webhooks',
+      { siteId: 'shop', url: 'https://hooks.example/featured?key=secret', events: ['feature.updated'] })).id;
+    // Nothing listens there: a try that failed, for the log.
+    await call('POST', `/webhooks/${ids.webhook}:test`, { event: 'feature.updated' });
+    ui.states.set('halfway', await givePasswordOnly());
   });
   after(() => ui?.close());
 
+  /** The admin API, as whose token it is. */
+  const caller = (token) => async (method, path, body) => {
+    const answer = await fetch(`${ui.url}/api/v1${path}`, {
+      method, headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }, body: body && JSON.stringify(body),
+    });
+    const text = await answer.text();
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
+    return JSON.parse(text);
+  };
+
+  /** What the browser keeps of somebody who has a second step before them. */
+  async function givePasswordOnly() {
+    await ui.database.featured(
+      ['user', 'add', 'careful', '--email', 'careful@shop.example', '--role', 'viewer', '--password-stdin'], password);
+    let context = await ui.browser.newContext({ storageState: await ui.signIn('careful') });
+    let page = await context.newPage();
+    page.setDefaultTimeout(90_000); // a busy machine
+    await page.goto(`${ui.url}/account`);
+    await page.locator('form[action="/account/two-factor/app"] button').click();
+    await page.fill('#code', appCode((await page.locator('#secret').innerText()).replaceAll(' ', '')));
+    await page.locator('form[action="/account/two-factor/confirm"] button').click();
+    await page.locator('#backup-codes').waitFor();
+    await context.close();
+    context = await ui.browser.newContext();
+    page = await context.newPage();
+    page.setDefaultTimeout(90_000);
+    await page.goto(`${ui.url}/signin`);
+    await page.fill('#username', 'careful');
+    await page.fill('#password', password);
+    await page.click('button.main');
+    await page.waitForURL(/\/signin\/code/);
+    const state = await context.storageState();
+    await context.close();
+    return state;
+  }
+
   const fill = (path) => path.replace(/\{(\w+)\}/g, (_, name) => ids[name]);
-  const rank = { nobody: 0, viewer: 1, editor: 2, admin: 3 };
+  const rank = { viewer: 1, editor: 2, admin: 3 };
   const all = Object.values(pages).flatMap(([who, ...paths]) => paths.map((path) => [who, path]));
 
   test('every page of the router is looked at', async () => {
@@ -94,10 +150,11 @@ describe('pages', () => {
     test(`no page has a fault on a ${size}, light and dark`, async (t) => {
       const signed = await ui.open(t, 'admin', { viewport });
       const nobody = await ui.open(t, null, { viewport });
+      const halfway = await ui.open(t, 'halfway', { viewport });
       // axe comes in over the debugging protocol, past the policy that keeps other scripts out of the page.
       const faults = [];
       for (const [who, path] of all) {
-        const page = who === 'nobody' ? nobody : signed;
+        const page = { nobody, halfway }[who] ?? signed;
         const answer = await page.goto(ui.url + fill(path));
         if (answer.status() >= 400 && path !== '/reset/unknown') faults.push(`${path}: ${answer.status()}`);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
@@ -115,6 +172,7 @@ describe('pages', () => {
       }
       assert.deepEqual(faults, []);
       assert.deepEqual(signed.complaints, []);
+      assert.deepEqual(halfway.complaints, []);
       // The link that does not work is answered with 404, which the browser notes.
       assert.deepEqual(nobody.complaints.filter((text) => !/404/.test(text)), []);
     });
@@ -144,7 +202,7 @@ describe('pages', () => {
   for (const role of ['viewer', 'editor', 'admin']) {
     test(`a ${role} opens the pages of a ${role} and no others`, async (t) => {
       const page = await ui.open(t, role);
-      for (const [who, path] of all.filter(([who]) => who !== 'nobody')) {
+      for (const [who, path] of all.filter(([who]) => who in rank)) {
         const may = rank[role] >= rank[who];
         const status = (await page.goto(ui.url + fill(path))).status();
         assert.equal(status, may ? 200 : 403, path);

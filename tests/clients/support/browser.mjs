@@ -44,6 +44,7 @@ export async function openPage(t, content, { clock = false } = {}) {
   const context = await browser.newContext();
   t.after(() => context.close());
   const page = await context.newPage();
+  page.setDefaultTimeout(90_000); // a busy machine
   page.complaints = [];
   page.logged = [];
   page.on('pageerror', (error) => page.complaints.push(error.message));
