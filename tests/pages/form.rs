@@ -36,6 +36,16 @@ impl Form {
         fields
     }
 
+    /// Whether it is the same form, on the page as it is later. A page may have several that go to one place.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let shape = |form: &Self| -> Vec<(String, Option<String>)> {
+            let op =
+                |field: &Field| (field.kind == "hidden" && field.name == "op").then(|| field.value.clone());
+            form.fields.iter().map(|field| (field.name.clone(), op(field))).collect()
+        };
+        (&self.method, &self.action) == (&other.method, &other.action) && shape(self) == shape(other)
+    }
+
     /// Those that a person types into.
     pub fn typed(&self) -> impl Iterator<Item = &Field> {
         let typed = ["text", "email", "password", "search", "date", "textarea"];

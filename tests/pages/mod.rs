@@ -7,7 +7,7 @@ mod stale;
 mod table;
 
 use featured::admin::users;
-use featured::admin::{features, sites, tokens};
+use featured::admin::{branding, contexts, features, flagr, gdpr, sites, tokens, webhooks};
 use featured::app::Actor;
 use featured::engine::permission::Role;
 use featured::live::credentials::hash;
@@ -28,7 +28,10 @@ pub const PEOPLE: [(&str, Role); 3] = [("vi", Role::Viewer), ("ed", Role::Editor
 
 impl Furnished {
     pub fn new() -> Self {
-        let server = Server::new();
+        // Webhooks go nowhere: nobody listens there.
+        let server = Server::with(|config| {
+            config.webhook_allow_private = vec!["127.0.0.1/32".parse().unwrap()];
+        });
         let app = &server.app;
         let system = Actor::system("test");
         for (name, role) in PEOPLE {
@@ -50,6 +53,29 @@ impl Furnished {
         features::create(app, &system, "shop", "prod", &other.to_string()).unwrap();
         let segment = json!({"key": "s", "name": "Staff", "conditions": {"all": []}}).to_string();
         featured::admin::segments::create(app, &system, "shop", &segment).unwrap();
+        let context = |body: serde_json::Value| {
+            contexts::create(app, &system, "shop", "prod", &body.to_string()).unwrap();
+        };
+        context(json!({"key": "team:blue", "features": {"a": "yes"}}));
+        context(json!({"key": "ann", "prototypes": ["team:blue"], "features": {"other": "z"}}));
+        let flag = json!({"key": "flag", "type": "BOOLEAN", "defaultValue": false, "bucketing": "crc32"});
+        let flag = features::create(app, &system, "shop", "prod", &flag.to_string()).unwrap().number;
+        let (site, _) = branding::set(app, &system, "shop", r##"{"accent": "#0b6e52"}"##).unwrap();
+        let (_, looks) = branding::find(app, "shop").unwrap();
+        let sheet = branding::stylesheet(&site, &looks.branding).unwrap().0;
+        let environment = app.read(|conn| store::environments::find(conn, site.id, "prod")).unwrap().id;
+        flagr::delete(app, &system, environment, flag).unwrap();
+        let webhook = |name: &str| {
+            let body = json!({
+                "siteId": "shop", "name": name, "url": "https://127.0.0.1:1/", "events": ["feature.updated"],
+            });
+            webhooks::create(app, &system, &body.to_string()).unwrap().view.id
+        };
+        let (webhook, webhook2) = (webhook("program"), webhook("chat"));
+        let delivery = webhooks::test(app, &system, &webhook2, "").unwrap().uuid;
+        let asked = json!({"type": "access", "user": "otto"}).to_string();
+        let request = gdpr::create(app, &system, &asked).unwrap();
+        gdpr::process(app, &request).unwrap();
         let token = |description: &str| {
             let body = json!({"description": description, "kind": "client"}).to_string();
             tokens::create(app, &system, "shop", "prod", &body).unwrap().view.id
@@ -80,6 +106,12 @@ impl Furnished {
             ("{token}", token),
             ("{token2}", token2),
             ("{user}", otto.uuid),
+            ("{flag}", flag.to_string()),
+            ("{sheet}", sheet),
+            ("{webhook}", webhook),
+            ("{webhook2}", webhook2),
+            ("{delivery}", delivery),
+            ("{request}", request.uuid),
         ];
         Self { server, ids }
     }

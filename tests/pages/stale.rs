@@ -16,7 +16,7 @@ struct Case {
     again: &'static str,
 }
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 9] = [
     Case {
         page: "/sites/shop/settings",
         action: "",
@@ -80,6 +80,14 @@ const CASES: [Case; 8] = [
         theirs: "Their staff",
         mine: "My staff",
         again: "overwrite",
+    },
+    Case {
+        page: "/sites/shop/environments/prod/contexts/ann",
+        action: "",
+        field: "value",
+        theirs: "their greeting",
+        mine: "my greeting",
+        again: "set",
     },
 ];
 
