@@ -329,7 +329,7 @@ pub async fn delete(app: Data<App>, edit: Edit, path: At) -> Answer {
 }
 
 /// A page that was left: `GET` of an action goes back to the webhook.
-pub async fn back(path: Path<(String, String, String)>) -> HttpResponse {
+pub async fn back(_: Signed, path: At) -> HttpResponse {
     let (site, environment, id) = path.into_inner();
     see_other(&format!(
         "/sites/{}/environments/{}/webhooks/{}",

@@ -96,7 +96,7 @@ pub const ROWS: &[Row] = &[
         "branding::post",
         Editor,
         "/sites/shop/branding",
-        &[("act", "save"), ("companyName", "Shop Inc."), ("accent", "#7a1fa2")],
+        &[("act", "save"), ("companyName", "Shop Inc."), ("accent", "#1d5b8f")],
         303,
     ),
     post(

@@ -125,8 +125,8 @@ fn load(conn: &Connection, here: &Here, filter: &Filter) -> error::Result<Listed
 pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<HttpResponse, Failure> {
     let here = Here::of(&app, &req, &signed)?;
     let query = Query::of(&req);
-    if let Some(key) = query.get("key") {
-        let mut address = href(&here, key.trim());
+    if let Some(key) = query.get("key").map(str::trim).filter(|key| !key.is_empty()) {
+        let mut address = href(&here, key);
         if let Some(prototypes) = query.get("prototypes") {
             address = format!("{address}?prototypes={}", url::encode(prototypes));
         }
@@ -170,7 +170,7 @@ fn draw(
                 }
                 button.btn { "Find" }
             }
-            (try_form(&base, "", ""))
+            (try_form(&base, "", Query::of(req).get("prototypes").unwrap_or_default()))
         }
         @for (name, value) in &filter.only {
             @let words = LINKED.iter().find(|(have, _)| have == name).map_or("", |(_, words)| *words);

@@ -196,18 +196,18 @@ fn own(page: &Page<'_>, here: &Here, shown: &Shown, view: &View, typed: &Typed) 
                     input.mono.mid name="feature" list="features" value=(typed.get("feature")) required aria-label="Feature" placeholder="Feature" autocomplete="off" spellcheck="false";
                     datalist id="features" { @for feature in here.snapshot.features().take(OFFERED as usize) { option value=(feature.key) {} } }
                     input.mono.mid name="value" value=(typed.get("value")) aria-label="Value" placeholder="yes, 42, text…" autocomplete="off";
-                    (reason(view))
+                    (reason(view, typed))
                     button.btn { (icon("plus")) "Set a value" }
                 }
             }
         }
-        @if !special { (prototypes(page, here, shown, view, &action)) }
+        @if !special { (prototypes(page, here, shown, view, typed, &action)) }
     }
 }
 
 /// Why: asked for where everyone is concerned.
-fn reason(view: &View) -> Markup {
-    html! { @if view.key == OVERRIDE { input.mid name="reason" required aria-label="Reason" placeholder="Reason, for the audit log" autocomplete="off"; } }
+fn reason(view: &View, typed: &Typed) -> Markup {
+    html! { @if view.key == OVERRIDE { input.mid name="reason" value=(typed.get("reason")) required aria-label="Reason" placeholder="Reason, for the audit log" autocomplete="off"; } }
 }
 
 fn value_row(page: &Page<'_>, here: &Here, view: &View, key: &str, value: &str) -> Markup {
@@ -224,7 +224,7 @@ fn value_row(page: &Page<'_>, here: &Here, view: &View, key: &str, value: &str) 
                             input type="hidden" name="op" value="set";
                             input type="hidden" name="feature" value=(key);
                             (control(feature, &format!("v-{key}"), "value", &format!("Value of {key}"), value))
-                            (reason(view))
+                            (reason(view, &Typed::default()))
                             button.btn { "Save" }
                         }
                     }
@@ -233,7 +233,7 @@ fn value_row(page: &Page<'_>, here: &Here, view: &View, key: &str, value: &str) 
                             (guard(page, view))
                             input type="hidden" name="op" value="remove";
                             input type="hidden" name="feature" value=(key);
-                            (reason(view))
+                            (reason(view, &Typed::default()))
                             button.btn.quiet aria-label={ "Remove the value of " (key) } { (icon("trash")) "Remove" }
                         }
                     }
@@ -244,7 +244,14 @@ fn value_row(page: &Page<'_>, here: &Here, view: &View, key: &str, value: &str) 
     }
 }
 
-fn prototypes(page: &Page<'_>, here: &Here, shown: &Shown, view: &View, action: &str) -> Markup {
+fn prototypes(
+    page: &Page<'_>,
+    here: &Here,
+    shown: &Shown,
+    view: &View,
+    typed: &Typed,
+    action: &str,
+) -> Markup {
     let act = |op: &str, at: usize, label: &str, glyph: &str| {
         html! {
             form method="post" action=(action) {
@@ -256,6 +263,8 @@ fn prototypes(page: &Page<'_>, here: &Here, shown: &Shown, view: &View, action: 
         }
     };
     let last = view.prototypes.len().saturating_sub(1);
+    let describing = typed.get("op") == "describe";
+    let description = if describing { typed.get("description") } else { &view.description };
     html! {
         section.sect.stack aria-labelledby="protos" {
             header { h2 id="protos" { "Prototypes" } span.end.m3 { "The first is asked first" } }
@@ -281,17 +290,17 @@ fn prototypes(page: &Page<'_>, here: &Here, shown: &Shown, view: &View, action: 
                     form.row method="post" action=(action) {
                         (guard(page, view))
                         input type="hidden" name="op" value="add";
-                        input.mono.mid name="prototype" list="offered" required aria-label="Key of another Context" placeholder="team:blue" autocomplete="off" spellcheck="false";
+                        input.mono.mid name="prototype" list="offered" value=(typed.get("prototype")) required aria-label="Key of another Context" placeholder="team:blue" autocomplete="off" spellcheck="false";
                         datalist id="offered" { @for key in shown.offered.iter().filter(|key| **key != view.key) { option value=(key) {} } }
                         button.btn { (icon("plus")) "Add a prototype" }
                     }
                 }
-                details {
+                details open[describing] {
                     summary { "Description" }
                     form.stack method="post" action=(action) {
                         (guard(page, view))
                         input type="hidden" name="op" value="describe";
-                        (Text::new("description", "Description").draw(&Typed::with(&[("description", &view.description)])))
+                        (Text::new("description", "Description").draw(&Typed::with(&[("description", description)])))
                         div { button.btn { "Save" } }
                     }
                 }
