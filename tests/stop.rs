@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -72,19 +73,24 @@ fn requests_in_progress_are_answered() {
     let place = Place::shop();
     let server = place.serve();
     let admin = server.admin();
+    let answered = AtomicU64::new(0);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            let mut done = 0;
+            let mut done = 0_u64;
             // Each is answered, or refused because nobody listens any more: none is cut off.
             while let Ok(reply) =
                 admin.ask("PATCH", "/api/v1/sites/shop", Some(&json!({"name": format!("Shop {done}")})))
             {
                 assert_eq!(reply.status, 200, "{}", reply.text);
                 done += 1;
+                answered.store(done, Ordering::Relaxed);
             }
             done
         });
-        std::thread::sleep(Duration::from_millis(300));
+        // In the middle of it, however busy the machine is.
+        while answered.load(Ordering::Relaxed) < 5 && !writer.is_finished() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         ends_well(&place, &server);
         let done = writer.join().expect("the writer");
         assert_eq!(place.number(&format!("SELECT count(*) FROM sites WHERE name = 'Shop {}'", done - 1)), 1);

@@ -127,7 +127,7 @@ pub fn routes() -> Vec<(&'static str, String, Value)> {
         (
             "POST",
             format!("{PROD}/contexts:import"),
-            json!({"version": 1, "contexts": [{"key": "ben", "prototypes": ["ana"], "features": {"a": "yes"}}]}),
+            json!({"version": 1, "contexts": {"ben": {"prototypes": ["ana"], "features": {"a": "yes"}}}}),
         ),
         (
             "POST",
