@@ -390,11 +390,11 @@ describe('analytics', () => {
     for (let used = 0; used < 30; used++) await use('ana');
     for (let used = 0; used < 12; used++) await use('bo');
     await client.flush();
-    // The first use of each user is the server's own answer to count; the rest are reported.
-    assert.equal(await eventually(() => counted(feature.key), (uses) => uses >= 40), 40);
+    // The first use of each user the server counted when it answered; the rest are reported. All stand in one sum.
+    assert.equal(await eventually(() => counted(feature.key), (uses) => uses >= 42), 42);
   });
 
-  /** How many reports of a feature stand in the database, read with Python: Node 20 has no SQLite. */
+  /** How many uses of a feature stand in the database, read with Python: Node 20 has no SQLite. */
   const counted = (feature) => Number(execFileSync('python3', ['-c', READ_COUNTS, databaseFile, feature]));
   const READ_COUNTS = `
 import sqlite3, sys
@@ -407,9 +407,9 @@ print(database.execute("SELECT coalesce(sum(count), 0) FROM evaluation_counts WH
     return spawnSync('python3', ['--version']).status === 0 ? false : 'python3 is needed to read the database';
   }
 
-  /** The server counts in the background, every few seconds: asks until `done`, for 20 seconds at most. */
+  /** The server counts in the background, every few seconds: asks until `done`, for a minute at most. */
   async function eventually(ask, done) {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 60_000;
     for (;;) {
       const answer = await ask();
       if (done(answer) || Date.now() > deadline) return answer;
