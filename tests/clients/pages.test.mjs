@@ -82,8 +82,6 @@ describe('pages', () => {
 
   before(async () => {
     ui = await openUi();
-    ids.token = JSON.parse(await ui.database.featured(
-      ['token', 'add', '--site', 'shop', '--env', 'prod', '--kind', 'client', '--description', 'web shop', '--json'])).id;
     const context = await ui.browser.newContext({ storageState: ui.states.get('admin') });
     const page = await context.newPage();
     page.setDefaultTimeout(90_000); // a busy machine
@@ -91,6 +89,8 @@ describe('pages', () => {
     ids.user = (await page.getByRole('link', { name: 'editor' }).getAttribute('href')).split('/').at(-1);
     await context.close();
     const call = caller(await ui.database.personalToken());
+    ids.token = (await call('POST', `${prod}/tokens`, { description: 'web shop', kind: 'client', permissions: ['READ'] })).id;
+    await call('POST', `${prod}/contexts:import`, { version: 1, features: {}, contexts: { anna: { description: 'Tries things first' } } });
     ids.webhook = (await call('POST', '/webhooks',
       { siteId: 'shop', url: 'https://hooks.example/featured?key=secret', events: ['feature.updated'] })).id;
     // Nothing listens there: a try that failed, for the log.
@@ -106,7 +106,7 @@ describe('pages', () => {
     });
     const text = await answer.text();
     assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
-    return JSON.parse(text);
+    return text && JSON.parse(text);
   };
 
   /** What the browser keeps of somebody who has a second step before them. */
@@ -135,7 +135,7 @@ describe('pages', () => {
     return state;
   }
 
-  const fill = (path) => path.replace(/\{(\w+)\}/g, (_, name) => ids[name]);
+  const fill = (path) => path.replace(/\{(\w+)\}/g, (_, name) => ids[name] ?? assert.fail(`no ${name} was made`));
   const rank = { viewer: 1, editor: 2, admin: 3 };
   const all = Object.values(pages).flatMap(([who, ...paths]) => paths.map((path) => [who, path]));
 

@@ -28,7 +28,7 @@ async function startOwn(t) {
       server = await serve(binary, database.db, host);
     },
     client: (options) =>
-      new FeatureConfigClient({ apiToken: token, baseUrl: `${href}api/v1`, analytics: false, ...options }),
+      new FeatureConfigClient({ apiToken: token, baseUrl: `${href}api/v1`, analytics: false, timeout: 60_000, ...options }), // a busy machine answers late
     async patch(path, body) {
       const reply = await fetch(`${href}api/v1/sites/shop/environments/prod${path}`, {
         method: 'PATCH',
