@@ -139,9 +139,10 @@ async fn without_a_session_only_the_doors_open_and_they_lead_back() {
     let mut furnished = Furnished::new();
     with_asset(&mut furnished).await;
     furnished.own("vi");
+    let mut browser = furnished.server.browser();
     for row in ROWS {
         let before = Dump::of(&furnished.server.app);
-        let mut browser = furnished.server.browser();
+        browser.cookies.clear();
         let referer = [("referer", "http://localhost:8080/sites/shop?x=1")];
         let reply = send(&mut browser, &furnished, row, &referer, "").await;
         let at = format!("{} {}", row.method, row.path);
