@@ -78,7 +78,7 @@ fn every_problem_is_told_with_its_path() {
     let long = "x".repeat(4001);
     let rows: Vec<(Value, &[(&str, &str)])> = vec![
         (json!({}), &[("key", "is required"), ("type", "is required")]),
-        (json!({"key": null, "type": "string"}), &[("key", "is required"), ("type", KIND)]),
+        (json!({"key": null, "type": "text"}), &[("key", "is required"), ("type", KIND)]),
         (json!({"key": ".", "type": 5}), &[("key", KEY), ("type", "must be a string")]),
         (
             json!({"key": "a b", "type": "STRING", "typo": 1}),
