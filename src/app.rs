@@ -207,15 +207,27 @@ impl App {
     /// Runs one transaction: the rows of `f`, its audit entries, new revisions and events, or nothing at
     /// all. When this returns, the change is on disk and every later answer knows of it.
     pub fn write<T>(&self, actor: &Actor, f: impl FnOnce(&Tx<'_>) -> Result<Written<T>>) -> Result<T> {
+        let (mut f, mut value) = (Some(f), None);
+        self.write_changes(actor, &mut |tx| {
+            let Some(f) = f.take() else { return Err(Error::internal("a transaction ran twice")) };
+            let written = f(tx)?;
+            value = Some(written.value);
+            Ok(written.changes)
+        })?;
+        value.ok_or_else(|| Error::internal("a transaction gave nothing"))
+    }
+
+    /// The same for every type, so that it is built once.
+    fn write_changes(&self, actor: &Actor, f: &mut dyn FnMut(&Tx<'_>) -> Result<Vec<Change>>) -> Result<()> {
         let mut writer = self.store.writer();
-        let (value, effects) = self.noted(self.transact(&mut writer, actor, f))?;
+        let effects = self.noted(self.transact(&mut writer, actor, f))?;
         self.metrics.writes.inc();
         // Still holding the writer: snapshots are swapped in the order of commits.
         self.live.apply(&writer, &effects);
         self.live.note_change();
         drop(writer);
         self.bell.ring();
-        Ok(value)
+        Ok(())
     }
 
     /// Runs what [`App::write`] would, and takes it all back.
@@ -225,15 +237,15 @@ impl App {
         Ok(f(&Tx { conn: &transaction, now: self.now(), actor })?.value)
     }
 
-    fn transact<T>(
+    fn transact(
         &self,
         writer: &mut Connection,
         actor: &Actor,
-        f: impl FnOnce(&Tx<'_>) -> Result<Written<T>>,
-    ) -> Result<(T, Effects)> {
+        f: &mut dyn FnMut(&Tx<'_>) -> Result<Vec<Change>>,
+    ) -> Result<Effects> {
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let tx = Tx { conn: &transaction, now: self.now(), actor };
-        let Written { value, changes } = f(&tx)?;
+        let changes = f(&tx)?;
         let mut effects = Effects::default();
         for change in &changes {
             effects.add(&change.touched);
@@ -251,7 +263,7 @@ impl App {
             record(&tx, change, &effects)?;
         }
         transaction.commit()?;
-        Ok((value, effects))
+        Ok(effects)
     }
 
     /// Remembers from what came of a write whether the database can be written.

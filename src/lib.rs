@@ -9,6 +9,8 @@ pub mod api;
 pub mod app;
 /// Who is asking.
 pub mod auth;
+/// Work that touches the database.
+pub mod blocking;
 /// How the pages of a site look.
 pub mod branding;
 /// The command line.

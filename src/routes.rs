@@ -24,6 +24,7 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .configure(rest::direct_routes)
         .configure(ofrep::direct_routes)
         .configure(flagr::direct_routes)
+        .configure(featurehub::direct_routes)
         .service(web::scope("").wrap(from_fn(around)).configure(layered));
 }
 

@@ -1,6 +1,7 @@
 //! The description of the native API is true: every route is in it and nothing else, requests take what it says and
 //! refuse the rest, answers are what it says, and the page shows all of it.
 
+mod embedded;
 mod furnished;
 mod json_schema;
 mod page;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::flags::Database;
 use crate::server::{Server, output};
-use crate::table::Row;
+use crate::table::{Row, Table};
 use crate::{Options, Outcome, serve};
 
 const FEATURES: usize = 200;
@@ -64,7 +64,7 @@ fn metric(server: &Server, name: &str) -> Outcome<f64> {
     Ok(line.trim().parse()?)
 }
 
-pub fn measure(options: &Options, folder: &Path, rows: &mut Vec<Row>) -> Outcome<()> {
+pub fn measure(options: &Options, folder: &Path, rows: &mut Table) -> Outcome<()> {
     let database = Database::make(&options.featured, folder, "contexts", &[0])?;
     let at = "/api/v1/sites/load/environments/0/contexts";
     let server = serve(options, &database.file, &[])?;

@@ -20,7 +20,7 @@ use std::time::Duration;
 use client::{Load, Requests};
 use flags::Database;
 use server::{Gauge, Server, pinned};
-use table::Row;
+use table::{Row, Table};
 
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -95,22 +95,26 @@ fn options(words: &[&str]) -> Outcome<Options> {
 /// Everything one after the other; whether all bars are met.
 fn measure(options: &Options) -> Outcome<bool> {
     let folder = Folder::new()?;
-    let mut rows = Vec::new();
+    let mut rows = Table::new(&options.only);
     let database = Database::make(&options.featured, &folder.0, "flags", &[20, 1000])?;
-    start_and_memory(options, &database, &mut rows)?;
+    if rows.wants("start") || rows.wants("idle memory") {
+        start_and_memory(options, &database, &mut rows)?;
+    }
     requests(options, &database, &mut rows)?;
     flagr(options, &folder.0, &mut rows)?;
     writes(options, &database, &folder.0, &mut rows)?;
-    if options.streams > 0 {
+    if options.streams > 0 && rows.wants("streams") {
         follow(options, &database, &mut rows)?;
     }
-    contexts::measure(options, &folder.0, &mut rows)?;
+    if rows.wants("Contexts") {
+        contexts::measure(options, &folder.0, &mut rows)?;
+    }
     if options.large {
         for size in [10_000, 100_000] {
             large(options, &folder.0, size, &mut rows)?;
         }
     }
-    Ok(table::print(&rows))
+    Ok(rows.passed())
 }
 
 /// A folder that goes away at the end.
@@ -136,7 +140,7 @@ fn serve(options: &Options, file: &Path, words: &[&str]) -> Outcome<Server> {
     Server::start(command)
 }
 
-fn start_and_memory(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outcome<()> {
+fn start_and_memory(options: &Options, database: &Database, rows: &mut Table) -> Outcome<()> {
     let (mut starts, mut memory) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds {
         let server = serve(options, &database.file, &[])?;
@@ -201,7 +205,7 @@ fn load(requests: Requests, status: u16, expect: &'static str) -> Load {
     Load { connections: CONNECTIONS, requests, status, expect }
 }
 
-fn requests(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outcome<()> {
+fn requests(options: &Options, database: &Database, rows: &mut Table) -> Outcome<()> {
     let uncached = serve(options, &database.file, &["--cache-ttl", "0"])?;
     let cached = serve(options, &database.file, &["--cache-ttl", "3600"])?;
     let path = "/api/v1/evaluate";
@@ -274,7 +278,7 @@ fn requests(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outc
             bar: Some(0.05),
         },
         Pair {
-            what: "the same against the small answer",
+            what: "POST /evaluate, 1 000 flags, against the small answer",
             featured: (&uncached, load(evaluations(path, token_1000, 1000, again), 200, "x-cache: MISS")),
             bare: (&bare, fixed(0)),
             bar: None,
@@ -320,7 +324,7 @@ fn requests(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outc
     for pair in pairs.iter().chain(&featurehub).filter(|pair| pair.what.contains(&options.only)) {
         compare(options, pair, rows)?;
     }
-    counting(options, database, (&uncached, &cached), rows)?;
+    counting(options, database, &uncached, rows)?;
     rows.push(Row::at_most("memory after the load, cache off", &[uncached.memory()?], "MB", None));
     rows.push(Row::at_most(
         "memory after the load, cache on (64 MiB of answers)",
@@ -332,22 +336,23 @@ fn requests(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outc
 }
 
 /// What counting costs: the server as it is against one that counts nothing, which takes the place of the bare one.
-fn counting(
-    options: &Options,
-    database: &Database,
-    (uncached, cached): (&Server, &Server),
-    rows: &mut Vec<Row>,
-) -> Outcome<()> {
+fn counting(options: &Options, database: &Database, uncached: &Server, rows: &mut Table) -> Outcome<()> {
+    if !rows.wants("analytics on against off") {
+        return Ok(());
+    }
     let silent = serve(options, &database.file, &["--cache-ttl", "0", "--sampling", "0"])?;
     let silent_cached = serve(options, &database.file, &["--cache-ttl", "3600", "--sampling", "0"])?;
+    let cached = &serve(options, &database.file, &["--cache-ttl", "3600"])?;
     let again = |_, sent| sent % VISITORS;
     let [small, big] = [&database.tokens[0], &database.tokens[1]];
     let load =
         |token: &str, size, expect| load(evaluations("/api/v1/evaluate", token, size, again), 200, expect);
     let first = Load { connections: 1, ..load(small, 20, "") };
-    let mut sent = 0;
-    while sent < 2 * VISITORS {
-        sent += client::run(silent_cached.address, &first, Duration::from_millis(200))?.answered;
+    for server in [cached, &silent_cached] {
+        let mut sent = 0;
+        while sent < 2 * VISITORS {
+            sent += client::run(server.address, &first, Duration::from_millis(200))?.answered;
+        }
     }
     let pair = |what, on, off, token: &str, size, expect| Pair {
         what,
@@ -380,7 +385,7 @@ fn counting(
     Ok(())
 }
 
-fn compare(options: &Options, pair: &Pair<'_>, rows: &mut Vec<Row>) -> Outcome<()> {
+fn compare(options: &Options, pair: &Pair<'_>, rows: &mut Table) -> Outcome<()> {
     let mut rates = [Vec::new(), Vec::new()];
     let mut costs = [Vec::new(), Vec::new()];
     for _ in 0..options.rounds {
@@ -397,7 +402,7 @@ fn compare(options: &Options, pair: &Pair<'_>, rows: &mut Vec<Row>) -> Outcome<(
 }
 
 /// FeatureHub's streams: memory for each, and the time until the last hears of a change.
-fn follow(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outcome<()> {
+fn follow(options: &Options, database: &Database, rows: &mut Table) -> Outcome<()> {
     let count = options.streams;
     let limit = streams::raise_open_files()?;
     if limit < count as u64 + 100 {
@@ -443,7 +448,7 @@ fn follow(options: &Options, database: &Database, rows: &mut Vec<Row>) -> Outcom
 
 /// The Flagr door: one evaluation against the bare server, and what one costs in a batch of 100 entities and 20
 /// flags against what it costs alone.
-fn flagr(options: &Options, folder: &Path, rows: &mut Vec<Row>) -> Outcome<()> {
+fn flagr(options: &Options, folder: &Path, rows: &mut Table) -> Outcome<()> {
     const ALONE: &str = "POST /flagr/api/v1/evaluation";
     const TOGETHER: &str = "Flagr: one evaluation of a batch of 100 × 20 against one alone, CPU time";
     if ![ALONE, TOGETHER].iter().any(|what| what.contains(&options.only)) {
@@ -526,7 +531,7 @@ fn toggles(environment: usize, person: &str) -> Requests {
     })
 }
 
-fn writes(options: &Options, database: &Database, folder: &Path, rows: &mut Vec<Row>) -> Outcome<()> {
+fn writes(options: &Options, database: &Database, folder: &Path, rows: &mut Table) -> Outcome<()> {
     let server = serve(options, &database.file, &[])?;
     for (connections, what, bar) in [
         (1, "flag write over HTTP, 1 connection", Some(0.2)),
@@ -545,7 +550,7 @@ fn write_rate(
     connections: usize,
     folder: &Path,
     (what, bar): (&str, Option<f64>),
-    rows: &mut Vec<Row>,
+    rows: &mut Table,
 ) -> Outcome<()> {
     let load = Load { connections, ..load(toggles(environment, person), 200, "") };
     let mut command = pinned(&std::env::current_exe()?);
@@ -567,7 +572,7 @@ fn write_rate(
 }
 
 /// What many flags cost: start, memory, and that a write does not depend on their number.
-fn large(options: &Options, folder: &Path, size: usize, rows: &mut Vec<Row>) -> Outcome<()> {
+fn large(options: &Options, folder: &Path, size: usize, rows: &mut Table) -> Outcome<()> {
     let database = Database::make(&options.featured, folder, &format!("flags-{size}"), &[size])?;
     let (mut starts, mut memory) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds.div_ceil(2) {

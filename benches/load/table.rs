@@ -64,19 +64,41 @@ fn quartiles(values: &[f64]) -> (f64, f64, f64) {
     (at(1), at(2), at(3))
 }
 
-/// Prints the lines as a table; whether all that was asked for is met.
-pub fn print(rows: &[Row]) -> bool {
-    println!(
-        "{:<52} {:>10} {:>10} {:>17} {:>17} {:>9}  verdict",
-        "what", "featured", "bare", "ratio", "by CPU time", "bar"
-    );
-    for Row { what, featured, bare, ratio, cpu, bar, passed } in rows {
+/// The lines, printed as they come.
+pub struct Table {
+    only: String,
+    passed: bool,
+}
+
+impl Table {
+    /// An empty one, of the rows with that text in their name.
+    pub fn new(only: &str) -> Self {
+        println!(
+            "{:<52} {:>10} {:>10} {:>17} {:>17} {:>9}  verdict",
+            "what", "featured", "bare", "ratio", "by CPU time", "bar"
+        );
+        Self { only: only.to_owned(), passed: true }
+    }
+
+    /// Whether rows with that text in their name are asked for.
+    pub fn wants(&self, text: &str) -> bool {
+        text.contains(&self.only) || self.only.contains(text)
+    }
+
+    /// Prints one.
+    pub fn push(&mut self, row: Row) {
+        let Row { what, featured, bare, ratio, cpu, bar, passed } = row;
         let verdict = match passed {
             Some(true) => "pass",
             Some(false) => "FAIL",
             None => "",
         };
         println!("{what:<52} {featured:>10} {bare:>10} {ratio:>17} {cpu:>17} {bar:>9}  {verdict}");
+        self.passed &= passed != Some(false);
     }
-    rows.iter().all(|row| row.passed != Some(false))
+
+    /// Whether all that was asked for is met.
+    pub fn passed(&self) -> bool {
+        self.passed
+    }
 }

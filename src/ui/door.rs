@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 
 use super::components::form::{Text, Typed, summary};
@@ -14,6 +14,7 @@ use crate::admin::users;
 use crate::app::{Actor, App};
 use crate::auth::browser::{COOKIE, Pending, cookie};
 use crate::auth::extract::address;
+pub(super) use crate::blocking::block;
 use crate::engine::permission::Role;
 use crate::error::{Error, Result};
 use crate::live::credentials::hash;
@@ -41,10 +42,6 @@ impl Caller {
     pub fn visitor(&self) -> Visitor<'_> {
         Visitor { address: &self.address, user_agent: &self.user_agent }
     }
-}
-
-pub(super) async fn block<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    web::block(f).await.map_err(Error::internal)?
 }
 
 /// A path of this server from a `next` parameter; the dashboard for anything else.

@@ -95,9 +95,4 @@ impl FromRequest for OpenForm {
     }
 }
 
-/// Runs what writes to the database away from the threads that answer.
-pub async fn blocking<T: Send + 'static>(
-    f: impl FnOnce() -> crate::error::Result<T> + Send + 'static,
-) -> crate::error::Result<T> {
-    actix_web::web::block(f).await.map_err(Error::internal)?
-}
+pub use crate::blocking::block as blocking;

@@ -40,12 +40,7 @@ pub mod webhooks;
 
 use actix_web::web::{self, ServiceConfig};
 
-use crate::error::{Error, Result};
-
-/// Runs what touches the database on a thread where that may take its time.
-pub async fn block<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    web::block(f).await.map_err(Error::internal)?
-}
+pub use crate::blocking::block;
 
 /// Every page, on one screen.
 pub fn routes(cfg: &mut ServiceConfig) {

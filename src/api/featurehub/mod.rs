@@ -25,11 +25,20 @@ pub mod update;
 pub mod views;
 pub mod wire;
 
+use actix_web::guard;
 use actix_web::web::{self, ServiceConfig};
 
-/// Every route of the door, and what its operators probe.
+use crate::api::direct::direct;
+
+/// Polling, which SDKs do all the time, see [`direct`].
+pub fn direct_routes(cfg: &mut ServiceConfig) {
+    let resource = web::resource(["/features", "/features/"]).guard(guard::Get());
+    cfg.service(resource.to(direct(async |app, (req,)| handlers::features(app, req).await)));
+}
+
+/// Every other route of the door, and what its operators probe.
 pub fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(web::resource(["/features", "/features/"]).route(web::get().to(handlers::features)))
+    cfg.service(web::resource(["/features", "/features/"]))
         .service(
             web::resource("/features/{path:.+}")
                 .route(web::get().to(stream::stream))

@@ -1,7 +1,7 @@
 //! `PUT /features/{key}/{feature}`: the test client changes a value or a lock (featurehub.md §6).
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, block};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::failure::Failure;
@@ -11,8 +11,8 @@ use crate::admin::test_updates::{self, TestUpdate};
 use crate::api::request::AnyBody;
 use crate::app::{Actor, App};
 use crate::auth::extract::{address, admit};
+use crate::blocking::block;
 use crate::engine::snapshot::Status;
-use crate::error::Error;
 use crate::store;
 
 /// 201 when something changed, 200 when it was so already.
@@ -49,8 +49,7 @@ pub async fn update(app: Data<App>, req: HttpRequest, body: AnyBody) -> Result<H
         let permissions = &token.permissions;
         test_updates::apply(&app, &actor, permissions, &site, &environment, &named.feature, &update)
     })
-    .await
-    .map_err(Error::internal)??;
+    .await?;
     let status = if changed { StatusCode::CREATED } else { StatusCode::OK };
     Ok(HttpResponse::build(status).finish())
 }

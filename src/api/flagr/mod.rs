@@ -29,6 +29,7 @@ use crate::admin::flagr::{MISSING, WRONG};
 use crate::api::direct::direct;
 use crate::app::{Actor, App};
 use crate::auth::extract::{ClientKey, address, bearer, client_key};
+use crate::blocking::block;
 use crate::engine::permission::Role;
 use crate::engine::snapshot::Status;
 use crate::error::{Error, Result as OurResult};
@@ -188,8 +189,7 @@ impl Manager {
         f: impl FnOnce(&App, &Actor, crate::ids::EnvironmentId) -> OurResult<T> + Send + 'static,
     ) -> Result<T> {
         let (app, actor, environment) = (self.app.clone(), self.actor.clone(), self.environment());
-        let ran = web::block(move || f(&app, &actor, environment)).await;
-        ran.map_err(|error| Failure::from(Error::internal(error)))?.map_err(Failure::from)
+        block(move || f(&app, &actor, environment)).await.map_err(Failure::from)
     }
 }
 

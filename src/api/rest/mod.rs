@@ -5,6 +5,7 @@ pub mod admin;
 pub mod answers;
 pub mod client;
 pub mod contexts;
+pub mod description;
 pub mod explain;
 pub mod openapi;
 pub mod params;

@@ -1,5 +1,6 @@
 //! `GET /api/docs`: the description of the API as a page. It is made of nothing but that description, needs no script,
-//! and asks for nothing from elsewhere.
+//! and asks for nothing from elsewhere. What it shows of the description is made with it, when the tests run, and
+//! embedded as `assets/docs.html.gz`.
 
 mod example;
 mod operation;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use actix_web::http::header::{HOST, HeaderName, HeaderValue};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use parking_lot::Mutex;
 use url::Url;
 use utoipa::openapi::path::PathItem;
@@ -24,10 +25,16 @@ use super::components::icon;
 use crate::api::packed::Packed;
 use crate::api::rest::openapi;
 use crate::app::App;
+use crate::error::{Error, Result};
 
 /// What the page may load: its own style sheet and images, nothing else, and nobody may frame it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
+
+static DESCRIBED: &[u8] = include_bytes!("../../../assets/docs.html.gz");
+
+/// What stands in [`DESCRIBED`] where the reader's address belongs.
+const ANY_BASE: &str = "https://featured.invalid";
 
 /// The page as it was last served: the address it shows, and itself. Nearly everybody asks under the same one.
 #[derive(Default)]
@@ -39,21 +46,22 @@ pub fn routes(cfg: &mut ServiceConfig) {
 }
 
 /// Shows the page.
-async fn page(app: Data<App>, last: Data<Last>, req: HttpRequest) -> HttpResponse {
+async fn page(app: Data<App>, last: Data<Last>, req: HttpRequest) -> Result<HttpResponse> {
     let base = reader_base(&app, &req);
     let known = last.0.lock().as_ref().filter(|(of, _)| *of == base).map(|(_, packed)| packed.clone());
-    let packed = known.unwrap_or_else(|| {
-        let html = view(openapi::general(), &base).into_string();
+    let made = || -> std::io::Result<_> {
+        let html = view(&base)?.into_string();
         let packed = Arc::new(Packed::new("text/html; charset=utf-8", html));
         *last.0.lock() = Some((base, packed.clone()));
-        packed
-    });
+        Ok(packed)
+    };
+    let packed = known.map_or_else(made, Ok).map_err(Error::internal)?;
     // It shows the address that it was asked under, so nobody else shall get it.
     let mut response = packed.respond(&req, "private, no-cache");
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static("content-security-policy"), HeaderValue::from_static(POLICY));
     headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
-    response
+    Ok(response)
 }
 
 /// How this reader reaches the server: `--base-url`, else the address of the request.
@@ -73,12 +81,27 @@ fn reader_base(app: &App, req: &HttpRequest) -> String {
     url.unwrap_or_else(|_| format!("http://{}", app.config.listen))
 }
 
-fn view(openapi: &OpenApi, base: &str) -> Markup {
+/// What the page shows of the description, for any address.
+pub fn described(openapi: &OpenApi) -> Markup {
     let nothing = Components::new();
     let components = openapi.components.as_ref().unwrap_or(&nothing);
     let tags = openapi.tags.as_deref().unwrap_or_default();
     let places = places(openapi);
     html! {
+        div.api {
+            (contents(tags, &places))
+            main id="main" {
+                (about(openapi, components, ANY_BASE))
+                @for tag in tags { (group(tag, &places, components, ANY_BASE)) }
+                (shapes(components))
+            }
+        }
+    }
+}
+
+fn view(base: &str) -> std::io::Result<Markup> {
+    let described = openapi::unpacked(DESCRIBED)?.replace(ANY_BASE, &html! { (base) }.into_string());
+    Ok(html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -93,21 +116,14 @@ fn view(openapi: &OpenApi, base: &str) -> Markup {
             body {
                 a.skip href="#main" { "Skip to content" }
                 (mast())
-                div.api {
-                    (contents(tags, &places))
-                    main id="main" {
-                        (about(openapi, components, base))
-                        @for tag in tags { (group(tag, &places, components, base)) }
-                        (shapes(components))
-                    }
-                }
+                (PreEscaped(described))
                 footer.foot {
-                    span { "featured " (openapi.info.version) }
+                    span { "featured " (env!("CARGO_PKG_VERSION")) }
                     a href="/api/v1/openapi.json" { "OpenAPI 3.1" }
                 }
             }
         }
-    }
+    })
 }
 
 fn mast() -> Markup {

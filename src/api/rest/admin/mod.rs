@@ -17,18 +17,14 @@ pub mod variants;
 pub mod webhooks;
 
 use actix_web::http::header::{ETAG, HeaderValue, LOCATION};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use crate::admin::features::Target;
 use crate::api::request::{if_match, path, segment};
+pub use crate::blocking::block;
 use crate::engine::compile::StoredFeature;
-use crate::error::{Error, Result};
-
-/// Runs what touches the database on a thread where that may take its time.
-pub async fn block<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    web::block(f).await.map_err(Error::internal)?
-}
+use crate::error::Result;
 
 /// The feature that a path names, and the version that `If-Match` does.
 fn target(req: &HttpRequest) -> Result<Target> {
