@@ -23,8 +23,8 @@ pub fn configure(cfg: &mut ServiceConfig) {
     cfg.app_data(PayloadConfig::new(MAX_BODY))
         .configure(rest::direct_routes)
         .configure(ofrep::direct_routes)
-        .configure(flagr::direct_routes)
         .configure(featurehub::direct_routes)
+        .configure(flagr::direct_routes)
         .service(web::scope("").wrap(from_fn(around)).configure(layered));
 }
 

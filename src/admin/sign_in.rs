@@ -1,8 +1,6 @@
 //! Signing in with a password: the same answer in the same time whether the user exists or not, slower and
 //! slower for those who guess (feature-config §7).
 
-use std::sync::OnceLock;
-
 use rusqlite::Connection;
 
 use crate::app::App;
@@ -121,7 +119,7 @@ pub fn sign_in(
     let found = app.read(|conn| store::users::find_for_sign_in(conn, name.trim()))?;
     let right = match &found {
         Some((_, stored)) => password::verify(password, stored),
-        None => password::verify(password, decoy()),
+        None => password::verify(password, password::DECOY),
     };
     let Some((user, _)) = found.filter(|(user, _)| right && user.active) else {
         count_failure(app, name, visitor)?;
@@ -157,18 +155,11 @@ pub fn open_session(app: &App, user: &User, visitor: &Visitor<'_>, confirmed: bo
     Ok(cookie)
 }
 
-/// A hash that no password has, for users who do not exist.
-fn decoy() -> &'static str {
-    static DECOY: OnceLock<String> = OnceLock::new();
-    DECOY.get_or_init(|| password::hash(&new_secret()).unwrap_or_default())
-}
-
 /// Makes the link with which the first admin is made; `None` when there are users.
 pub fn setup_link(app: &App) -> Result<Option<String>> {
     if app.read(store::users::count)? > 0 {
         return Ok(None);
     }
-    decoy();
     let secret = new_secret();
     let writer = app.store.writer();
     sessions::put_link(&writer, &hash(&secret), Purpose::Setup, None, app.now() + SETUP)?;

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
+use actix_web::guard;
+use actix_web::http::Method;
 use actix_web::http::header::ORIGIN;
-use actix_web::web::{Data, Payload};
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, ResponseError};
+use actix_web::web::{self, Data, Payload};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, ResponseError, Scope};
 
 use super::cors;
 use crate::app::App;
@@ -40,6 +42,15 @@ fn loggable(path: &str) -> Cow<'_, str> {
     }
     let hide = |part: &str| if part.starts_with(TOKEN_PREFIX) { "…" } else { part }.to_owned();
     path.split('/').map(hide).collect::<Vec<_>>().join("/").into()
+}
+
+/// The requests below a path that one handler takes, by their method and the rest of their path, as it was sent.
+/// The others go on to the routes that follow. Matching a pattern of the router costs as much as answering.
+pub fn below(path: &'static str, method: Method, fits: fn(&str) -> bool) -> Scope {
+    web::scope(path).guard(guard::fn_guard(move |ctx| {
+        let head = ctx.head();
+        head.method == method && head.uri.path().strip_prefix(path).is_some_and(fits)
+    }))
 }
 
 /// A handler that nothing stands around: a path of its own (no scope), one method (a guard), and what `routes::around`

@@ -90,7 +90,12 @@ pub fn path(req: &HttpRequest) -> String {
 
 /// A segment of the path, decoded. Colons that were encoded arrive encoded twice, see `routes`.
 pub fn segment(req: &HttpRequest, name: &str) -> Result<String> {
-    let raw = req.match_info().get(name).unwrap_or_default();
+    // Routes without patterns (`direct::below`) have names in the path alone: `/sites/NAME/environments/NAME`.
+    let unmatched = || {
+        let mut parts = req.path().split('/').skip_while(|part| part.strip_suffix('s') != Some(name));
+        parts.nth(1)
+    };
+    let raw = req.match_info().get(name).or_else(unmatched).unwrap_or_default();
     let decoded =
         percent_decode_str(raw).decode_utf8().map_err(|_| Error::NotFound(format!("{name} of the path")))?;
     Ok(decoded.replace("%3A", ":").replace("%3a", ":"))

@@ -32,6 +32,10 @@ pub fn hash(password: &str) -> Result<String> {
     Ok(hash.to_string())
 }
 
+/// The hash of no known password, for users who do not exist: random, and as slow to check as any other.
+pub const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$7QUyPA/fO+dN1o33UobWdQ$\
+                         0/gbb2HztKCtFAvg1/NucjU6xUnVBbvM3K5nNSPJzDg";
+
 /// A password with its problems as an error.
 pub fn checked(password: &str) -> Result<String> {
     let mut problems = Problems::default();
@@ -47,4 +51,19 @@ pub fn verify(password: &str, stored: &str) -> bool {
     use argon2::password_hash::PasswordVerifier;
     argon2::password_hash::phc::PasswordHash::new(stored)
         .is_ok_and(|stored| Argon2::default().verify_password(password.as_bytes(), &stored).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoy_is_as_slow_as_a_hash() {
+        let before_salt = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
+        let real = hash("correct horse battery").expect("a hash");
+        assert_eq!(before_salt(DECOY), before_salt(&real));
+        assert_eq!(DECOY.len(), real.len());
+        assert!(verify("correct horse battery", &real) && !verify("correct horse battery", DECOY));
+        assert!(argon2::password_hash::phc::PasswordHash::new(DECOY).is_ok(), "it is really checked");
+    }
 }

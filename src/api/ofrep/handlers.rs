@@ -24,7 +24,8 @@ const JSON_TYPE: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The rest of the path, decoded, where a flag is asked for by name.
 fn flag(req: &HttpRequest) -> Option<String> {
-    let raw = req.match_info().get("key")?;
+    let unmatched = || req.path().strip_prefix("/ofrep/v1/evaluate/flags/");
+    let raw = req.match_info().get("key").or_else(unmatched)?;
     let decoded = percent_decode_str(raw).decode_utf8_lossy();
     // Colons that were encoded arrive encoded twice, see `routes`.
     Some(decoded.replace("%3A", ":").replace("%3a", ":"))

@@ -14,9 +14,10 @@ mod handlers;
 mod wire;
 
 use actix_web::guard;
+use actix_web::http::Method;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
 
-use crate::api::direct::direct;
+use crate::api::direct::{below, direct};
 
 /// The largest body of a request, in bytes.
 pub const MAX_BODY: usize = 256 << 10;
@@ -31,8 +32,11 @@ pub fn direct_routes(cfg: &mut ServiceConfig) {
     )
     // Not one segment: some providers send a `/` in a key as it is.
     .service(
-        resource("/ofrep/v1/evaluate/flags/{key:.+}")
-            .to(direct(async |app, (req, key, body)| handlers::evaluate_flag(app, req, key, body).await)),
+        below("/ofrep/v1/evaluate/flags", Method::POST, |key| key.len() > 1 && !key.contains('%'))
+            .app_data(PayloadConfig::new(MAX_BODY))
+            .default_service(web::to(direct(async |app, (req, key, body)| {
+                handlers::evaluate_flag(app, req, key, body).await
+            }))),
     );
 }
 
@@ -41,7 +45,8 @@ pub fn routes(cfg: &mut ServiceConfig) {
     let resource = |path: &str| web::resource(path).default_service(web::to(handlers::wrong_method));
     cfg.app_data(PayloadConfig::new(MAX_BODY))
         .service(resource("/evaluate/flags"))
-        .service(resource("/evaluate/flags/{key:.+}"))
+        // With an encoded key.
+        .service(resource("/evaluate/flags/{key:.+}").route(web::post().to(handlers::evaluate_flag)))
         .service(resource("/events").route(web::get().to(events::events)))
         .default_service(web::to(handlers::unknown_path));
 }

@@ -12,10 +12,11 @@ pub mod params;
 pub mod stream;
 pub mod wire;
 
+use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Resource, Result as ActixResult, guard};
 
-use crate::api::direct::direct;
+use crate::api::direct::{below, direct};
 use crate::api::request::MAX_IMPORT;
 use crate::error::Error;
 
@@ -29,7 +30,12 @@ fn resource(path: &str) -> Resource {
 
 /// The routes that clients ask all the time. Another method falls through to those below.
 pub fn direct_routes(cfg: &mut ServiceConfig) {
-    let features = "/api/v1/sites/{site:[^/:]+}/environments/{environment:[^/:]+}/features";
+    let names = |path: &str| match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["", site, "environments", environment, "features"] => {
+            [site, environment].iter().all(|name| !name.is_empty() && !name.contains([':', '%']))
+        }
+        _ => false,
+    };
     cfg.service(
         web::resource("/api/v1/evaluate")
             .guard(guard::Post())
@@ -40,11 +46,9 @@ pub fn direct_routes(cfg: &mut ServiceConfig) {
             .guard(guard::Post())
             .to(direct(async |app, (key, body)| client::evaluate_batch(app, key, body).await)),
     )
-    .service(
-        web::resource(features)
-            .guard(guard::Get())
-            .to(direct(async |app, (who, req)| admin::features::list_or_evaluate(app, who, req).await)),
-    );
+    .service(below("/api/v1/sites", Method::GET, names).default_service(web::to(direct(
+        async |app, (who, req)| admin::features::list_or_evaluate(app, who, req).await,
+    ))));
 }
 
 /// Every route of the native API, on one screen. `{x}:word` is an action on `x`.
