@@ -49,5 +49,7 @@ pub mod statsd;
 pub mod store;
 /// The doors for people.
 pub mod ui;
+/// Routes whose handlers have one type.
+pub mod uniform;
 /// YAML to JSON and back.
 pub mod yaml;

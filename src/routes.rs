@@ -16,6 +16,7 @@ use crate::api::{cors, featurehub, featuresd, flagr, ofrep, plain, rest};
 use crate::app::App;
 use crate::error::Error;
 use crate::ui;
+use crate::uniform;
 
 /// Every route of the server. Those that programs ask all the time come first and go around the layers that the
 /// others need, see `api::direct`.
@@ -35,12 +36,12 @@ fn layered(cfg: &mut ServiceConfig) {
         .configure(flagr::routes)
         .configure(ui::routes)
         .configure(featurehub::routes)
-        .route("/healthz", web::get().to(plain::healthz))
-        .route("/readyz", web::get().to(plain::readyz))
-        .route("/metrics", web::get().to(plain::metrics))
-        .route("/feature-config.js", web::get().to(plain::client))
-        .route("/feature-config.min.js", web::get().to(plain::client_min))
-        .route("/feature-config.d.ts", web::get().to(plain::client_types))
+        .route("/healthz", uniform::get().to(plain::healthz))
+        .route("/readyz", uniform::get().to(plain::readyz))
+        .route("/metrics", uniform::get().to(plain::metrics))
+        .route("/feature-config.js", uniform::get().to(plain::client))
+        .route("/feature-config.min.js", uniform::get().to(plain::client_min))
+        .route("/feature-config.d.ts", uniform::get().to(plain::client_types))
         .default_service(web::to(not_found));
 }
 

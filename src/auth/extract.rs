@@ -140,9 +140,9 @@ fn app(req: &HttpRequest) -> Result<&Data<App>> {
 
 /// The credential in `Authorization: Bearer`.
 pub fn bearer(req: &HttpRequest) -> Option<&str> {
-    let header = req.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = header.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    let (scheme, token) = req.headers().get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+    let token = std::str::from_utf8(token).ok()?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim())
 }
 
 const NO_CREDENTIAL: &str = "send Authorization: Bearer with a token";

@@ -122,7 +122,7 @@ pub struct Live {
     pub counters: Counters,
     pub tickets: Tickets,
     /// Keyed by environment, revision and request: equal bytes, not equal hashes.
-    pub answers: Option<Cache<Box<[u8]>, Arc<Answer>>>,
+    pub answers: Option<Cache<Box<[u8]>, Arc<Answer>, foldhash::quality::RandomState>>,
     /// Something committed could not be read; the watcher looks at everything again.
     stale: AtomicBool,
     seen: Mutex<Seen>,
@@ -204,7 +204,7 @@ impl Live {
                     u32::try_from(bytes).unwrap_or(u32::MAX)
                 })
                 .time_to_live(config.cache_ttl)
-                .build()
+                .build_with_hasher(foldhash::quality::RandomState::default())
         });
         Self {
             environments: ArcSwap::default(),

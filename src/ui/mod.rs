@@ -38,14 +38,15 @@ pub mod url;
 pub mod webhook;
 pub mod webhooks;
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::ServiceConfig;
 
 pub use crate::blocking::block;
+use crate::uniform;
 
 /// Every page, on one screen.
 pub fn routes(cfg: &mut ServiceConfig) {
-    let get = web::get;
-    let post = web::post;
+    let get = uniform::get;
+    let post = uniform::post;
     let env = "/sites/{site}/environments/{environment}";
     let at = |rest: &str| format!("{env}{rest}");
     cfg.route("/assets/{hash}/{name}", get().to(assets::serve))
@@ -130,8 +131,8 @@ pub fn routes(cfg: &mut ServiceConfig) {
 
 /// Pages of an environment's features and segments.
 fn environment_routes(cfg: &mut ServiceConfig) {
-    let get = web::get;
-    let post = web::post;
+    let get = uniform::get;
+    let post = uniform::post;
     let environment = "/sites/{site}/environments/{environment}";
     let features = &format!("{environment}/features");
     let feature = &format!("{features}/{{key}}");
@@ -173,8 +174,8 @@ fn environment_routes(cfg: &mut ServiceConfig) {
 
 fn administration_routes(cfg: &mut ServiceConfig) {
     use administration::{gdpr, outbox, two_factor, users};
-    let get = web::get;
-    let post = web::post;
+    let get = uniform::get;
+    let post = uniform::post;
     cfg.route("/admin/users", get().to(users::list))
         .route("/admin/users", post().to(users::create))
         .route("/admin/users/new", get().to(users::show_new))

@@ -13,6 +13,7 @@ pub use guest::INSECURE;
 
 use crate::app::App;
 use crate::error::Error;
+use crate::uniform;
 
 async fn method_not_allowed() -> ActixResult<&'static str> {
     Err(Error::MethodNotAllowed.into())
@@ -20,9 +21,9 @@ async fn method_not_allowed() -> ActixResult<&'static str> {
 
 /// Every route of the door, on one screen. A slash at the end is accepted here and only here.
 pub fn routes(cfg: &mut ServiceConfig) {
-    let get = web::get;
-    let post = web::post;
-    let delete = web::delete;
+    let get = uniform::get;
+    let post = uniform::post;
+    let delete = uniform::delete;
     let feature = "/features/{feature:[^/]+}";
     let context = "/contexts/{context:[^/]+}";
     let mut add = |path: &str, fill: &dyn Fn(Resource) -> Resource| {

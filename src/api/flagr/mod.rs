@@ -34,6 +34,7 @@ use crate::engine::permission::Role;
 use crate::engine::snapshot::Status;
 use crate::error::{Error, Result as OurResult};
 use crate::store::changes::ActorKind;
+use crate::uniform;
 
 /// The permission that management needs.
 const PERMISSION: &str = "FLAGR_ADMIN";
@@ -253,7 +254,7 @@ fn scoped(cfg: &mut ServiceConfig) {
     let delete = |route: Route| (Method::DELETE, route);
     macro_rules! to {
         ($handler:path) => {
-            web::route().to($handler)
+            uniform::any().to($handler)
         };
     }
     cfg.service(at("/health", vec![get(to!(evaluation::health))]))

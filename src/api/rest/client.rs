@@ -177,15 +177,17 @@ fn assemble(answer: &Answer, now: Millis) -> Vec<u8> {
     body.extend_from_slice(b",\"evaluatedAt\":\"");
     clock::push_rfc3339(&mut body, now);
     body.extend_from_slice(b"\",\"decisionId\":\"");
-    push_decision_id(&mut body);
+    push_decision_id(&mut body, now);
     body.extend_from_slice(b"\",");
     body.extend_from_slice(&answer.tail);
     body
 }
 
-fn push_decision_id(out: &mut Vec<u8>) {
+fn push_decision_id(out: &mut Vec<u8>, now: Millis) {
     let mut buffer = Uuid::encode_buffer();
-    out.extend_from_slice(Uuid::now_v7().hyphenated().encode_lower(&mut buffer).as_bytes());
+    // Not `Uuid::now_v7`: no two answers need to be told apart by order within a millisecond.
+    let id = uuid::Builder::from_unix_timestamp_millis(now.unsigned_abs(), &rand::random()).into_uuid();
+    out.extend_from_slice(id.hyphenated().encode_lower(&mut buffer).as_bytes());
 }
 
 fn ok(body: Vec<u8>, cache: &'static str, key: &ClientKey) -> HttpResponse {
@@ -330,7 +332,7 @@ pub async fn evaluate_batch(app: Data<App>, key: ClientKey, body: Body) -> Resul
         let context = Context::new(members);
         let evaluator = Evaluator::new(&snapshot, &context, nanos(now))?;
         out.extend_from_slice(if at == 0 { b"{\"decisionId\":\"" } else { b",{\"decisionId\":\"" });
-        push_decision_id(&mut out);
+        push_decision_id(&mut out, now);
         out.extend_from_slice(b"\",");
         let mut counting = app.live.counters.begin(key.token.environment.id, &snapshot, &context);
         selection.write(&mut out, &snapshot, &evaluator, &mut counting);

@@ -19,6 +19,7 @@ use actix_web::{Resource, Result as ActixResult, guard};
 use crate::api::direct::{below, direct};
 use crate::api::request::MAX_IMPORT;
 use crate::error::Error;
+use crate::uniform;
 
 async fn method_not_allowed() -> ActixResult<&'static str> {
     Err(Error::MethodNotAllowed.into())
@@ -66,11 +67,11 @@ pub fn routes(cfg: &mut ServiceConfig) {
     let webhook = "/webhooks/{webhook:[^/:]+}";
     let delivery = &format!("{webhook}/deliveries/{{delivery:[^/:]+}}");
     let gdpr = "/gdpr/requests/{request:[^/:]+}";
-    let post = web::post;
-    let get = web::get;
-    let patch = web::patch;
-    let put = web::put;
-    let delete = web::delete;
+    let post = uniform::post;
+    let get = uniform::get;
+    let patch = uniform::patch;
+    let put = uniform::put;
+    let delete = uniform::delete;
 
     cfg.app_data(web::Data::new(openapi::Served::default()))
         .service(resource("/openapi.json").route(get().to(openapi::serve)))
