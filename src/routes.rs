@@ -30,18 +30,19 @@ pub fn configure(cfg: &mut ServiceConfig) {
 }
 
 fn layered(cfg: &mut ServiceConfig) {
-    cfg.service(web::scope("/api/v1").configure(rest::routes))
-        .service(web::scope("/ofrep/v1").configure(ofrep::routes))
-        .configure(featuresd::routes)
-        .configure(flagr::routes)
-        .configure(ui::routes)
-        .configure(featurehub::routes)
-        .route("/healthz", uniform::get().to(plain::healthz))
+    // What is asked most stands first: patterns are tried in this order.
+    cfg.route("/healthz", uniform::get().to(plain::healthz))
         .route("/readyz", uniform::get().to(plain::readyz))
         .route("/metrics", uniform::get().to(plain::metrics))
         .route("/feature-config.js", uniform::get().to(plain::client))
         .route("/feature-config.min.js", uniform::get().to(plain::client_min))
         .route("/feature-config.d.ts", uniform::get().to(plain::client_types))
+        .service(web::scope("/api/v1").configure(rest::routes))
+        .service(web::scope("/ofrep/v1").configure(ofrep::routes))
+        .configure(featuresd::routes)
+        .configure(flagr::routes)
+        .configure(ui::routes)
+        .configure(featurehub::routes)
         .default_service(web::to(not_found));
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
+use super::answer::Written;
 use super::context::Path;
 use super::feature::{self, Arm, Bucketing, Definition, Otherwise, Outcome, Percent, Rule, Segment, StickTo};
 use super::matcher::{self, Matcher, SegmentMatcher, Size};
@@ -50,6 +51,8 @@ pub struct Feature {
     pub attributes: Box<[Box<str>]>,
     /// One for each way to be answered, see [`slot`].
     pub marks: Marks,
+    /// The same for what was written of it.
+    pub written: Written,
 }
 
 /// The ways in which a feature can be answered, numbered; those of rules come behind, see
@@ -174,9 +177,9 @@ impl Feature {
             }
         }
         let attributes = attributes.into_iter().map(Box::from).collect();
-        let marks = Marks::new(slots);
+        let (marks, written) = (Marks::new(slots), Written::new(slots));
         let key = stored.definition.key.as_str().into();
-        Self { key, rules, broken, reads_clock, attributes, marks, stored }
+        Self { key, rules, broken, reads_clock, attributes, marks, written, stored }
     }
 
     pub fn definition(&self) -> &Definition {

@@ -32,8 +32,11 @@ use crate::api::direct::direct;
 
 /// Polling, which SDKs do all the time, see [`direct`].
 pub fn direct_routes(cfg: &mut ServiceConfig) {
-    let resource = web::resource(["/features", "/features/"]).guard(guard::Get());
-    cfg.service(resource.to(direct(async |app, (req,)| handlers::features(app, req).await)));
+    // Not one resource with two paths: those are matched as patterns.
+    for path in ["/features", "/features/"] {
+        let resource = web::resource(path).guard(guard::Get());
+        cfg.service(resource.to(direct(async |app, (req,)| handlers::features(app, req).await)));
+    }
 }
 
 /// Every other route of the door, and what its operators probe.

@@ -165,6 +165,7 @@ fn answer(
     let features = selection.len(snapshot);
     let mut tail = Vec::with_capacity(wire::capacity(features));
     let mut counting = app.live.counters.begin(key.token.environment.id, snapshot, context);
+    counting.expect(features);
     selection.write(&mut tail, snapshot, &evaluator, &mut counting);
     tail.push(b'}');
     Ok(Answer { head, tail, features, tally: counting.finish() })
@@ -335,6 +336,7 @@ pub async fn evaluate_batch(app: Data<App>, key: ClientKey, body: Body) -> Resul
         push_decision_id(&mut out, now);
         out.extend_from_slice(b"\",");
         let mut counting = app.live.counters.begin(key.token.environment.id, &snapshot, &context);
+        counting.expect(features);
         selection.write(&mut out, &snapshot, &evaluator, &mut counting);
         tallies.push(counting.finish());
         out.push(b'}');

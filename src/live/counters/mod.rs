@@ -80,10 +80,20 @@ pub struct Counting<'a> {
     environment: EnvironmentId,
     snapshot: &'a Snapshot,
     context: &'a Context<'a>,
+    /// So many features are answered that those who are answered each need not be kept apart.
+    whole: bool,
     tally: Tally,
 }
 
 impl Counting<'_> {
+    /// Prepares for so many features.
+    pub fn expect(&mut self, features: usize) {
+        if self.tally.names.is_some() {
+            self.tally.outcomes.reserve_exact(features);
+            self.whole = features >= self.snapshot.len() || features > MAX_SEPARATE;
+        }
+    }
+
     /// Adds one feature of the answer.
     #[inline]
     pub fn add(&mut self, evaluation: &Evaluation<'_>) {
@@ -101,14 +111,14 @@ impl Counting<'_> {
             tally.exposed.push(number);
         }
         // Needed where the answer turns out not to be of the whole environment.
-        if tally.outcomes.len() <= MAX_SEPARATE && tally.outcomes.len() < self.snapshot.len() {
+        if !self.whole && tally.outcomes.len() <= MAX_SEPARATE && tally.outcomes.len() < self.snapshot.len() {
             tally.audiences.extend(names.asking_for(self.environment, evaluation.feature));
         }
     }
 
     /// What the whole answer adds.
     pub fn finish(self) -> Tally {
-        let Self { environment, snapshot, context, mut tally } = self;
+        let Self { environment, snapshot, context, mut tally, .. } = self;
         let Some(names) = &tally.names else { return tally };
         let answered = tally.outcomes.len();
         if answered == 0 {
@@ -245,7 +255,7 @@ impl Counters {
             person,
             lost: 0,
         };
-        Counting { environment, snapshot, context, tally }
+        Counting { environment, snapshot, context, whole: false, tally }
     }
 
     /// Counts an answer, each time that it is given.

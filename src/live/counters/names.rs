@@ -1,9 +1,10 @@
 //! Numbers for what is counted, and what each stands for.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::quality::RandomState;
 use parking_lot::RwLock;
 
 use super::pending::{Audience, Count, shorten};
@@ -80,7 +81,7 @@ struct Table {
 
 impl Names {
     pub fn new(series: u32) -> Self {
-        Self { series, hasher: RandomState::new(), table: RwLock::default() }
+        Self { series, hasher: RandomState::default(), table: RwLock::default() }
     }
 
     /// An empty one for the time after this.
