@@ -317,6 +317,10 @@ async fn admins_are_led_to_set_it_up_after_seven_days_and_others_when_it_is_enfo
     assert_eq!(mei.get("/").await.status, 200);
     ana.get("/admin/two-factor").await;
     assert_eq!(ana.post("/admin/two-factor/enforce", &[("role", "viewer")]).await.status, 303);
+    // A form from before that is a second tab's: both versions are shown.
+    let stale = ana.post("/admin/two-factor/enforce", &[("role", "editor")]).await;
+    assert_eq!(stale.status, 422);
+    assert!(stale.body.contains("Nothing was saved"), "{}", stale.body);
     assert_eq!(mei.get("/").await.location, "/account?must=two-factor#tfa");
     assert_eq!(mei.post("/signout", &[]).await.location, "/signin");
 }

@@ -87,7 +87,12 @@ impl Sheet<'_> {
         let dark = self.dark;
         let both = |slot: Slot, branding: &Branding| {
             let colour = branding.colour(slot);
-            (colour, colour.readable_on(&dark))
+            let usual = match slot {
+                Slot::Primary => Colour([0xe8, 0xeb, 0xe7]),
+                Slot::Secondary => Colour([0x2f, 0x93, 0x72]),
+                _ => Colour([0x4c, 0xcb, 0x9d]),
+            };
+            (colour, if branding.is_set(slot) { colour.readable_on(&dark) } else { usual })
         };
         if self.wanted(Slot::Primary) {
             let (light, dark) = both(Slot::Primary, self.branding);

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::components::form::{Text, Typed, summary};
 use super::components::icon;
+use super::components::stale::{self, Fields};
 use super::edit::Edit;
 use super::failure::Failure;
 use super::layout::{Page, Place, Toast, done};
@@ -30,10 +31,26 @@ type Answer = std::result::Result<HttpResponse, Failure>;
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// How a stylesheet and an image may be used should somebody open them as pages.
 const INERT: &str = "default-src 'none'; sandbox";
-const TEXTS: [&str; 3] = ["companyName", "headingFont", "bodyFont"];
+const TEXTS: [(&str, &str); 3] =
+    [("companyName", "Company name"), ("headingFont", "Font of headings"), ("bodyFont", "Font")];
+/// Every field of the form with its label.
+const SETTINGS: Fields = &{
+    let mut all = [("", ""); TEXTS.len() + SLOTS.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < TEXTS.len() {
+            TEXTS[at]
+        } else {
+            let (_, name, label, _) = SLOTS[at - TEXTS.len()];
+            (name, label)
+        };
+        at += 1;
+    }
+    all
+};
 
-fn fields() -> Vec<&'static str> {
-    TEXTS.into_iter().chain(SLOTS.map(|(_, name, ..)| name)).collect()
+fn fields() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|(name, _)| *name)
 }
 
 /// `GET /branding/{site}/{version}/{file}`: a stylesheet or an image, to anybody, as they say nothing. 404 for any
@@ -110,27 +127,34 @@ fn typed(branding: &Branding) -> Typed {
 pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed, site: Path<String>) -> Answer {
     let place = Place::find(&app, &site, None)?;
     let (_, stored) = admin::branding::find(&app, &site)?;
-    draw(&app, &req, &signed, &place, &typed(&stored.branding))
+    draw(&app, &req, &signed, &place, &typed(&stored.branding), false)
 }
 
 /// `POST /sites/{site}/branding`: saves, shows a preview, or goes back to what is usual, by `act`.
 pub async fn post(app: Data<App>, req: HttpRequest, edit: Edit, site: Path<String>) -> Answer {
     let place = Place::find(&app, &site, None)?;
-    let act = edit.form.get("act");
-    if act == "preview" {
-        let typed = match read(&edit.form) {
-            Err(Error::Invalid(errors)) => edit.form.clone().wrong(&errors),
-            _ => edit.form.clone(),
-        };
-        return draw(&app, &req, &edit.signed, &place, &typed);
+    let (signed, act) = (&edit.signed, edit.form.get("act"));
+    signed.actor().require(Permission::Change)?;
+    let before = typed(&admin::branding::find(&app, &site)?.1.branding);
+    let form = if act == "reset" { typed(&Branding::default()) } else { edit.form.clone() };
+    if stale::is_stale(&edit.form, &before, SETTINGS) {
+        return draw(&app, &req, signed, &place, &form, true);
     }
-    let body = if act == "reset" { "{}".to_owned() } else { body(&edit.form) };
-    let (server, actor, name) = (app.clone(), edit.signed.actor(), site.clone());
+    if act == "preview" {
+        let typed = match read(&form) {
+            Err(Error::Invalid(errors)) => form.wrong(&errors),
+            _ => form,
+        };
+        return draw(&app, &req, signed, &place, &typed, false);
+    }
+    let (server, actor, name, body) = (app.clone(), signed.actor(), site.clone(), body(&form));
     match block(move || admin::branding::set(&server, &actor, &name, &body)).await {
-        Ok((site, _)) => Ok(done(&address(&site), Toast::say("Saved."))),
-        Err(Error::Invalid(errors)) => {
-            draw(&app, &req, &edit.signed, &place, &edit.form.clone().wrong(&errors))
+        Ok((site, now)) => {
+            let (here, now) = (address(&site), typed(&now.branding));
+            let toast = Toast::say(format!("The looks of {} are saved.", site.name));
+            Ok(done(&here, stale::undo(toast, &here, &before, &now, SETTINGS)))
         }
+        Err(Error::Invalid(errors)) => draw(&app, &req, signed, &place, &form.wrong(&errors), false),
         Err(error) => Err(error.into()),
     }
 }
@@ -162,6 +186,7 @@ pub async fn images(
         let name = kind.as_str();
         (kind, part(name).to_vec(), text(&format!("{name}Url")), text(&format!("{name}Remove")) == "on")
     });
+    let urls = ["logoUrl", "faviconUrl"].map(|name| (name, text(name)));
     let (server, name) = (app.clone(), site.clone());
     let saved = block(move || {
         let mut pictures = [(Kind::Logo, Picture::Keep), (Kind::Favicon, Picture::Keep)];
@@ -177,26 +202,36 @@ pub async fn images(
     })
     .await;
     match saved {
-        Ok((site, _)) => Ok(done(&address(&site), Toast::say("Saved."))),
+        Ok((site, _)) => {
+            Ok(done(&address(&site), Toast::say(format!("The images of {} are saved.", site.name))))
+        }
         Err(Error::Invalid(errors)) => {
             let place = Place::find(&app, &site, None)?;
             let (_, stored) = admin::branding::find(&app, &site)?;
-            draw(&app, &req, &signed, &place, &typed(&stored.branding).wrong(&errors))
+            let shown = urls.iter().fold(typed(&stored.branding), |typed, (name, url)| typed.set(name, url));
+            draw(&app, &req, &signed, &place, &shown.wrong(&errors), false)
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn draw(app: &App, req: &HttpRequest, signed: &Signed, place: &Place, typed: &Typed) -> Answer {
-    let page = Page::new(app, req, signed, "Branding").at(place, "");
+fn draw(
+    app: &App,
+    req: &HttpRequest,
+    signed: &Signed,
+    place: &Place,
+    shown: &Typed,
+    conflict: bool,
+) -> Answer {
+    let page = Page::new(app, req, signed, "Branding").at(place, "branding");
     let may_change = allows(signed.session.role, Permission::Change);
     let here = address(&place.site);
     let (_, stored) = admin::branding::find(app, &place.site.uuid)?;
     let view = View::of(&place.site, &stored);
-    let mut shown = fields();
-    shown.extend(["logo", "favicon"]);
+    let saved = typed(&stored.branding);
+    let typed = shown;
+    let shown: Vec<&str> = fields().chain(["logo", "favicon"]).collect();
     let main = html! {
-        nav.crumb.s.m3 aria-label="Breadcrumb" { a href=(url::site(&place.site)) { (place.site.name) } }
         div.head { div {
             h1 { "Branding" }
             p.lede { "How every page of this site looks. Colours are chosen for light pages; dark ones get the same hues, made readable there." }
@@ -206,7 +241,9 @@ fn draw(app: &App, req: &HttpRequest, signed: &Signed, place: &Place, typed: &Ty
                 @if may_change {
                     form.stack.l method="post" action=(here) hx-post=(here) hx-trigger="input changed delay:150ms" hx-include="this"
                         hx-vals=(json!({"act": "preview"})) hx-target="#preview" hx-select="#preview" hx-swap="outerHTML" {
-                        (page.csrf()) (summary(typed, &shown))
+                        (page.csrf()) (stale::seen(&saved, SETTINGS))
+                        @if conflict { (stale::both(typed, &saved, SETTINGS, &here)) }
+                        (summary(typed, &shown))
                         (Text::new("companyName", "Company name").hint("Stands in the header instead of featured.").draw(typed))
                         (Text::new("bodyFont", "Font").hint("Names of fonts that readers have, separated by commas: Georgia, serif").draw(typed))
                         (Text::new("headingFont", "Font of headings").draw(typed))
@@ -236,7 +273,7 @@ fn draw(app: &App, req: &HttpRequest, signed: &Signed, place: &Place, typed: &Ty
             (preview(typed))
         }
     };
-    Ok(if typed.has_errors() { page.refuse(main) } else { page.show(main) })
+    Ok(if conflict || typed.has_errors() { page.refuse(main) } else { page.show(main) })
 }
 
 fn swatch(name: &str, label: &str, usual: &str, typed: &Typed) -> Markup {
@@ -252,10 +289,10 @@ fn swatch(name: &str, label: &str, usual: &str, typed: &Typed) -> Markup {
 
 fn picture(name: &str, label: &str, current: Option<&str>, typed: &Typed) -> Markup {
     html! {
-        fieldset.stack.t { legend.lab { (label) }
+        fieldset.picture { legend { (label) }
             @if let Some(current) = current { img.brand-image src=(current) alt={ (label) " now" }; }
-            div.field { label for=(name) { (label) ": file" } input type="file" id=(name) name=(name) accept="image/png,image/jpeg,image/gif,image/webp,image/x-icon"; (super::components::form::error(name, typed)) }
-            div.field { label for={ (name) "Url" } { (label) ": or fetch it from" } input type="url" id={ (name) "Url" } name={ (name) "Url" } placeholder="https://" autocomplete="off"; }
+            div.field { label for=(name) { span.vh { (label) ": " } "File" } input type="file" id=(name) name=(name) accept="image/png,image/jpeg,image/gif,image/webp,image/x-icon"; (super::components::form::error(name, typed)) }
+            div.field { label for={ (name) "Url" } { span.vh { (label) ": " } "Or fetch it from" } input type="url" id={ (name) "Url" } name={ (name) "Url" } value=(typed.get(&format!("{name}Url"))) placeholder="https://" autocomplete="off"; }
             @if current.is_some() { label.check { input type="checkbox" name={ (name) "Remove" } value="on"; " Remove" } }
         }
     }

@@ -217,14 +217,8 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, path: Path<(St
         Ok(environment) => {
             let place = Place::find(&app, &site, Some(&environment.uuid))?;
             let to = format!("{}/settings", url::environment(&place.site, &environment));
-            let seen = stale::undo_field(&stored(&environment), SETTINGS);
-            let mut undo: Vec<(&str, &str)> = SHOWN
-                .iter()
-                .flat_map(|name| before.all(name).map(|value| (*name, value)).collect::<Vec<_>>())
-                .collect();
-            undo.push((seen.0, &seen.1));
             let toast = Toast::say(format!("The settings of {} are saved.", environment.name));
-            return Ok(done(&to, toast.undo(&to, &undo)));
+            return Ok(done(&to, stale::undo(toast, &to, &before, &stored(&environment), SETTINGS)));
         }
         Err(Error::Invalid(errors)) => form_errors(errors),
         Err(Error::Conflict("name_taken" | "environment_archived", message, _)) => {

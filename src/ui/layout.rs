@@ -24,6 +24,8 @@ use crate::store::sites::Site;
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                    font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const TOAST: &str = "featured_toast";
+/// The longest value of a cookie that every browser keeps, with room for its attributes.
+const MAX_COOKIE: usize = 3900;
 /// Sites that the switcher names; the page of all sites has a search.
 const SITES_IN_MENU: u64 = 30;
 
@@ -76,8 +78,12 @@ impl Toast {
 /// Goes there and says what happened.
 pub fn done(location: &str, toast: Toast) -> HttpResponse {
     let mut response = super::failure::see_other(location);
-    // A toast too large for a cookie is not worth an error.
-    let _ = response.add_cookie(&toast.cookie());
+    let mut cookie = toast.cookie();
+    // Browsers keep no larger ones; what happened is worth more than the way back.
+    if cookie.value().len() > MAX_COOKIE {
+        cookie = Toast { undo: None, ..toast }.cookie();
+    }
+    let _ = response.add_cookie(&cookie);
     response
 }
 
@@ -527,9 +533,9 @@ impl<'a> Page<'a> {
                     (icon("search"))
                     input name="q" aria-label="Find a site, environment, feature or action" placeholder="Site, environment, feature or action"
                         autocomplete="off" spellcheck="false"
-                        hx-get=(self.find_url()) hx-trigger="input changed delay:80ms, palette-open" hx-target="#found" hx-select="#found" hx-swap="outerHTML";
+                        hx-get=(self.find_url()) hx-trigger="input changed delay:80ms, palette-open" hx-target="#hits" hx-select="#found > li" hx-swap="innerHTML";
                 }
-                ul #found {}
+                ul #hits {}
             }
         }
     }

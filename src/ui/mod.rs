@@ -169,6 +169,7 @@ fn environment_routes(cfg: &mut ServiceConfig) {
         .route(segments, get().to(segments::list))
         .route(&format!("{segments}/{{segment}}"), get().to(segments::show))
         .route(&format!("{segments}/{{segment}}"), post().to(segments::post))
+        .route(&format!("{segments}/{{segment}}/undo"), post().to(segments::undo))
         .route(&format!("{segments}/{{segment}}/delete"), post().to(segments::delete));
 }
 

@@ -238,8 +238,7 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
 /// `POST …/segments/{segment}`: changes the form, or saves it.
 pub async fn post(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpResponse, Failure> {
     let here = Here::of(&app, &req, &edit.signed)?;
-    let actor = edit.signed.actor();
-    actor.require(Permission::Change)?;
+    edit.signed.actor().require(Permission::Change)?;
     let key = Some(segment(&req, "segment")?).filter(|key| key != NEW);
     let conditions = ConditionForm::posted(&edit.form);
     let mut form = SegmentForm { key, typed: edit.form.clone(), conditions, touched: true, theirs: None };
@@ -261,6 +260,43 @@ pub async fn post(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRe
             return Ok(answer(&app, &req, &edit.signed, &here, &form, true));
         }
     }
+    save(&app, &req, &edit.signed, &here, form, body).await
+}
+
+/// `POST …/segments/{segment}/undo`: puts an earlier version over the one that was saved over it.
+pub async fn undo(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpResponse, Failure> {
+    let here = Here::of(&app, &req, &edit.signed)?;
+    edit.signed.actor().require(Permission::Change)?;
+    let row = find(&app, &here, &segment(&req, "segment")?)?;
+    let page = href(&here, &row.segment.key);
+    if row.updated_at.to_string() != edit.form.get("updated") {
+        return Ok(done(&page, Toast::say("Somebody changed the segment since, so nothing was taken back.")));
+    }
+    let body = edit.form.get("was").to_owned();
+    let form = SegmentForm {
+        typed: Typed::with(&[("name", &row.segment.name), ("updated", &row.updated_at.to_string())]),
+        conditions: ConditionForm::of(Some(&row.segment.conditions)),
+        key: Some(row.segment.key),
+        touched: false,
+        theirs: None,
+    };
+    save(&app, &req, &edit.signed, &here, form, body).await
+}
+
+/// Saves what a body says; shows the form again where it is wrong.
+async fn save(
+    app: &Data<App>,
+    req: &HttpRequest,
+    signed: &Signed,
+    here: &Here,
+    mut form: SegmentForm,
+    body: String,
+) -> Result<HttpResponse, Failure> {
+    let before = match &form.key {
+        Some(key) => Some(find(app, here, key)?.segment),
+        None => None,
+    };
+    let actor = signed.actor();
     let (server, site, key) = (app.clone(), here.place.site.uuid.clone(), form.key.clone());
     let saved = blocking(move || match key {
         Some(key) => admin::update(&server, &actor, &site, &key, &body),
@@ -270,12 +306,18 @@ pub async fn post(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRe
         Ok(row) => {
             let text =
                 format!("The segment {} is saved for all of {}.", row.segment.key, here.place.site.name);
-            Ok(done(&here.section("segments"), Toast::say(text)))
+            let mut toast = Toast::say(text);
+            if let Some(before) = before {
+                let was = json!({ "name": before.name, "conditions": before.conditions }).to_string();
+                let fields = [("was", was.as_str()), ("updated", &row.updated_at.to_string())];
+                toast = toast.undo(format!("{}/undo", href(here, &row.segment.key)), &fields);
+            }
+            Ok(done(&here.section("segments"), toast))
         }
         Err(error) => {
-            let found = read.place(problems(error)?);
+            let found = form.conditions.read("conditions").place(problems(error)?);
             form.typed = form.typed.wrong(&found);
-            Ok(answer(&app, &req, &edit.signed, &here, &form, true))
+            Ok(answer(app, req, signed, here, &form, true))
         }
     }
 }

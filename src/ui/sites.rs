@@ -316,17 +316,8 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, site: Path<Str
     let errors = match block(move || admin::sites::update(&server, &actor, &name, &body.to_string())).await {
         Ok(site) => {
             let to = format!("{}/settings", url::site(&site));
-            let seen = stale::undo_field(&stored(&site), SETTINGS);
-            let undo = [
-                ("name", before.get("name")),
-                ("slug", before.get("slug")),
-                ("description", before.get("description")),
-                (seen.0, seen.1.as_str()),
-            ];
-            return Ok(done(
-                &to,
-                Toast::say(format!("The settings of {} are saved.", site.name)).undo(&to, &undo),
-            ));
+            let toast = Toast::say(format!("The settings of {} are saved.", site.name));
+            return Ok(done(&to, stale::undo(toast, &to, &before, &stored(&site), SETTINGS)));
         }
         Err(Error::Invalid(errors)) => errors,
         Err(Error::Conflict("slug_taken", message, _)) => vec![problem("slug", message)],

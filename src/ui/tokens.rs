@@ -306,6 +306,7 @@ fn edit_page(
             aside.stack {
                 dl.facts {
                     dt { "Kind" } dd { (token.kind.as_str()) }
+                    dt { "May" } dd { @for permission in &token.permissions { code { (permission) } " " } }
                     dt { "Expires" } dd { (expiry(token, now)) }
                     dt { "Uses" } dd.num { (thin(usize::try_from(token.uses).unwrap_or(usize::MAX))) }
                     dt { "Last used" } dd { @match token.last_used_at { Some(at) => (ago(at, now)), None => "not yet" } }
@@ -336,15 +337,9 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, path: TokenPat
     match saved {
         Ok(token) => {
             let list = url::section(&place.site, place.environment()?, "tokens");
-            let before = stored(&before);
-            let seen = stale::undo_field(&stored(&token), SETTINGS);
-            let mut undo: Vec<(&str, &str)> = Vec::new();
-            for (name, _) in SETTINGS {
-                undo.extend(before.all(name).map(|value| (*name, value)));
-            }
-            undo.push((seen.0, &seen.1));
             let toast = Toast::say(format!("{} is saved.", token.description));
-            Ok(done(&list, toast.undo(format!("{list}/{}", token.uuid), &undo)))
+            let page = format!("{list}/{}", token.uuid);
+            Ok(done(&list, stale::undo(toast, &page, &stored(&before), &stored(&token), SETTINGS)))
         }
         Err(Error::Invalid(errors)) => {
             let typed = form.wrong(&form_errors(errors));

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use serde_json::json;
 
 use super::components::form::{Typed, select, summary};
+use super::components::stale::{self, Fields};
 use super::components::{ago, empty, icon};
 use super::edit::Edit;
 use super::failure::{Failure, see_other};
@@ -25,6 +26,15 @@ use crate::jobs::webhooks::send;
 use crate::store;
 use crate::store::webhooks::{Delivery, Outcome, Webhook};
 
+const SETTINGS: Fields = &[
+    ("url", "URL"),
+    ("format", "Format"),
+    ("environmentId", "Environment"),
+    ("events", "Told of"),
+    ("name", "Name"),
+    ("description", "Description"),
+    ("enabled", "On"),
+];
 /// Tries on one page.
 const PAGE: u64 = 25;
 
@@ -47,11 +57,21 @@ pub(super) fn after(
     secret: Option<&str>,
 ) -> Answer {
     let webhook = app.read(|conn| store::webhooks::find(conn, id))?;
-    let typed = typed(place, &webhook);
-    draw(app, req, signed, place, &webhook, &typed, secret)
+    draw(app, req, signed, place, &webhook, View { secret, ..View::default() })
 }
 
-fn typed(place: &Place, webhook: &Webhook) -> Typed {
+/// What the page shows besides the webhook.
+#[derive(Default)]
+struct View<'a> {
+    /// What was typed into the settings and not saved.
+    typed: Option<Typed>,
+    /// Whether somebody else saved meanwhile.
+    conflict: bool,
+    /// A secret that is shown this once.
+    secret: Option<&'a str>,
+}
+
+fn stored(place: &Place, webhook: &Webhook) -> Typed {
     let settings = &webhook.settings;
     let environment = place.environments.iter().find(|e| Some(e.id) == settings.environment);
     let mut fields = vec![
@@ -74,8 +94,7 @@ fn draw(
     signed: &Signed,
     place: &Place,
     webhook: &Webhook,
-    typed: &Typed,
-    secret: Option<&str>,
+    view: View<'_>,
 ) -> Answer {
     if webhook.site != place.site.id {
         return Err(Error::NotFound("this webhook".into()).into());
@@ -92,13 +111,15 @@ fn draw(
     let list = url::section(&place.site, place.environment()?, "webhooks");
     let here = format!("{list}/{}", webhook.uuid);
     let may_change = allows(signed.session.role, Permission::Change);
+    let stored = stored(place, webhook);
+    let typed = view.typed.as_ref().unwrap_or(&stored);
     let page = Page::new(app, req, signed, &webhook.settings.name).at(place, "webhooks");
     let main = html! {
         nav.crumb.s.m3 aria-label="Breadcrumb" { a href=(list) { "Webhooks" } }
         div.head {
             div { h1 { (webhook.settings.name) } p.lede.wrapany { (admin::veiled(&webhook.settings.url)) " " (state(webhook, owed)) } }
         }
-        @if let Some(secret) = secret { (secret_banner(secret)) }
+        @if let Some(secret) = view.secret { (secret_banner(secret)) }
         @if let Some(reason) = &webhook.disabled_reason {
             div.banner.danger { (icon("error")) span.grow { b { "Turned off: " } (reason) ". " span.m2 { "Once the receiver is back, turn it on below." } } }
         } @else if let Some(since) = webhook.failing_since.filter(|_| webhook.settings.enabled) {
@@ -117,8 +138,10 @@ fn draw(
         @if may_change {
             section.sect #settings aria-labelledby="settings-h" {
                 header { h2 id="settings-h" { "Settings" } }
-                form.stack method="post" action=(here) {
-                    (page.csrf()) (summary(typed, FIELDS)) (fields(place, typed, false))
+                form.stack.form method="post" action=(here) {
+                    (page.csrf()) (stale::seen(&stored, SETTINGS))
+                    @if view.conflict { (stale::both(typed, &stored, SETTINGS, &here)) }
+                    (summary(typed, FIELDS)) (fields(place, typed, false))
                     div.row { button.btn.main { "Save" } }
                 }
             }
@@ -133,7 +156,7 @@ fn draw(
             }
         }
     };
-    Ok(if typed.has_errors() { page.refuse(main) } else { page.show(main) })
+    Ok(if view.conflict || typed.has_errors() { page.refuse(main) } else { page.show(main) })
 }
 
 fn secret_banner(secret: &str) -> Markup {
@@ -152,7 +175,7 @@ fn try_out(page: &Page<'_>, webhook: &Webhook, here: &str) -> Markup {
     let first = webhook.settings.events.first().map_or("", String::as_str);
     let choices: Vec<(&str, &str)> = EVENTS.iter().map(|(name, _)| (*name, *name)).collect();
     html! {
-        form.row.wrap method="post" action={ (here) "/test" } {
+        form.row.wrap.ends method="post" action={ (here) "/test" } {
             (page.csrf())
             (select("event", "Try it out with", &choices, &Typed::with(&[("event", first)])))
             button.btn { (icon("bolt")) "Send a test" }
@@ -226,7 +249,7 @@ fn secret_section(page: &Page<'_>, webhook: &Webhook, here: &str, now: Millis) -
             @if let Some((_, until)) = webhook.previous.as_ref().filter(|(_, until)| *until > now) {
                 p.m2 { "The old secret signs, too, until " (crate::clock::rfc3339(*until)) "." }
             }
-            form.row.wrap method="post" action={ (here) "/rotate" } {
+            form.row.wrap.ends method="post" action={ (here) "/rotate" } {
                 (page.csrf())
                 (select("graceSeconds", "The old one stays valid for", &[("3600", "an hour"), ("86400", "a day"), ("604800", "a week"), ("0", "no time")], &Typed::with(&[("graceSeconds", "86400")])))
                 button.btn { "Make a new secret" }
@@ -255,17 +278,28 @@ fn examples(app: &App, webhook: &Webhook) -> Result<Markup, Failure> {
 
 /// `POST …/webhooks/{webhook}`.
 pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, path: At) -> Answer {
+    let Edit { signed, form } = edit;
+    signed.actor().require(Permission::Change)?;
     let (site, environment, id) = path.into_inner();
     let place = Place::find(&app, &site, Some(&environment))?;
-    let wanted = body(&edit.form, false);
-    let (server, actor, name) = (app.clone(), edit.signed.actor(), id.clone());
-    let list = url::section(&place.site, place.environment()?, "webhooks");
+    let before = app.read(|conn| store::webhooks::find(conn, &id))?;
+    let was = stored(&place, &before);
+    if stale::is_stale(&form, &was, SETTINGS) {
+        let view = View { typed: Some(form), conflict: true, ..View::default() };
+        return draw(&app, &req, &signed, &place, &before, view);
+    }
+    let wanted = body(&form, false);
+    let (server, actor, name) = (app.clone(), signed.actor(), id.clone());
     match block(move || admin::update(&server, &actor, &name, &wanted.to_string())).await {
-        Ok(_) => Ok(done(&format!("{list}/{id}"), Toast::say("Saved."))),
+        Ok(_) => {
+            let now = app.read(|conn| store::webhooks::find(conn, &id))?;
+            let here = format!("{}/{id}", url::section(&place.site, place.environment()?, "webhooks"));
+            let toast = Toast::say(format!("{} is saved.", now.settings.name));
+            Ok(done(&here, stale::undo(toast, &here, &was, &stored(&place, &now), SETTINGS)))
+        }
         Err(Error::Invalid(errors)) => {
-            let webhook = app.read(|conn| store::webhooks::find(conn, &id))?;
-            let typed = edit.form.clone().wrong(&form_errors(&errors));
-            draw(&app, &req, &edit.signed, &place, &webhook, &typed, None)
+            let view = View { typed: Some(form.wrong(&form_errors(&errors))), ..View::default() };
+            draw(&app, &req, &signed, &place, &before, view)
         }
         Err(error) => Err(error.into()),
     }

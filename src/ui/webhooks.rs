@@ -91,7 +91,7 @@ fn show(app: &App, req: &HttpRequest, signed: &Signed, place: &Place, typed: &Ty
         @if may_change {
             section.sect #new aria-labelledby="new-h" {
                 header { h2 id="new-h" { "New webhook" } a.end href="/help/webhooks" { "How they work" } }
-                form.stack method="post" action=(here) {
+                form.stack.form method="post" action=(here) {
                     (page.csrf()) (summary(typed, FIELDS)) (fields(place, typed, true))
                     div.row { button.btn.main { "Create webhook" } }
                 }

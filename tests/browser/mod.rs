@@ -73,6 +73,7 @@ impl Server {
             service: None,
             cookies: BTreeMap::new(),
             csrf: String::new(),
+            page: String::new(),
             address: "192.0.2.1".into(),
         }
     }
@@ -120,13 +121,14 @@ async fn service(app: &Arc<App>) -> Service {
     })
 }
 
-/// Cookies, the CSRF token of the last page, and an address.
+/// Cookies, the last page with its CSRF token, and an address.
 pub struct Browser {
     app: Arc<App>,
     /// The routes, made with the first request.
     service: Option<Service>,
     pub cookies: BTreeMap<String, String>,
     pub csrf: String,
+    page: String,
     pub address: String,
 }
 
@@ -164,6 +166,7 @@ impl Browser {
         assert!(!body.contains("style=\"") && !body.contains("onclick="), "inline style or script");
         if let Some((_, rest)) = body.split_once("name=\"csrf\" value=\"") {
             self.csrf = rest.split_once('"').unwrap().0.to_owned();
+            self.page = body.clone();
         }
         Reply { status, location, pattern, body }
     }
@@ -175,9 +178,21 @@ impl Browser {
     /// A form as the last page would have sent it.
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
         let csrf = self.csrf.clone();
+        let seen = self.seen(path).unwrap_or_default().to_owned();
         let mut all = vec![("csrf", csrf.as_str())];
+        if !seen.is_empty() && fields.iter().all(|(name, _)| *name != "seen") {
+            all.push(("seen", &seen));
+        }
         all.extend_from_slice(fields);
         self.post_raw(path, &all).await
+    }
+
+    /// What the last page's form to that address says it was made from.
+    fn seen(&self, action: &str) -> Option<&str> {
+        let (_, form) = self.page.split_once(&format!("action=\"{action}\""))?;
+        let (form, _) = form.split_once("</form>")?;
+        let (_, seen) = form.split_once("name=\"seen\" value=\"")?;
+        Some(seen.split_once('"')?.0)
     }
 
     pub async fn post_raw(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {

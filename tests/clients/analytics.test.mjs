@@ -1,32 +1,24 @@
 // The analytics page in Chromium, with figures that clients made: chart, rules, context values, variants; as a person
 // sees it with and without JavaScript, light and dark, desktop and phone.
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from 'playwright-core';
-import { makeDatabase, serve } from './support/server.mjs';
+import { faultsOf, isTooWide } from './support/browser.mjs';
+import { keep, openUi, pictureName, sizes } from './support/ui.mjs';
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const shots = process.env.PAGES_SHOTS;
-const password = 'a quiet harbour';
 const analytics = '/sites/shop/environments/prod/analytics';
 const people = 400;
 
 describe('the analytics page', () => {
-  let database, server, browser, state;
+  let ui;
 
   before(async () => {
-    database = await makeDatabase(process.env.FEATURED_BIN);
-    await database.featured(
-      ['user', 'add', 'editor', '--email', 'e@shop.example', '--role', 'editor', '--password-stdin'], password);
-    const pat = (await database.featured(['user', 'pat', 'editor', '--description', 'd'])).split(/\s+/).at(-1);
-    const token = await database.token('shop', 'client');
-    server = await serve(process.env.FEATURED_BIN, database.db);
+    ui = await openUi({ people: ['editor'], documents: [] });
+    const call = await ui.caller('editor');
+    const { token } = await call('POST', '/sites/shop/environments/prod/tokens',
+      { description: 'a shop', kind: 'client', rateLimit: 0 });
     const post = async (path, body) => {
-      const answer = await fetch(`${server.url}/api/v1${path}`, {
+      const answer = await fetch(`${ui.url}/api/v1${path}`, {
         method: 'POST', headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
         body: JSON.stringify(body),
       });
@@ -44,61 +36,23 @@ describe('the analytics page', () => {
     for (let seen = 0, tries = 0; seen !== wanted; tries += 1) {
       assert.ok(tries < 240, `${seen} of ${wanted} evaluations after a minute`);
       await sleep(250);
-      const answer = await fetch(`${server.url}/api/v1/analytics/summary?site=shop&env=prod`, {
-        headers: { Authorization: `Bearer ${pat}` },
-      });
-      ({ evaluations: seen } = await answer.json());
+      ({ evaluations: seen } = await call('GET', '/analytics/summary?site=shop&env=prod'));
     }
-    browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync'],
-    });
-    if (shots) await mkdir(shots, { recursive: true });
-    const context = await browser.newContext();
-    const page = await context.newPage();
-    page.setDefaultTimeout(90_000); // a busy machine
-    await page.goto(`${server.url}/signin`);
-    await page.fill('#username', 'editor');
-    await page.fill('#password', password);
-    await page.click('button.main');
-    await page.waitForURL(`${server.url}/`);
-    state = await context.storageState();
-    await context.close();
   });
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
-    await database?.remove();
-  });
+  after(() => ui?.close());
 
-  async function open(t, options = {}) {
-    const context = await browser.newContext({ storageState: state, ...options });
-    t.after(() => context.close());
-    const page = await context.newPage();
-    page.setDefaultTimeout(90_000); // a busy machine
-    page.complaints = [];
-    page.on('pageerror', (error) => page.complaints.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && page.complaints.push(message.text()));
-    return page;
-  }
+  const open = (t, options) => ui.open(t, 'editor', options);
 
-  for (const [size, viewport] of [['desktop', { width: 1280, height: 900 }], ['phone', { width: 390, height: 844 }]]) {
+  for (const [size, viewport] of Object.entries(sizes)) {
     for (const colorScheme of ['light', 'dark']) {
       test(`has no fault on a ${size}, ${colorScheme}`, async (t) => {
         const page = await open(t, { viewport, colorScheme });
         for (const path of [analytics, `${analytics}?range=7&feature=checkout_theme&event=purchase`]) {
-          await page.goto(server.url + path, { waitUntil: 'networkidle' });
+          await page.goto(ui.url + path, { waitUntil: 'networkidle' });
           await page.locator('#chart canvas').waitFor();
-          if (shots) {
-            const name = `${path.replace(/[^a-z0-9]+/gi, '_')}-${size}-${colorScheme}.png`;
-            await page.screenshot({ path: join(shots, name), fullPage: true });
-          }
-          assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, `${path} scrolls`);
-          await page.evaluate(axe);
-          const { violations } = await page.evaluate(() =>
-            axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
-          assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)}`), [], path);
+          await keep(page, `${pictureName(path)}-${size}-${colorScheme}`);
+          assert.equal(await isTooWide(page), false, `${path} scrolls`);
+          assert.deepEqual(await faultsOf(page), [], path);
         }
         assert.deepEqual(page.complaints, []);
       });
@@ -107,7 +61,7 @@ describe('the analytics page', () => {
 
   test('draws the chart from the table, under the strict policy', async (t) => {
     const page = await open(t);
-    const answer = await page.goto(server.url + analytics, { waitUntil: 'networkidle' });
+    const answer = await page.goto(ui.url + analytics, { waitUntil: 'networkidle' });
     assert.match(answer.headers()['content-security-policy'], /script-src 'self'; style-src 'self'/);
     const drawn = await page.evaluate(() => {
       const chart = window.Chart.getChart(document.querySelector('#chart canvas'));
@@ -121,7 +75,7 @@ describe('the analytics page', () => {
       return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte > 0);
     });
     assert.ok(ink, 'something is drawn');
-    const other = await page.goto(`${server.url}/sites/shop/environments/prod/features`, { waitUntil: 'networkidle' });
+    const other = await page.goto(`${ui.url}/sites/shop/environments/prod/features`, { waitUntil: 'networkidle' });
     assert.equal(other.status(), 200);
     assert.equal(await page.evaluate(() => 'Chart' in window), false, 'no other page loads it');
     assert.deepEqual(page.complaints, []);
@@ -129,7 +83,7 @@ describe('the analytics page', () => {
 
   test('tells the same without JavaScript', async (t) => {
     const page = await open(t, { javaScriptEnabled: false });
-    await page.goto(server.url + analytics);
+    await page.goto(ui.url + analytics);
     assert.equal(await page.locator('#chart svg path.ln').count(), 1);
     assert.equal(await page.locator('#daily tbody tr').count(), 30);
     assert.match(await page.locator('.figures').innerText(), /4\u2009\d{3}|\d/);
@@ -149,9 +103,9 @@ describe('the analytics page', () => {
 
   test('gives files, and changes what is counted', async (t) => {
     const page = await open(t);
-    await page.goto(server.url + analytics);
+    await page.goto(ui.url + analytics);
     const link = await page.getByRole('link', { name: 'CSV of context values' }).getAttribute('href');
-    const file = await page.request.get(server.url + link);
+    const file = await page.request.get(ui.url + link);
     assert.match(file.headers()['content-disposition'], /attachment; filename="contexts\.csv"/);
     assert.deepEqual((await file.text()).trim().split('\r\n').sort(),
       ['field,value,count', 'plan,free,134', 'plan,premium,133', 'plan,pro,133']);

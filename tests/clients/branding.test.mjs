@@ -1,48 +1,13 @@
 // A site's colours in Chromium: on its own pages and on no other's, in light and in dark, and in the live preview.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import { makeDatabase, serve } from './support/server.mjs';
+import { openUi } from './support/ui.mjs';
 
-const password = 'a quiet harbour';
-let database, server, browser, state;
+let ui;
+before(async () => { ui = await openUi({ people: ['editor'], documents: ['manual.yaml'] }); });
+after(() => ui?.close());
 
-before(async () => {
-  database = await makeDatabase(process.env.FEATURED_BIN);
-  await database.importDocument('manual.yaml');
-  await database.featured(['user', 'add', 'ed', '--email', 'ed@shop.example', '--role', 'editor', '--password-stdin'], password);
-  server = await serve(process.env.FEATURED_BIN, database.db);
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
-  });
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  page.setDefaultTimeout(90_000); // a busy machine
-  await page.goto(`${server.url}/signin`);
-  await page.fill('#username', 'ed');
-  await page.fill('#password', password);
-  await page.click('button.main');
-  await page.waitForURL(`${server.url}/`);
-  state = await context.storageState();
-  await context.close();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  await database?.remove();
-});
-
-async function open(t, colorScheme) {
-  const context = await browser.newContext({ storageState: state, colorScheme });
-  t.after(() => context.close());
-  const page = await context.newPage();
-  page.setDefaultTimeout(90_000); // a busy machine
-  page.complaints = [];
-  page.on('pageerror', (error) => page.complaints.push(error.message));
-  page.on('console', (message) => message.type() === 'error' && page.complaints.push(message.text()));
-  return page;
-}
+const open = (t, colorScheme) => ui.open(t, 'editor', { colorScheme });
 
 /** What a page is painted in: paper, ink, the main button. */
 const colours = (page) =>
@@ -70,11 +35,11 @@ test('colours are seen on the pages of their site and on no other, light and dar
   const before = {};
   for (const theme of ['light', 'dark']) {
     const page = await open(t, theme);
-    await page.goto(`${server.url}/sites/your-site-id/branding`);
+    await page.goto(`${ui.url}/sites/your-site-id/branding`);
     before[theme] = await colours(page);
   }
   const page = await open(t, 'light');
-  await page.goto(`${server.url}/sites/shop/branding`);
+  await page.goto(`${ui.url}/sites/shop/branding`);
   await page.fill('#companyName', 'Blå Butik');
   await choose(page, 'primary', '#7a1fa2');
   await choose(page, 'backgroundPrimary', '#fff4e0');
@@ -86,14 +51,14 @@ test('colours are seen on the pages of their site and on no other, light and dar
 
   for (const theme of ['light', 'dark']) {
     const other = await open(t, theme);
-    await other.goto(`${server.url}/sites/your-site-id/branding`);
+    await other.goto(`${ui.url}/sites/your-site-id/branding`);
     assert.deepEqual(await colours(other), before[theme], `another site, ${theme}`);
-    await other.goto(`${server.url}/sites/shop/environments/prod/features`);
+    await other.goto(`${ui.url}/sites/shop/environments/prod/features`);
     const { paper, ink } = await colours(other);
     assert.notEqual(paper, before[theme].paper, `this site, ${theme}`);
     assert.ok(contrast(paper, ink) >= 4.5, `${theme}: ${ink} on ${paper}`);
     if (theme === 'dark') assert.ok(luminance(paper) < 0.05, `dark paper is dark: ${paper}`);
-    await other.goto(server.url);
+    await other.goto(ui.url);
     assert.equal(await other.evaluate(() => getComputedStyle(document.documentElement).backgroundColor), before[theme].paper);
     assert.deepEqual(other.complaints, []);
   }
@@ -101,7 +66,7 @@ test('colours are seen on the pages of their site and on no other, light and dar
 
 test('the preview follows what is typed, warns and suggests, before anything is saved', async (t) => {
   const page = await open(t, 'light');
-  await page.goto(`${server.url}/sites/your-site-id/branding`);
+  await page.goto(`${ui.url}/sites/your-site-id/branding`);
   const muted = (theme) =>
     page.$eval(`.brand-preview[data-theme=${theme}] p .m3`, (element) => getComputedStyle(element).color);
   const was = await muted('light');

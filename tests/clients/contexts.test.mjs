@@ -1,19 +1,12 @@
 // Stored Contexts in the admin UI, in Chromium: a walk through everything a person does, with and without JavaScript,
 // and every page on a light desktop and a dark phone. Screenshots go to PAGES_SHOTS for people to look at.
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import { makeDatabase, serve } from './support/server.mjs';
+import { faultsOf, isTooWide } from './support/browser.mjs';
+import { keep, openUi, pictureName, sizes } from './support/ui.mjs';
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const shots = process.env.PAGES_SHOTS;
-const password = 'a quiet harbour';
 const site = '/sites/shop/environments';
 const contexts = `${site}/prod/contexts`;
-const api = `/api/v1${contexts}`;
 
 const example = {
   version: 1,
@@ -29,91 +22,34 @@ const example = {
 };
 
 describe('contexts', () => {
-  let database, server, browser, admin;
-  const states = new Map();
+  let ui, ask;
 
   before(async () => {
-    database = await makeDatabase(process.env.FEATURED_BIN);
-    for (const role of ['editor', 'viewer']) {
-      await database.featured(
-        ['user', 'add', role, '--email', `${role}@shop.example`, '--role', role, '--password-stdin'], password);
-    }
-    admin = await database.personalToken();
-    server = await serve(process.env.FEATURED_BIN, database.db);
+    ui = await openUi({ people: ['editor', 'viewer'], documents: [] });
+    ask = await ui.caller('editor');
     await call('POST', ':import', example);
-    browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync'],
-    });
-    if (shots) await mkdir(shots, { recursive: true });
-    for (const role of ['editor', 'viewer']) {
-      const context = await browser.newContext();
-      const page = await context.newPage();
-      page.setDefaultTimeout(60_000); // a busy machine
-      await page.goto(`${server.url}/signin`);
-      await page.fill('#username', role);
-      await page.fill('#password', password);
-      await page.click('button.main');
-      await page.waitForURL(`${server.url}/`);
-      states.set(role, await context.storageState());
-      await context.close();
-    }
   });
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
-    await database?.remove();
-  });
+  after(() => ui?.close());
 
-  async function call(method, path, body) {
-    const answer = await fetch(`${server.url}${api}${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${admin}`, 'Content-Type': 'application/json' },
-      body: body && JSON.stringify(body),
-    });
-    const text = await answer.text();
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
-    return text && JSON.parse(text);
-  }
-
-  async function open(t, role, options = {}) {
-    const context = await browser.newContext({ storageState: states.get(role), ...options });
-    t.after(() => context.close());
-    const page = await context.newPage();
-    page.setDefaultTimeout(60_000); // a busy machine
-    page.complaints = [];
-    page.on('pageerror', (error) => page.complaints.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && page.complaints.push(message.text()));
-    return page;
-  }
+  const call = (method, path, body) => ask(method, contexts + path, body);
 
   const paths = [
     contexts, `${contexts}?new=yes`, `${contexts}?q=nothing-like-it`, `${contexts}?matches=beta_ui`, `${contexts}/mia`,
     `${contexts}/mia?all=yes`, `${contexts}/nobody?prototypes=pilots,gone`, `${contexts}/override`, `${contexts}/default`,
     `${contexts}/org-nordic/delete`, `${site}/prod/features/banner`, '/help/contexts',
   ];
-  const looks = [
-    ['desktop', { width: 1280, height: 900 }, 'light'], ['phone', { width: 390, height: 844 }, 'dark'],
-  ];
-  for (const [size, viewport, colorScheme] of looks) {
+  for (const [size, colorScheme] of [['desktop', 'light'], ['phone', 'dark']]) {
     test(`no page has a fault on a ${size}, ${colorScheme}`, async (t) => {
       await call('PATCH', '/override', { features: { beta_ui: 'no' }, reason: 'to be seen' });
       t.after(() => call('PATCH', '/override', { features: { beta_ui: null } }));
-      const page = await open(t, 'editor', { viewport, colorScheme });
+      const page = await ui.open(t, 'editor', { viewport: sizes[size], colorScheme });
       const faults = [];
       for (const path of paths) {
-        const answer = await page.goto(server.url + path);
+        const answer = await page.goto(ui.url + path);
         if (answer.status() !== 200) faults.push(`${path}: ${answer.status()}`);
-        if (shots) {
-          const name = `contexts${path.replace(/[^a-z0-9]+/gi, '_')}-${size}-${colorScheme}.png`;
-          await page.screenshot({ path: join(shots, name), fullPage: true });
-        }
-        if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) faults.push(`${path}: scrolls sideways`);
-        await page.evaluate(axe);
-        const { violations } = await page.evaluate(() =>
-          axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }));
-        for (const { id, nodes } of violations) faults.push(`${path}: ${id}: ${nodes[0].html.slice(0, 200)}`);
+        await keep(page, `contexts${pictureName(path)}-${size}-${colorScheme}`);
+        if (await isTooWide(page)) faults.push(`${path}: scrolls sideways`);
+        faults.push(...(await faultsOf(page)).map((fault) => `${path}: ${fault}`));
       }
       assert.deepEqual(faults, []);
       assert.deepEqual(page.complaints, []);
@@ -121,15 +57,15 @@ describe('contexts', () => {
   }
 
   test('a page says who gets what, from where, and by which way', async (t) => {
-    const page = await open(t, 'viewer');
-    await page.goto(`${server.url}${contexts}`);
+    const page = await ui.open(t, 'viewer');
+    await page.goto(`${ui.url}${contexts}`);
     const keys = await page.locator('tbody th a').allTextContents();
     assert.deepEqual(keys.slice(0, 2), ['override', 'default'], 'those two are pinned');
     assert.deepEqual(keys.slice(2), ['mia', 'mia-phone', 'org-nordic', 'pilots', 'team-blue']);
     await page.fill('#q', 'early');
-    await page.getByRole('button', { name: 'Find' }).click();
+    await page.getByRole('button', { name: 'Find', exact: true }).click();
     assert.deepEqual(await page.locator('tbody th a').allTextContents(), ['pilots']);
-    await page.goto(`${server.url}${contexts}/mia`);
+    await page.goto(`${ui.url}${contexts}/mia`);
     assert.deepEqual(await page.locator('.order li').allTextContents(),
       ['override', 'mia', 'team-blue', 'org-nordic', 'pilots', 'default']);
     const row = page.locator('.mx tbody tr', { has: page.getByRole('link', { name: 'banner', exact: true }) });
@@ -139,7 +75,7 @@ describe('contexts', () => {
     assert.deepEqual(await page.locator('section[aria-labelledby=by] a.chip').allTextContents(), ['mia-phone']);
     assert.equal(await page.locator('main form[method=post]').count(), 0, 'a viewer changes nothing');
     // The same as JSON.
-    const json = await (await page.request.get(server.url + await page.getByRole('link', { name: 'as JSON' }).getAttribute('href'))).json();
+    const json = await (await page.request.get(ui.url + await page.getByRole('link', { name: 'as JSON' }).getAttribute('href'))).json();
     assert.equal(json.features.banner.source, 'org-nordic');
     // Any key can be tried, with prototypes that are not stored.
     await page.locator('input[name=key]').fill('visitor-9');
@@ -153,10 +89,10 @@ describe('contexts', () => {
 
   for (const javaScriptEnabled of [true, false]) {
     test(`a Context from its making to its end ${javaScriptEnabled ? 'with' : 'without'} JavaScript`, async (t) => {
-      const page = await open(t, 'editor', { javaScriptEnabled });
+      const page = await ui.open(t, 'editor', { javaScriptEnabled });
       const key = `walk:${javaScriptEnabled}`;
-      const address = `${server.url}${contexts}/${encodeURIComponent(key)}`;
-      await page.goto(`${server.url}${contexts}`);
+      const address = `${ui.url}${contexts}/${encodeURIComponent(key)}`;
+      await page.goto(`${ui.url}${contexts}`);
       await page.getByRole('link', { name: 'New Context' }).click();
       await page.fill('#key', 'not a key');
       await page.getByRole('button', { name: 'Create' }).click();
@@ -167,7 +103,7 @@ describe('contexts', () => {
       await page.getByRole('button', { name: 'Create' }).click();
       await page.waitForURL(address);
       // A value, wrong at first.
-      await page.fill('input[name=feature]', 'seats');
+      await page.fill('input[name=feature]:not([type=hidden])', 'seats');
       await page.fill('input[name=value][placeholder]', 'many');
       await page.getByRole('button', { name: 'Set a value' }).click();
       assert.match(await page.locator('[role=alert]').textContent(), /seats must be a whole number/);
@@ -191,7 +127,7 @@ describe('contexts', () => {
       assert.deepEqual((await call('GET', `/${encodeURIComponent(key)}`)).prototypes, ['pilots']);
       // Somebody else was faster.
       await call('PATCH', `/${encodeURIComponent(key)}`, { description: 'theirs' });
-      await page.fill('input[name=feature]', 'banner');
+      await page.fill('input[name=feature]:not([type=hidden])', 'banner');
       await page.fill('input[name=value][placeholder]', 'mine');
       await page.getByRole('button', { name: 'Set a value' }).click();
       assert.match(await page.locator('[role=alert]').textContent(), /Somebody changed this Context/);
@@ -216,14 +152,14 @@ describe('contexts', () => {
       assert.match(await page.locator('.err').textContent(), /not the key/);
       await page.fill('#confirm', key);
       await page.getByRole('button', { name: /^Delete/ }).click();
-      await page.waitForURL(`${server.url}${contexts}`);
+      await page.waitForURL(`${ui.url}${contexts}`);
       assert.deepEqual((await call('GET', `/child-${javaScriptEnabled}`)).prototypes, []);
       await call('DELETE', `/child-${javaScriptEnabled}`);
     });
 
     test(`the kill switch ${javaScriptEnabled ? 'with' : 'without'} JavaScript`, async (t) => {
-      const page = await open(t, 'editor', { javaScriptEnabled });
-      await page.goto(`${server.url}${site}/prod/features/banner`);
+      const page = await ui.open(t, 'editor', { javaScriptEnabled });
+      await page.goto(`${ui.url}${site}/prod/features/banner`);
       assert.equal(await page.getByText('emergency override is').count(), 0);
       await page.getByText('Override for everyone…').click();
       await page.fill('input[name=value]', 'We are back soon');
@@ -233,11 +169,11 @@ describe('contexts', () => {
       assert.ok(await page.getByText('1 emergency override is').isVisible());
       assert.equal((await call('GET', '/mia/features')).features.banner, 'We are back soon');
       for (const path of [contexts, `${site}/prod/segments`, `${site}/prod/audit`]) {
-        await page.goto(server.url + path);
+        await page.goto(ui.url + path);
         assert.ok(await page.getByText('1 emergency override is').isVisible(), `${path} says so`);
       }
       assert.ok(await page.getByText('the shop is down').first().isVisible(), 'the reason is in the audit log');
-      await page.goto(`${server.url}${site}/prod/features/banner`);
+      await page.goto(`${ui.url}${site}/prod/features/banner`);
       await page.fill('input[name=reason]', 'it is up again');
       await page.getByRole('button', { name: 'Lift the override' }).click();
       await page.waitForURL(/features\/banner$/);

@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { openOwn } from './support/browser.mjs';
 import { keep, openUi, password } from './support/ui.mjs';
 
 const shop = '/sites/shop/environments/prod';
@@ -131,7 +132,8 @@ describe('journeys', () => {
     await tabTo(page, '.toast button');
     await page.keyboard.press('Enter');
     await page.getByText('beta is now on in prod.').waitFor();
-    assert.deepEqual(page.complaints, []);
+    // The wrong key is answered with 422, which the browser notes.
+    assert.deepEqual(page.complaints.filter((text) => !/422/.test(text)), []);
   });
 
   test('the main job without JavaScript', async (t) => {
@@ -185,7 +187,7 @@ describe('journeys', () => {
 
   test('of two tabs on one rule the second sees both versions', async (t) => {
     const context = await ui.context(t, 'editor');
-    const [first, second] = [await ui.page(context), await ui.page(context)];
+    const [first, second] = [await openOwn(context), await openOwn(context)];
     const address = `${ui.url}${shop}/features/new_ui`;
     for (const page of [first, second]) {
       await page.goto(address);
@@ -218,7 +220,7 @@ describe('journeys', () => {
 
   test('of two tabs on the settings of a site the second sees both versions', async (t) => {
     const context = await ui.context(t, 'editor');
-    const [first, second] = [await ui.page(context), await ui.page(context)];
+    const [first, second] = [await openOwn(context), await openOwn(context)];
     for (const page of [first, second]) await page.goto(`${ui.url}/sites/shop/settings`);
     await first.fill('#description', 'What they say');
     await first.getByRole('button', { name: 'Save' }).click();
@@ -235,7 +237,7 @@ describe('journeys', () => {
 
   test('a session that ended leads back to where the person was', async (t) => {
     const context = await ui.context(t, null, { storageState: await ui.signIn('editor') });
-    const [page, other] = [await ui.page(context), await ui.page(context)];
+    const [page, other] = [await openOwn(context), await openOwn(context)];
     const address = `${ui.url}${shop}/features/new_ui?edit=settings`;
     await page.goto(address);
     await other.goto(`${ui.url}/account`);
@@ -305,7 +307,7 @@ describe('journeys', () => {
     await page.getByText(/is now on in prod/).waitFor();
     // The scripts still work on what came in.
     await page.keyboard.press('Control+k');
-    await page.locator('#found a').first().waitFor();
+    await page.locator('#palette li a').first().waitFor();
     await page.keyboard.press('Escape');
     assert.deepEqual(page.complaints, []);
   });
@@ -333,14 +335,14 @@ describe('journeys', () => {
     await page.goto(`${ui.url}/sites/browser/environments/prod/features`);
     await page.keyboard.press('Control+k');
     await page.keyboard.type('emailaliases');
-    await page.locator('#found a', { hasText: 'EmailAliasesStudy' }).first().waitFor();
+    await page.locator('#palette li a', { hasText: 'EmailAliasesStudy' }).first().waitFor();
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('ArrowUp');
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/features\/EmailAliasesStudy/);
     await page.keyboard.press('Control+k');
     await page.keyboard.type('two-factor');
-    await page.locator('#found a', { hasText: 'Two-factor sign-in' }).first().waitFor();
+    await page.locator('#palette li a', { hasText: 'Two-factor sign-in' }).first().waitFor();
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/admin\/two-factor/);
     // And as a page of its own for those without the script.
@@ -351,7 +353,7 @@ describe('journeys', () => {
 
   test('code from the help asks this server when it is copied', async (t) => {
     const context = await ui.context(t, 'viewer', { permissions: ['clipboard-read', 'clipboard-write'] });
-    const page = await ui.page(context);
+    const page = await openOwn(context);
     const token = await ui.database.token('shop', 'server');
     const folder = await mkdtemp(join(tmpdir(), 'featured-help-'));
     t.after(() => rm(folder, { recursive: true }));

@@ -30,6 +30,7 @@ fn the_description_is_what_the_types_say() {
 }
 
 #[test]
-fn the_page_is_what_the_description_says() {
-    check("docs.html.gz", &docs::described(&description::document()).into_string());
+fn the_pages_are_what_the_description_says() {
+    let pages = docs::pages(&description::document());
+    check("docs.json.gz", &serde_json::to_string(&pages).expect("JSON"));
 }

@@ -48,7 +48,8 @@ impl Form {
 
     /// Those that a person types into.
     pub fn typed(&self) -> impl Iterator<Item = &Field> {
-        let typed = ["text", "email", "password", "search", "date", "textarea"];
+        let typed =
+            ["text", "email", "url", "number", "password", "search", "date", "color", "range", "textarea"];
         self.fields.iter().filter(move |field| typed.contains(&field.kind.as_str()))
     }
 }

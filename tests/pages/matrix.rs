@@ -66,7 +66,7 @@ async fn send(
 }
 
 /// A form with files, as `multipart/form-data; boundary=between`.
-fn multipart(fields: &[(String, String)]) -> String {
+pub fn multipart(fields: &[(String, String)]) -> String {
     let part = |(name, value): &(String, String)| {
         format!("--between\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     };

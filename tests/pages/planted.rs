@@ -1,7 +1,11 @@
 //! Markup that somebody types anywhere is shown as text everywhere.
 
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::test::TestRequest;
+
 use super::Furnished;
 use super::form::{Form, forms};
+use super::matrix::multipart;
 use super::table::ROWS;
 use crate::browser::Browser;
 
@@ -74,7 +78,13 @@ async fn markup_typed_into_any_field_is_shown_as_text() {
                 let values: Vec<(&str, &str)> =
                     values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
                 let reply = if form.method == "post" {
-                    let reply = browser.post_raw(&form.action, &values).await;
+                    let reply = if form.action.ends_with("/images") {
+                        let kind = (CONTENT_TYPE, "multipart/form-data; boundary=between");
+                        let request = TestRequest::post().uri(&form.action).insert_header(kind);
+                        browser.send(request.set_payload(multipart(&form.with(&[(&field.name, MARK)])))).await
+                    } else {
+                        browser.post_raw(&form.action, &values).await
+                    };
                     assert!(
                         [200, 303, 409, 422].contains(&reply.status.as_u16()),
                         "{at}: {} {}",

@@ -16,7 +16,7 @@ struct Case {
     again: &'static str,
 }
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 12] = [
     Case {
         page: "/sites/shop/settings",
         action: "",
@@ -55,6 +55,30 @@ const CASES: [Case; 9] = [
         field: "attachment",
         theirs: "\"theirs\"",
         mine: "\"mine\"",
+        again: "",
+    },
+    Case {
+        page: "/sites/shop/environments/prod/webhooks/{webhook}",
+        action: "",
+        field: "name",
+        theirs: "Their chat",
+        mine: "My chat",
+        again: "",
+    },
+    Case {
+        page: "/sites/shop/branding",
+        action: "",
+        field: "companyName",
+        theirs: "Their company",
+        mine: "My company",
+        again: "",
+    },
+    Case {
+        page: "/sites/shop/environments/prod/analytics",
+        action: "/sites/shop/environments/prod/analytics/settings",
+        field: "excludedFields",
+        theirs: "theirs",
+        mine: "mine",
         again: "",
     },
     Case {

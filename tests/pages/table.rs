@@ -50,6 +50,7 @@ const NEW_PASSWORD: &str = "a longer sentence than before";
 pub const ROWS: &[Row] = &[
     get("assets::serve", Anyone, "{asset}", 200),
     get("docs::page", Anyone, "/api/docs", 200),
+    get("docs::group_page", Anyone, "/api/docs/evaluation", 200),
     get("door::show", Anyone, "/signin", 303),
     post("door::sign_in", Anyone, "/signin", &[("username", "otto"), ("password", "guessed")], 422),
     get("second_step::show", Person, "/signin/code", 303),
@@ -96,7 +97,12 @@ pub const ROWS: &[Row] = &[
         "branding::post",
         Editor,
         "/sites/shop/branding",
-        &[("act", "save"), ("companyName", "Shop Inc."), ("accent", "#1d5b8f")],
+        &[
+            ("act", "save"),
+            ("companyName", "Shop Inc."),
+            ("accent", "#1d5b8f"),
+            ("seen", "@/sites/shop/branding"),
+        ],
         303,
     ),
     post(
@@ -133,7 +139,12 @@ pub const ROWS: &[Row] = &[
         "analytics::settings",
         Editor,
         "/sites/shop/environments/prod/analytics/settings",
-        &[("excludedFields", "email"), ("staleUnchangedDays", "30"), ("staleUnaskedDays", "7")],
+        &[
+            ("excludedFields", "email"),
+            ("staleUnchangedDays", "30"),
+            ("staleUnaskedDays", "7"),
+            ("seen", "@/sites/shop/environments/prod/analytics"),
+        ],
         303,
     ),
     // Tokens.
@@ -196,6 +207,7 @@ pub const ROWS: &[Row] = &[
             ("format", "json"),
             ("events", "rule.updated"),
             ("enabled", "on"),
+            ("seen", "@/sites/shop/environments/prod/webhooks/{webhook}"),
         ],
         303,
     ),
@@ -367,6 +379,16 @@ pub const ROWS: &[Row] = &[
         303,
     ),
     post(
+        "segments::undo",
+        Editor,
+        "/sites/shop/environments/prod/segments/s/undo",
+        &[
+            ("was", "{\"name\": \"T\", \"conditions\": {\"all\": []}}"),
+            ("updated", "@/sites/shop/environments/prod/segments/s"),
+        ],
+        303,
+    ),
+    post(
         "segments::delete",
         Editor,
         "/sites/shop/environments/prod/segments/s/delete",
@@ -428,7 +450,13 @@ pub const ROWS: &[Row] = &[
     post("users::reset_two_factor", Admin, "/admin/users/{user}/reset-two-factor", &[], 303),
     post("users::delete", Admin, "/admin/users/{user}/delete", &[("confirm", "otto")], 303),
     get("two_factor::show", Admin, "/admin/two-factor", 200),
-    post("two_factor::enforce", Admin, "/admin/two-factor/enforce", &[], 303),
+    post(
+        "two_factor::enforce",
+        Admin,
+        "/admin/two-factor/enforce",
+        &[("role", "viewer"), ("seen", "@/admin/two-factor")],
+        303,
+    ),
     post("two_factor::remind", Admin, "/admin/two-factor/remind", &[], 303),
     get("gdpr::show", Admin, "/admin/gdpr", 200),
     post("gdpr::create", Admin, "/admin/gdpr", &[("user", "ana"), ("type", "access"), ("notes", "x")], 303),

@@ -132,12 +132,18 @@ pub async fn password(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
 pub async fn look(app: Data<App>, edit: Edit) -> Answer {
     let Edit { signed, form } = edit;
     let server = app.clone();
+    let before = &signed.session;
+    let mut undo = vec![("theme", before.theme.clone())];
+    for (name, on) in [("dense", before.dense), ("keys", before.single_keys)] {
+        undo.extend(on.then(|| (name, "on".to_owned())));
+    }
     block(move || {
         let (dense, keys) = (form.is_on("dense"), form.is_on("keys"));
         users::set_preferences(&server, &signed.actor(), signed.session.user, form.get("theme"), dense, keys)
     })
     .await?;
-    Ok(done("/account#look", Toast::say("Saved.")))
+    let undo: Vec<(&str, &str)> = undo.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Ok(done("/account#look", Toast::say("The look of your pages is saved.").undo("/account/look", &undo)))
 }
 
 /// `POST /account/two-factor/app`: begins with an authenticator app, or begins anew.

@@ -323,11 +323,8 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, id: Path<Strin
     match updated {
         Ok(user) => {
             let here = format!("/admin/users/{id}");
-            let seen = stale::undo_field(&as_typed(&user), SETTINGS);
-            let mut undo: Vec<(&str, &str)> =
-                SETTINGS.iter().map(|(name, _)| (*name, before.get(name))).collect();
-            undo.push((seen.0, &seen.1));
-            Ok(done(&here, Toast::say(format!("{} is saved.", user.username)).undo(&here, &undo)))
+            let toast = Toast::say(format!("{} is saved.", user.username));
+            Ok(done(&here, stale::undo(toast, &here, &before, &as_typed(&user), SETTINGS)))
         }
         Err(error) => Ok(user_page(&app, &req, &signed, &id, Some(form.wrong(&form_errors(error)?)))?),
     }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::block;
 use super::components::form::Typed;
+use super::components::stale::{self as versions, Fields};
 use super::edit::{Edit, blocking};
 use super::failure::Failure;
 use super::features::{Here, problems};
@@ -29,6 +30,12 @@ use crate::store::analytics::read::Days;
 const DAY: Millis = 24 * 3600 * 1000;
 /// The ranges to choose from, in days.
 const RANGES: [i64; 3] = [7, 30, 90];
+
+const SETTINGS: Fields = &[
+    ("excludedFields", "Never counted"),
+    ("staleUnchangedDays", "Days the same"),
+    ("staleUnaskedDays", "Days not asked for"),
+];
 
 /// What was asked for, as the address carries it.
 struct Asked {
@@ -118,27 +125,28 @@ async fn draw(
     signed: &Signed,
     here: &Here,
     typed: Option<Typed>,
+    conflict: bool,
 ) -> Result<HttpResponse, Failure> {
     let asked = Asked::of(req, here, app.now())?;
     let figures = figures(app, here, &asked).await?;
     let page = Page::new(app, req, signed, "Analytics").at(&here.place, "analytics");
     let refused = typed.is_some();
-    let typed = typed.unwrap_or_else(|| {
-        let settings = &figures.settings;
-        Typed::with(&[
-            ("excludedFields", &settings.excluded.join("\n")),
-            ("staleUnchangedDays", &settings.unchanged_days.to_string()),
-            ("staleUnaskedDays", &settings.unasked_days.to_string()),
-        ])
-    });
-    let main = view::page(&page, app, here, &asked, &figures, &typed);
+    let main = view::page(&page, app, here, &asked, &figures, typed.as_ref(), conflict);
     Ok(if refused { page.refuse(main) } else { page.show(main) })
+}
+
+fn stored(settings: &Settings) -> Typed {
+    Typed::with(&[
+        ("excludedFields", &settings.excluded.join("\n")),
+        ("staleUnchangedDays", &settings.unchanged_days.to_string()),
+        ("staleUnaskedDays", &settings.unasked_days.to_string()),
+    ])
 }
 
 /// `GET …/analytics`.
 pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<HttpResponse, Failure> {
     let here = Here::of(&app, &req, &signed)?;
-    draw(&app, &req, &signed, &here, None).await
+    draw(&app, &req, &signed, &here, None, false).await
 }
 
 /// `POST …/analytics/settings`: what the site counts, and what it calls stale.
@@ -146,6 +154,11 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
     let here = Here::of(&app, &req, &edit.signed)?;
     let actor = edit.signed.actor();
     actor.require(Permission::Change)?;
+    let id = here.place.site.id;
+    let before = app.read(|conn| store::analytics::settings(conn, id))?;
+    if versions::is_stale(&edit.form, &stored(&before), SETTINGS) {
+        return draw(&app, &req, &edit.signed, &here, Some(edit.form), true).await;
+    }
     let fields: Vec<&str> =
         edit.form.get("excludedFields").lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let number = |name: &str| {
@@ -160,10 +173,19 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
     .to_string();
     let (server, site) = (app.clone(), here.place.site.uuid.clone());
     match blocking(move || admin::settings::update(&server, &actor, &site, &body)).await {
-        Ok(_) => Ok(done(&here.section("analytics"), Toast::say("The analytics settings are saved."))),
+        Ok(after) => {
+            let page = here.section("analytics");
+            let mut toast = Toast::say("The analytics settings are saved.");
+            // What was counted of a field that is excluded now is gone for good.
+            if after.excluded.iter().all(|field| before.excluded.contains(field)) {
+                let action = format!("{page}/settings");
+                toast = versions::undo(toast, &action, &stored(&before), &stored(&after), SETTINGS);
+            }
+            Ok(done(&page, toast))
+        }
         Err(error) => {
             let typed = edit.form.clone().wrong(&problems(error)?);
-            draw(&app, &req, &edit.signed, &here, Some(typed)).await
+            draw(&app, &req, &edit.signed, &here, Some(typed), false).await
         }
     }
 }

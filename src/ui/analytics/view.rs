@@ -2,13 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::{Asked, Figures, RANGES, comparison};
+use super::{Asked, Figures, RANGES, SETTINGS, comparison, stored};
 use crate::admin::analytics::{Day, FieldFigures, RuleFigures, Summary, value_of};
 use crate::app::App;
 use crate::engine::feature::Percent;
 use crate::ui::assets;
 use crate::ui::components::form::{Text, Typed, area, summary as form_summary};
 use crate::ui::components::ruler::{Share, ruler, short_value};
+use crate::ui::components::stale as versions;
 use crate::ui::components::{empty, icon, thin};
 use crate::ui::features::Here;
 use crate::ui::layout::Page;
@@ -65,13 +66,15 @@ pub fn file(asked: &Asked, what: &str, here: &Here, more: &[(&str, &str)], label
     }
 }
 
+/// The page; `typed` is what was refused of the settings, `conflict` whether others were saved meanwhile.
 pub fn page(
     page: &Page<'_>,
     app: &App,
     here: &Here,
     asked: &Asked,
     figures: &Figures,
-    typed: &Typed,
+    typed: Option<&Typed>,
+    conflict: bool,
 ) -> Markup {
     let nothing = figures.summary.evaluations == 0 && figures.before.evaluations == 0;
     let kept = app.config.retention.as_secs() / (24 * 3600);
@@ -100,7 +103,7 @@ pub fn page(
             @if app.live.counters.sampling() < 1.0 && app.live.counters.is_on() { " A sample of " (percent(app.live.counters.sampling())) " is counted and scaled up." }
             " " a href="/help/analytics" { "What the figures mean" }
         }
-        (settings(page, here, typed))
+        (settings(page, here, &stored(&figures.settings), typed, conflict))
         script src=(assets::path("chart.js")) defer {}
         script src=(assets::path("analytics.js")) defer {}
     }
@@ -344,14 +347,16 @@ fn stale(here: &Here, figures: &Figures) -> Markup {
     }
 }
 
-fn settings(page: &Page<'_>, here: &Here, typed: &Typed) -> Markup {
+fn settings(page: &Page<'_>, here: &Here, stored: &Typed, typed: Option<&Typed>, conflict: bool) -> Markup {
     let shown = ["excludedFields", "staleUnchangedDays", "staleUnaskedDays"];
     html! {
         @if here.can_change {
-            details.s #settings open[typed.has_errors()] {
+            details.s #settings open[typed.is_some()] {
                 summary { "What is counted, and what is stale" }
                 form.stack.settings method="post" action={ (here.section("analytics")) "/settings" } {
-                    (page.csrf())
+                    (page.csrf()) (versions::seen(stored, SETTINGS))
+                    @let typed = typed.unwrap_or(stored);
+                    @if conflict { (versions::both(typed, stored, SETTINGS, &here.section("analytics"))) }
                     (form_summary(typed, &shown))
                     (area("excludedFields", "Context fields that are never counted", "One a line. What was counted of them is deleted. They hold for the whole site.", 6, typed))
                     (Text::new("staleUnchangedDays", "Stale when the same for everybody for so many days").kind("number").required().draw(typed))

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::form::Typed;
 use super::icon;
+use crate::ui::layout::Toast;
 
 /// The hidden field.
 const SEEN: &str = "seen";
@@ -32,9 +33,11 @@ pub fn seen(stored: &Typed, fields: Fields) -> Markup {
     html! { input type="hidden" name=(SEEN) value=(digest(stored, fields)); }
 }
 
-/// The same as a field of an Undo form.
-pub fn undo_field(stored: &Typed, fields: Fields) -> (&'static str, String) {
-    (SEEN, digest(stored, fields))
+/// The toast with an Undo that posts the values of before over those of now.
+pub fn undo(toast: Toast, action: &str, before: &Typed, now: &Typed, fields: Fields) -> Toast {
+    let seen = digest(now, fields);
+    let values = fields.iter().flat_map(|(name, _)| before.all(name).map(|value| (*name, value)));
+    toast.undo(action, &values.chain([(SEEN, seen.as_str())]).collect::<Vec<_>>())
 }
 
 /// Whether somebody else saved other values since this form was opened.

@@ -40,14 +40,15 @@ pub fn step(page: &Page<'_>, here: &Here, feature: &Feature) -> Markup {
             @if here.can_change {
                 details {
                     summary { "Override for everyone…" }
-                    (form(page, feature, &action, &Typed::default()))
+                    (form(page, feature, &action, &Typed::default(), None))
                 }
             }
         },
     }
 }
 
-fn form(page: &Page<'_>, feature: &Feature, action: &str, typed: &Typed) -> Markup {
+/// `instead`: the override that there is, where this one takes its place.
+fn form(page: &Page<'_>, feature: &Feature, action: &str, typed: &Typed, instead: Option<&str>) -> Markup {
     let kind = feature.definition().kind;
     let value = match (typed.get("value"), kind) {
         ("", FeatureType::Boolean) => "no",
@@ -56,6 +57,7 @@ fn form(page: &Page<'_>, feature: &Feature, action: &str, typed: &Typed) -> Mark
     html! {
         form.stack.t method="post" action=(action) {
             (page.csrf())
+            @if let Some(value) = instead { input type="hidden" name="instead" value=(value); }
             div.row.wrap {
                 label.field { span { "Everyone gets" } (control(feature, "override-value", "value", "The value for everyone", value)) }
                 label.field { span { "Reason" } input name="reason" value=(typed.get("reason")) required placeholder="Goes into the audit log" autocomplete="off"; }
@@ -74,7 +76,13 @@ pub async fn set(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRes
     let key = feature.key.to_string();
     let reason = edit.form.get("reason").trim().to_owned();
     let before = here.overridden(&key).map(|value| text(&feature, value.as_str()));
-    let result = if reason.is_empty() {
+    let seen = edit.form.is_on("instead").then(|| edit.form.get("instead"));
+    let result = if before.as_deref() != seen {
+        let now = before.as_ref().map_or("nothing".into(), |value| format!("{value:?}"));
+        Err(vec![format!(
+            "Somebody changed the override meanwhile: everyone gets {now}. Override again to put yours over it."
+        )])
+    } else if reason.is_empty() {
         Err(vec!["Say why: an override is for everyone, and the reason goes into the audit log.".to_owned()])
     } else {
         let value = written(edit.form.get("value"));
@@ -93,7 +101,12 @@ pub async fn set(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRes
                 here.environment_name()
             ));
             let toast = match &before {
-                Some(value) => toast.undo(&action, &[("value", value), ("reason", "undone")]),
+                Some(value) => {
+                    let now = Here::of(&app, &req, &edit.signed)?;
+                    let now =
+                        now.overridden(&key).map(|value| text(&feature, value.as_str())).unwrap_or_default();
+                    toast.undo(&action, &[("value", value), ("reason", "undone"), ("instead", &now)])
+                }
                 None => toast.undo(format!("{action}/lift"), &[("reason", "undone")]),
             };
             Ok(done(&here.feature(&key), toast))
@@ -104,7 +117,7 @@ pub async fn set(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRes
                 nav.crumb.s.m3 aria-label="Breadcrumb" { a href=(here.feature(&key)) { (key) } }
                 div.head { div { h1 { "Override for everyone" } p.lede { span.key { (key) } " in " (here.environment_name()) } } }
                 (refusal(&problems))
-                (form(&page, &feature, &action, &edit.form))
+                (form(&page, &feature, &action, &edit.form, before.as_deref()))
             };
             Ok(page.refuse(main))
         }

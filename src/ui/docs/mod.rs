@@ -1,19 +1,21 @@
-//! `GET /api/docs`: the description of the API as a page. It is made of nothing but that description, needs no script,
-//! and asks for nothing from elsewhere. What it shows of the description is made with it, when the tests run, and
-//! embedded as `assets/docs.html.gz`.
+//! `GET /api/docs`: the description of the API as pages, one for each group of operations and one for what is sent and
+//! answered. They are made of nothing but that description, need no script, and ask for nothing from elsewhere. What
+//! they show of it is made when the tests run, and embedded as `assets/docs.json.gz`.
 
 mod example;
 mod operation;
 mod schema;
 mod text;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix_web::http::header::{HOST, HeaderName, HeaderValue};
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use url::Url;
 use utoipa::openapi::path::PathItem;
 use utoipa::openapi::security::SecurityScheme;
@@ -22,42 +24,84 @@ use utoipa::openapi::{Components, OpenApi, RefOr, Tag};
 use self::operation::Place;
 use super::assets;
 use super::components::icon;
+use super::failure::Failure;
 use crate::api::packed::Packed;
 use crate::api::rest::openapi;
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::Error;
 
-/// What the page may load: its own style sheet and images, nothing else, and nobody may frame it.
+/// Where the pages are.
+const HERE: &str = "/api/docs";
+
+/// What a page may load: its own style sheet and images, nothing else, and nobody may frame it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-static DESCRIBED: &[u8] = include_bytes!("../../../assets/docs.html.gz");
+static PAGES: &[u8] = include_bytes!("../../../assets/docs.json.gz");
 
-/// What stands in [`DESCRIBED`] where the reader's address belongs.
+/// What stands in [`PAGES`] where the reader's address belongs.
 const ANY_BASE: &str = "https://featured.invalid";
 
-/// The page as it was last served: the address it shows, and itself. Nearly everybody asks under the same one.
-#[derive(Default)]
-pub struct Last(Mutex<Option<(String, Arc<Packed>)>>);
-
-/// The route of the page.
-pub fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(web::resource("/api/docs").app_data(Data::new(Last::default())).route(web::get().to(page)));
+/// What a page shows.
+#[derive(Serialize, Deserialize)]
+pub struct Page {
+    /// In its address; empty for the first.
+    name: String,
+    title: String,
+    html: String,
 }
 
-/// Shows the page.
-async fn page(app: Data<App>, last: Data<Last>, req: HttpRequest) -> Result<HttpResponse> {
-    let base = reader_base(&app, &req);
-    let known = last.0.lock().as_ref().filter(|(of, _)| *of == base).map(|(_, packed)| packed.clone());
-    let made = || -> std::io::Result<_> {
-        let html = view(&base)?.into_string();
-        let packed = Arc::new(Packed::new("text/html; charset=utf-8", html));
-        *last.0.lock() = Some((base, packed.clone()));
-        Ok(packed)
+/// The pages as they were last served: the address they show, and each by its name. Nearly everybody asks under the
+/// same one.
+#[derive(Default)]
+pub struct Last(Mutex<(String, HashMap<String, Arc<Packed>>)>);
+
+/// The routes of the pages.
+pub fn routes(cfg: &mut ServiceConfig) {
+    let last = Data::new(Last::default());
+    cfg.service(web::resource(HERE).app_data(last.clone()).route(web::get().to(page)))
+        .service(web::resource("/api/docs/{group}").app_data(last).route(web::get().to(group_page)));
+}
+
+/// Shows the page to begin with: how to ask, and what there is.
+async fn page(app: Data<App>, last: Data<Last>, req: HttpRequest) -> Result<HttpResponse, Failure> {
+    answer(&app, &last, &req, "")
+}
+
+/// Shows a group of operations, or everything that is sent and answered.
+async fn group_page(
+    app: Data<App>,
+    last: Data<Last>,
+    req: HttpRequest,
+    group: Path<String>,
+) -> Result<HttpResponse, Failure> {
+    answer(&app, &last, &req, &group)
+}
+
+fn answer(app: &App, last: &Last, req: &HttpRequest, name: &str) -> Result<HttpResponse, Failure> {
+    let base = reader_base(app, req);
+    let known = {
+        let last = last.0.lock();
+        if last.0 == base { last.1.get(name).cloned() } else { None }
     };
-    let packed = known.map_or_else(made, Ok).map_err(Error::internal)?;
+    let packed = match known {
+        Some(packed) => packed,
+        None => {
+            let pages = openapi::unpacked(PAGES).map_err(Error::internal)?;
+            let pages: Vec<Page> = serde_json::from_str(&pages).map_err(Error::internal)?;
+            let page = pages.iter().find(|page| page.name == name);
+            let html = view(page.ok_or_else(|| Error::NotFound(format!("the path {}", req.path())))?, &base);
+            let packed = Arc::new(Packed::new("text/html; charset=utf-8", html.into_string()));
+            let mut last = last.0.lock();
+            if last.0 != base {
+                *last = (base, HashMap::new());
+            }
+            last.1.insert(name.to_owned(), packed.clone());
+            packed
+        }
+    };
     // It shows the address that it was asked under, so nobody else shall get it.
-    let mut response = packed.respond(&req, "private, no-cache");
+    let mut response = packed.respond(req, "private, no-cache");
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static("content-security-policy"), HeaderValue::from_static(POLICY));
     headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
@@ -81,33 +125,39 @@ fn reader_base(app: &App, req: &HttpRequest) -> String {
     url.unwrap_or_else(|_| format!("http://{}", app.config.listen))
 }
 
-/// What the page shows of the description, for any address.
-pub fn described(openapi: &OpenApi) -> Markup {
+/// Every page, for any address.
+pub fn pages(openapi: &OpenApi) -> Vec<Page> {
     let nothing = Components::new();
     let components = openapi.components.as_ref().unwrap_or(&nothing);
     let tags = openapi.tags.as_deref().unwrap_or_default();
     let places = places(openapi);
-    html! {
-        div.api {
-            (contents(tags, &places))
-            main id="main" {
-                (about(openapi, components, ANY_BASE))
-                @for tag in tags { (group(tag, &places, components, ANY_BASE)) }
-                (shapes(components))
+    let page = |name: &str, title: &str, main: Markup| {
+        let html = html! {
+            div.api {
+                (contents(tags, &places, name))
+                main id="main" { (main) }
             }
-        }
-    }
+        };
+        Page { name: name.into(), title: title.into(), html: html.into_string() }
+    };
+    let about = html! { (about(openapi, components, ANY_BASE)) (groups(tags, &places)) };
+    let of = |tag: &Tag| page(&slug(&tag.name), &tag.name, group(tag, &places, components, ANY_BASE));
+    [page("", "API", about)]
+        .into_iter()
+        .chain(tags.iter().map(of))
+        .chain([page("shapes", "Shapes", shapes(components))])
+        .collect()
 }
 
-fn view(base: &str) -> std::io::Result<Markup> {
-    let described = openapi::unpacked(DESCRIBED)?.replace(ANY_BASE, &html! { (base) }.into_string());
-    Ok(html! {
+fn view(page: &Page, base: &str) -> Markup {
+    let shown = page.html.replace(ANY_BASE, &html! { (base) }.into_string());
+    html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "API · featured" }
+                title { (page.title) @if !page.name.is_empty() { " · API" } " · featured" }
                 link rel="icon" href=(assets::path("favicon.svg"));
                 link rel="stylesheet" href=(assets::path("theme.css"));
                 link rel="stylesheet" href=(assets::path("app.css"));
@@ -116,14 +166,14 @@ fn view(base: &str) -> std::io::Result<Markup> {
             body {
                 a.skip href="#main" { "Skip to content" }
                 (mast())
-                (PreEscaped(described))
+                (PreEscaped(shown))
                 footer.foot {
                     span { "featured " (env!("CARGO_PKG_VERSION")) }
                     a href="/api/v1/openapi.json" { "OpenAPI 3.1" }
                 }
             }
         }
-    })
+    }
 }
 
 fn mast() -> Markup {
@@ -132,7 +182,7 @@ fn mast() -> Markup {
             div.where {
                 a.logo href="/" aria-label="featured, dashboard" { (icon("mark")) span { "featured" } }
                 span.slash aria-hidden="true" { "/" }
-                span.b { "API" }
+                a.b href=(HERE) { "API" }
                 span.grow {}
                 a.btn href="/api/v1/openapi.json" { "OpenAPI 3.1" }
             }
@@ -173,23 +223,61 @@ fn of_tag<'p, 'a>(places: &'p [Place<'a>], tag: &str) -> (Vec<&'p Place<'a>>, Ve
         .partition(|place| place.operation.tags.iter().flatten().next().is_some_and(|name| name == tag))
 }
 
-fn anchor(tag: &str) -> String {
-    format!("group-{}", tag.to_lowercase())
+/// The part of the address that stands for a group.
+fn slug(tag: &str) -> String {
+    tag.to_lowercase()
 }
 
-fn contents(tags: &[Tag], places: &[Place<'_>]) -> Markup {
+/// The page that an operation is on, and where on it.
+fn href(place: &Place<'_>) -> String {
+    let group = place.operation.tags.iter().flatten().next().map(|tag| slug(tag)).unwrap_or_default();
+    format!("{HERE}/{group}#{}", place.id())
+}
+
+/// All pages, and what is on this one.
+fn contents(tags: &[Tag], places: &[Place<'_>], name: &str) -> Markup {
+    let here = |at: bool| at.then_some("page");
     html! {
         nav.toc aria-label="Contents" {
-            a.lab href="#about" { "About" }
-            a href="#credentials" { "Credentials" }
-            a href="#refusals" { "Refusals" }
+            a.lab href=(HERE) aria-current=[here(name.is_empty())] { "About" }
+            @if name.is_empty() {
+                a href="#credentials" { "Credentials" }
+                a href="#refusals" { "Refusals" }
+                a href="#groups" { "Operations" }
+            }
             @for tag in tags {
-                a.lab href={ "#" (anchor(&tag.name)) } { (tag.name) }
-                @for place in of_tag(places, &tag.name).0 {
-                    a href={ "#" (place.id()) } { (place.title()) }
+                @let current = slug(&tag.name) == name;
+                a.lab href={ (HERE) "/" (slug(&tag.name)) } aria-current=[here(current)] { (tag.name) }
+                @if current {
+                    @for place in of_tag(places, &tag.name).0 { a href={ "#" (place.id()) } { (place.title()) } }
                 }
             }
-            a.lab href="#shapes" { "Shapes" }
+            a.lab href={ (HERE) "/shapes" } aria-current=[here(name == "shapes")] { "Shapes" }
+        }
+    }
+}
+
+/// Everything that can be asked, by name.
+fn groups(tags: &[Tag], places: &[Place<'_>]) -> Markup {
+    html! {
+        section #groups {
+            h2 { "Operations" }
+            @for tag in tags {
+                section.part aria-labelledby={ "group-" (slug(&tag.name)) } {
+                    h3 id={ "group-" (slug(&tag.name)) } { a href={ (HERE) "/" (slug(&tag.name)) } { (tag.name) } }
+                    (index(of_tag(places, &tag.name).0))
+                }
+            }
+        }
+    }
+}
+
+fn index<'p, 'a: 'p>(places: impl IntoIterator<Item = &'p Place<'a>>) -> Markup {
+    html! {
+        ul.index {
+            @for place in places {
+                li { a href=(href(place)) { (operation::verb(place.method)) span.name { (place.title()) } } }
+            }
         }
     }
 }
@@ -268,16 +356,10 @@ fn refusals<'a>(
 fn group(tag: &Tag, places: &[Place<'_>], components: &Components, base: &str) -> Markup {
     let (own, elsewhere) = of_tag(places, &tag.name);
     html! {
-        section.group id=(anchor(&tag.name)) {
-            h2 { (tag.name) }
+        section.group {
+            h1 { (tag.name) }
             @if let Some(description) = &tag.description { p.lede { (text::line(description)) } }
-            ul.index {
-                @for place in elsewhere.iter().chain(&own) {
-                    li { a href={ "#" (place.id()) } {
-                        (operation::verb(place.method)) span.name { (place.title()) }
-                    } }
-                }
-            }
+            (index(elsewhere.into_iter().chain(own.iter().copied())))
             @for place in own { (operation::article(place, components, base)) }
         }
     }
@@ -285,12 +367,12 @@ fn group(tag: &Tag, places: &[Place<'_>], components: &Components, base: &str) -
 
 fn shapes(components: &Components) -> Markup {
     html! {
-        section.group id="shapes" {
-            h2 { "Shapes" }
+        section.group {
+            h1 { "Shapes" }
             p.lede { "Everything that is sent and answered, by name." }
             @for (name, of) in &components.schemas {
                 article.shape id={ "shape-" (name) } {
-                    h3 { (schema::link(name)) }
+                    h2 { (schema::link(name)) }
                     div {
                         @if let Some(description) = schema::description(of) { div.text { (text::blocks(description)) } }
                         (schema::body(of, components))

@@ -6,7 +6,7 @@ use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Components, Content, RefOr, Required, Response};
 
-use super::{example, schema, text};
+use super::{HERE, example, schema, text};
 
 /// An operation and where it is.
 pub struct Place<'a> {
@@ -76,7 +76,7 @@ pub fn article(place: &Place<'_>, components: &Components, base: &str) -> Markup
     html! {
         article.op id=(place.id()) {
             header {
-                h3 { a href={ "#" (place.id()) } { (place.title()) } }
+                h2 { a href={ "#" (place.id()) } { (place.title()) } }
                 p.place { (verb(place.method)) (path(place.path)) }
                 p.who { (who(&place.credentials())) }
             }
@@ -99,7 +99,7 @@ fn who(credentials: &[String]) -> Markup {
         @if credentials.is_empty() { "Public" }
         @for (at, name) in credentials.iter().enumerate() {
             @if at > 0 { " or " }
-            a href={ "#credential-" (name) } { (credential_title(name)) }
+            a href={ (HERE) "#credential-" (name) } { (credential_title(name)) }
         }
     }
 }
@@ -124,7 +124,7 @@ fn parameters(place: &Place<'_>) -> Markup {
     ];
     html! {
         @for (title, parameters) in groups.iter().filter(|(_, parameters)| !parameters.is_empty()) {
-            h4 { (title) }
+            h3 { (title) }
             table.tbl.members {
                 thead { tr { th scope="col" { "Name" } th scope="col" { "Type" } th scope="col" { "Meaning" } } }
                 tbody { @for parameter in parameters { (parameter_row(parameter)) } }
@@ -168,7 +168,7 @@ fn request(operation: &Operation, components: &Components) -> Markup {
     let Some((_, content)) = main_content(&body.content) else { return html! {} };
     let kinds: Vec<&str> = body.content.keys().map(String::as_str).collect();
     html! {
-        h4 {
+        h3 {
             "Body"
             @if let Some(of) = &content.schema { " " span.of { (schema::phrase(of)) } }
             @if !matches!(body.required, Some(Required::True)) { span.opt { "optional" } }
@@ -189,14 +189,14 @@ fn answers(operation: &Operation) -> Markup {
         }
     }
     html! {
-        h4 { "Answers" }
+        h3 { "Answers" }
         dl.answers {
             @for (status, response) in own { (answer(status, response)) }
             @if !refusals.is_empty() {
                 dt.refused { "or" }
                 dd.refused {
                     @for (status, name) in refusals {
-                        a href={ "#refusal-" (name) } { (status) }
+                        a href={ (HERE) "#refusal-" (name) } { (status) }
                     }
                 }
             }

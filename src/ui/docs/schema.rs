@@ -137,7 +137,7 @@ fn plural(schema: &RefOr<Schema>) -> Markup {
 /// A link to where a shared schema is shown.
 pub fn link(name: &str) -> Markup {
     html! {
-        a href={ "#shape-" (name) } {
+        a href={ (super::HERE) "/shapes#shape-" (name) } {
             @match name.strip_prefix("Page_") { Some(of) => { "page of " (of) } None => (name) }
         }
     }

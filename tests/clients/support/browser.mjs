@@ -1,10 +1,17 @@
-// Headless Chromium, and pages in it that come from an origin other than the server's.
+// Headless Chromium, the only one of a suite: pages of people who are signed in, and pages that come from an origin
+// other than the server's.
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import http from 'node:http';
+import { createRequire } from 'node:module';
 import { after } from 'node:test';
 import { chromium } from 'playwright-core';
 
-const browser = await chromium.launch({
+/** For a busy machine. */
+export const patience = 90_000;
+
+/** The browser, which ends with the suite. */
+export const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
   args: [
     '--no-sandbox',
@@ -17,6 +24,71 @@ const browser = await chromium.launch({
   ],
 });
 after(() => browser.close());
+
+/** A profile of its own, closed after the test `t` (`null`: by whom asked for it). */
+export async function openContext(t, options = {}) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(patience);
+  context.setDefaultNavigationTimeout(patience);
+  t?.after(() => context.close());
+  return context;
+}
+
+/** A page in it. `page.complaints` are its uncaught errors; `page.logged` what it wrote with console.log, as text. */
+async function openTab(context) {
+  const page = await context.newPage();
+  page.complaints = [];
+  page.logged = [];
+  page.on('pageerror', (error) => page.complaints.push(error.message));
+  page.on('console', (message) => message.type() === 'log' && page.logged.push(message.text()));
+  return page;
+}
+
+/** A page of ours in it: what it wrote with console.error and what broke its policy are complaints, too. */
+export async function openOwn(context) {
+  const page = await openTab(context);
+  await page.addInitScript(() => addEventListener('securitypolicyviolation', (event) =>
+    console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI}`)));
+  page.on('console', (message) => message.type() === 'error' && page.complaints.push(message.text()));
+  return page;
+}
+
+/** Fills the sign-in form and sends it. */
+export async function fillSignIn(page, url, name, password) {
+  await page.goto(`${url}/signin`);
+  await page.fill('#username', name);
+  await page.fill('#password', password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+/** Signs somebody in through the form; answers what the browser keeps of it. */
+export async function signIn(url, name, password) {
+  const context = await openContext(null);
+  try {
+    const page = await openOwn(context);
+    await fillSignIn(page, url, name, password);
+    await page.waitForURL(`${url}/`);
+    return await context.storageState();
+  } finally {
+    await context.close();
+  }
+}
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const wcag = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+
+/** What axe-core finds wrong with a page as it stands (WCAG 2.2 AA), one line each. */
+export async function faultsOf(page, tags = wcag) {
+  // axe comes in over the debugging protocol, past the policy that keeps other scripts out of the page.
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe);
+  return page.evaluate(async (runOnly) => {
+    const { violations } = await globalThis.axe.run({ runOnly, resultTypes: ['violations'], preload: false });
+    return violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)}`);
+  }, tags);
+}
+
+/** Whether it scrolls sideways. */
+export const isTooWide = (page) => page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
 
 const pages = new Map();
 const site = http.createServer((request, reply) => {
@@ -34,21 +106,9 @@ export function publish(path, body, type) {
   return origin + path;
 }
 
-/**
- * A page with this content in a browser profile of its own, closed after the test.
- *
- * `page.complaints` are its uncaught errors; `page.logged` what it wrote with console.log, as text. `clock`: its time
- * stands still until `page.clock` moves it.
- */
+/** A page with this content in a profile of its own. `clock`: its time stands still until `page.clock` moves it. */
 export async function openPage(t, content, { clock = false } = {}) {
-  const context = await browser.newContext();
-  t.after(() => context.close());
-  const page = await context.newPage();
-  page.setDefaultTimeout(90_000); // a busy machine
-  page.complaints = [];
-  page.logged = [];
-  page.on('pageerror', (error) => page.complaints.push(error.message));
-  page.on('console', (message) => message.type() === 'log' && page.logged.push(message.text()));
+  const page = await openTab(await openContext(t));
   if (clock) await page.clock.install();
   await page.goto(publish('/', `<!doctype html><title>Shop</title>${content}`));
   return page;

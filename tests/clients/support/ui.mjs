@@ -1,80 +1,60 @@
-// The admin UI in Chromium: a server of its own with real data, and people signed in before it.
+// The admin UI in Chromium: a server of its own with data in it, and people signed in before it.
 import assert from 'node:assert/strict';
 import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
+import { openContext, openOwn, signIn } from './browser.mjs';
 import { makeDatabase, serve } from './server.mjs';
 
 export const password = 'a quiet harbour';
 export const roles = ['viewer', 'editor', 'admin'];
-/** For a busy machine. */
-const patience = 90_000;
+export const sizes = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
 const shots = process.env.PAGES_SHOTS;
 
-/** Serves the fixture and the 180 studies to `admin`, `editor` and `viewer`, each signed in. */
-export async function openUi() {
+/** Serves the fixture and these documents to these people, who are called as their role; each is signed in. */
+export async function openUi({ people = roles, documents = ['../data/browser-studies.json'] } = {}) {
   const database = await makeDatabase(process.env.FEATURED_BIN);
-  await database.importDocument('../data/browser-studies.json');
-  for (const role of roles) {
+  for (const name of documents) await database.importDocument(name);
+  for (const role of people) {
     await database.featured(
       ['user', 'add', role, '--email', `${role}@shop.example`, '--role', role, '--password-stdin'], password);
   }
   const server = await serve(process.env.FEATURED_BIN, database.db);
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync'],
-  });
   if (shots) await mkdir(shots, { recursive: true });
-  const ui = { server, browser, database, url: server.url, states: new Map() };
+  const ui = { server, database, url: server.url, states: new Map() };
 
   /** Signs somebody in through the form; answers what the browser keeps of it. */
-  ui.signIn = async (name) => {
-    const context = await browser.newContext();
-    context.setDefaultTimeout(patience);
-    context.setDefaultNavigationTimeout(patience);
-    const page = await context.newPage();
-    await page.goto(`${server.url}/signin`);
-    await page.fill('#username', name);
-    await page.fill('#password', password);
-    await page.click('button.main');
-    await page.waitForURL(`${server.url}/`);
-    const state = await context.storageState();
-    await context.close();
-    return state;
-  };
+  ui.signIn = (name) => signIn(server.url, name, password);
 
-  /** A browser of somebody who is signed in (`null`: of nobody). */
-  ui.context = async (t, role, options = {}) => {
-    const context = await browser.newContext({ ...(role && { storageState: ui.states.get(role) }), ...options });
-    context.setDefaultTimeout(patience);
-    context.setDefaultNavigationTimeout(patience);
-    t.after(() => context.close());
-    return context;
-  };
+  /** A profile of somebody who is signed in (`null`: of nobody). */
+  ui.context = (t, who, options = {}) =>
+    openContext(t, { ...(who && { storageState: ui.states.get(who) }), ...options });
 
-  /** A page in it. `page.complaints` are its errors and what it reported of the content security policy. */
-  ui.page = async (context) => {
-    const page = await context.newPage();
-    page.complaints = [];
-    await page.addInitScript(() => addEventListener('securitypolicyviolation', (event) =>
-      console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI}`)));
-    page.on('pageerror', (error) => page.complaints.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && page.complaints.push(message.text()));
-    return page;
-  };
+  ui.open = async (t, who, options) => openOwn(await ui.context(t, who, options));
 
-  ui.open = async (t, role, options) => ui.page(await ui.context(t, role, options));
+  /** The admin API under somebody's personal access token: answers the decoded body. */
+  ui.caller = async (name) => {
+    const words = await database.featured(['user', 'pat', name, '--description', 'client suites']);
+    const token = words.split(/\s+/).at(-1);
+    return async (method, path, body) => {
+      const answer = await fetch(`${server.url}/api/v1${path}`, {
+        method,
+        headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+        body: body && JSON.stringify(body),
+      });
+      const text = await answer.text();
+      assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
+      return text && JSON.parse(text);
+    };
+  };
 
   ui.close = async () => {
-    await browser.close();
     await server.stop();
     await database.remove();
   };
 
   try {
-    for (const role of roles) ui.states.set(role, await ui.signIn(role));
+    for (const role of people) ui.states.set(role, await ui.signIn(role));
   } catch (error) {
     await ui.close();
     throw error;
@@ -86,6 +66,9 @@ export async function openUi() {
 export async function keep(page, name, options = {}) {
   if (shots) await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true, ...options });
 }
+
+/** A path as the name of a picture. */
+export const pictureName = (path) => path.replace(/[^a-z0-9]+/gi, '_');
 
 /** What the sources give to the router for GET, as `module::function`. */
 export async function registeredPages() {
