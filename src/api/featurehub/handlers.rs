@@ -96,6 +96,7 @@ fn serving(client: ClientKey) -> Option<ClientKey> {
 /// One key whose clients evaluate by themselves: bytes that were made once.
 fn ready_made(app: &App, req: &HttpRequest, client: &ClientKey) -> Result<HttpResponse, Failure> {
     let snapshot = client.snapshot()?;
+    client.token.environment.hand_out(app.now());
     let list = views::expressed(&snapshot, Sight::of(&client.token).extended);
     let Some((body, etag)) = list.alone else { return Err(Error::internal("no entity tag").into()) };
     let fresh =
@@ -124,7 +125,10 @@ fn several(
     for ((_, client), snapshot) in found.iter().zip(&snapshots) {
         tags.push(match (client, snapshot) {
             (Some(client), Some(snapshot)) => match Sight::of(&client.token) {
-                Sight { strategies: true, extended } => views::expressed(snapshot, extended).tag.to_string(),
+                Sight { strategies: true, extended } => {
+                    client.token.environment.hand_out(now);
+                    views::expressed(snapshot, extended).tag.to_string()
+                }
                 Sight { extended, .. } => {
                     let body =
                         snapshot.reads_clock().then(|| evaluate(client, snapshot, extended)).transpose()?;

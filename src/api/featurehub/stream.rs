@@ -296,6 +296,9 @@ impl Connection {
         let extended = self.sight.extended;
         let mut counted = None;
         let (features, tag) = if self.sight.strategies {
+            if let Some(token) = &self.token {
+                token.environment.hand_out(now);
+            }
             let list = views::expressed(&snapshot, extended);
             (list.features, list.tag.to_string())
         } else {
