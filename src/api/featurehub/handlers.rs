@@ -162,7 +162,7 @@ fn several(
                 Sight { extended, .. } => {
                     let (features, tally) = evaluate(client, snapshot, extended)?;
                     app.live.counters.count(&tally, now);
-                    app.metrics.evaluations.inc_by(snapshot.len() as u64);
+                    app.metrics.evaluations.inc_by(views::shown(snapshot).count() as u64);
                     views::push_environment(&mut body, key.environment, &features);
                 }
             },
