@@ -55,6 +55,8 @@ class Own:
         self.run("user", "add", "ana", "--email", "ana@own.example", "--role", "admin", "--password-stdin",
                  input="a quiet harbour")
         self.admin = {"Authorization": "Bearer " + self.run("user", "pat", "ana", "--description", "t").split()[-1]}
+        # Before it serves: what a command makes beside a server is known there a moment later.
+        self.keys = {kind: self.key(kind) for kind in ("server", "client")}
         test.addCleanup(self.stop)
         self.start()
 
@@ -195,11 +197,12 @@ class FeatureHubTest(unittest.TestCase):
         for kind in ("server", "client"):
             with self.subTest(kind):
                 own.change("before")
-                config = FeatureHubConfig(own.url, [own.key(kind)])
+                config = FeatureHubConfig(own.url, [own.keys[kind]])
                 # By hand: the timer of this SDK does not outlive one connection that is refused.
                 config.use_polling_edge_service(0)
-                edge = config.get_or_create_edge_service()
                 asyncio.run(config.init())
+                self.assertTrue(config.repository().is_ready())
+                edge = config.get_or_create_edge_service()
                 own.stop()
                 with self.assertRaises(Exception):
                     asyncio.run(edge.poll())
@@ -212,7 +215,7 @@ class FeatureHubTest(unittest.TestCase):
 
     def test_a_stream_that_the_server_closes_in_time_goes_on(self):
         own = Own(self, "--featurehub-drop-after", "1")
-        config = FeatureHubConfig(own.url, [own.key("server")])
+        config = FeatureHubConfig(own.url, [own.keys["server"]])
         asyncio.run(config.init())
         until("ready", config.repository().is_ready)
         end = time.monotonic() + 3
