@@ -31,7 +31,8 @@ CREATE TABLE environments (
 ) STRICT;
 
 -- `version` grows by one with each change to the feature, its rules or its variants. A NUMBER may take whole
--- numbers alone (`is_integer`). `properties` is a JSON object of texts. Flagr's programs know it by `number`, and its
+-- numbers alone (`is_integer`). `properties` is a JSON object of texts. FeatureHub's programs are not told of a `retired`
+-- one. Flagr's programs know it by `number`, and its
 -- last change by `snapshot` (0: none); `flagr` is JSON: what else Flagr keeps beside it.
 CREATE TABLE features (
     id             INTEGER PRIMARY KEY,
@@ -55,6 +56,7 @@ CREATE TABLE features (
     number         INTEGER NOT NULL DEFAULT 0,
     snapshot       INTEGER NOT NULL DEFAULT 0,
     flagr          TEXT,
+    retired        INTEGER NOT NULL DEFAULT 0,
     UNIQUE (environment_id, key)
 ) STRICT;
 

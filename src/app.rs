@@ -174,14 +174,13 @@ impl App {
         let given = config.secret_key.as_ref().map(|key| key.0.as_str());
         let seal = Seal::open(&config.db, given).map_err(OpenError)?;
         let live = Live::new(&config);
-        let policy = net::Policy { plain: config.dev, allowed: config.webhook_allow_private.clone() };
         let app = Arc::new(Self {
+            net: net::Client::new(config.policy()),
             config,
             store,
             live,
             metrics: Metrics::new(),
             seal,
-            net: net::Client::new(policy),
             unwritable: AtomicBool::new(false),
             clock: Clock::default(),
             bell: Bell::default(),

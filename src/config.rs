@@ -3,10 +3,14 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
 use url::Url;
+
+use crate::net::Policy;
 
 /// When a write counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -104,6 +108,10 @@ pub struct Config {
     pub insecure: bool,
     /// Networks that webhooks may reach though they are not public.
     pub webhook_allow_private: Vec<IpNet>,
+    /// Certificates that receivers of webhooks may come with, beside the public ones.
+    pub webhook_ca: Vec<CertificateDer<'static>>,
+    /// How long a receiver may take for its whole answer.
+    pub webhook_timeout: Duration,
     /// Threads that deliver webhooks.
     pub workers: usize,
     /// The first admin, made in an empty database.
@@ -118,10 +126,21 @@ pub struct FeatureHub {
     pub cache_control: Option<String>,
     /// A cache of Fastly's stands in front.
     pub fastly: bool,
+    /// How that cache is told what has changed; `None`: it is not.
+    pub purges: Option<Arc<Fastly>>,
     /// How often streams are sent an `ack`; zero: never.
     pub heartbeat: Duration,
     /// After how long a stream is closed; zero: never.
     pub drop_after: Duration,
+}
+
+/// Fastly's own API.
+#[derive(Clone, Debug)]
+pub struct Fastly {
+    /// Its address, without a slash at the end.
+    pub api: String,
+    pub service: String,
+    pub key: SecretKey,
 }
 
 /// `FEATURED_ADMIN_USERNAME`, `_EMAIL`, `_PASSWORD`.
@@ -138,7 +157,7 @@ impl std::fmt::Debug for FirstAdmin {
     }
 }
 
-/// The text a key is made from; never printed.
+/// A secret, or the text a key is made from; never printed.
 #[derive(Clone)]
 pub struct SecretKey(pub String);
 
@@ -177,9 +196,21 @@ impl Config {
             featuresd_root: false,
             insecure: false,
             webhook_allow_private: Vec::new(),
+            webhook_ca: Vec::new(),
+            webhook_timeout: crate::net::client::TIMEOUT,
             workers: 4,
             first_admin: None,
             featurehub: FeatureHub::default(),
+        }
+    }
+
+    /// What may be asked of other servers.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            plain: self.dev,
+            allowed: self.webhook_allow_private.clone(),
+            trusted: self.webhook_ca.clone(),
+            timeout: self.webhook_timeout,
         }
     }
 

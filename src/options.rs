@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,8 +11,9 @@ use clap::builder::BoolishValueParser;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::config::{Config, Durability, FeatureHub, FirstAdmin, LogFormat, Origins, SecretKey};
+use crate::config::{Config, Durability, Fastly, FeatureHub, FirstAdmin, LogFormat, Origins, SecretKey};
 use crate::error::Failure;
+use crate::net::Policy;
 
 /// A year, in seconds.
 const MAX_CACHE_TTL: u64 = 365 * 24 * 3600;
@@ -93,6 +95,12 @@ pub struct Options {
     /// Private networks that webhooks may reach all the same
     #[arg(long, env = "FEATURED_WEBHOOK_ALLOW_PRIVATE", value_name = "CIDR", value_delimiter = ',')]
     webhook_allow_private: Option<Vec<String>>,
+    /// Trust the certificates of this PEM file for webhooks too: a private CA
+    #[arg(long, env = "FEATURED_WEBHOOK_CA_FILE", value_name = "FILE")]
+    webhook_ca_file: Option<PathBuf>,
+    /// Seconds that a receiver of webhooks may take for its answer, from 1 to 20 [default: 10]
+    #[arg(long, env = "FEATURED_WEBHOOK_TIMEOUT", value_name = "SECONDS")]
+    webhook_timeout: Option<u64>,
     /// Threads that deliver webhooks [default: 4]
     #[arg(long, env = "FEATURED_WORKERS", value_name = "N")]
     workers: Option<usize>,
@@ -106,6 +114,15 @@ pub struct Options {
     #[arg(long, env = "FEATURED_FEATUREHUB_FASTLY", value_name = "YES", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_parser = BoolishValueParser::new())]
     featurehub_fastly: Option<bool>,
+    /// The Fastly service whose cache is told what has changed (purged by surrogate key)
+    #[arg(long, env = "FEATURED_FEATUREHUB_FASTLY_SERVICE", value_name = "ID")]
+    featurehub_fastly_service: Option<String>,
+    /// The API token for that
+    #[arg(long, env = "FEATURED_FEATUREHUB_FASTLY_KEY", value_name = "TOKEN", hide_env_values = true)]
+    featurehub_fastly_key: Option<String>,
+    /// Where Fastly's API is [default: https://api.fastly.com]
+    #[arg(long, env = "FEATURED_FEATUREHUB_FASTLY_API", value_name = "URL")]
+    featurehub_fastly_api: Option<String>,
     /// Seconds between the ack events of FeatureHub streams; 0 is none [default: 0]
     #[arg(long, env = "FEATURED_FEATUREHUB_HEARTBEAT", value_name = "SECONDS")]
     featurehub_heartbeat: Option<u64>,
@@ -156,6 +173,8 @@ impl Options {
             allowed_origin: self.allowed_origin.or(other.allowed_origin),
             trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
             webhook_allow_private: self.webhook_allow_private.or(other.webhook_allow_private),
+            webhook_ca_file: self.webhook_ca_file.or(other.webhook_ca_file),
+            webhook_timeout: self.webhook_timeout.or(other.webhook_timeout),
             workers: self.workers.or(other.workers),
             retention_days: self.retention_days.or(other.retention_days),
             sampling: self.sampling.or(other.sampling),
@@ -165,6 +184,9 @@ impl Options {
             mail_from: self.mail_from.or(other.mail_from),
             featurehub_cache_control: self.featurehub_cache_control.or(other.featurehub_cache_control),
             featurehub_fastly: self.featurehub_fastly.or(other.featurehub_fastly),
+            featurehub_fastly_service: self.featurehub_fastly_service.or(other.featurehub_fastly_service),
+            featurehub_fastly_key: self.featurehub_fastly_key.or(other.featurehub_fastly_key),
+            featurehub_fastly_api: self.featurehub_fastly_api.or(other.featurehub_fastly_api),
             featurehub_heartbeat: self.featurehub_heartbeat.or(other.featurehub_heartbeat),
             featurehub_drop_after: self.featurehub_drop_after.or(other.featurehub_drop_after),
             max_contexts: self.max_contexts.or(other.max_contexts),
@@ -235,6 +257,15 @@ impl Options {
         }
         config.trusted_proxies = networks("--trusted-proxy", self.trusted_proxy)?;
         config.webhook_allow_private = networks("--webhook-allow-private", self.webhook_allow_private)?;
+        if let Some(file) = self.webhook_ca_file {
+            config.webhook_ca = crate::net::tls::read_certificates(&file).map_err(Failure::Usage)?;
+        }
+        if let Some(seconds) = self.webhook_timeout {
+            if !(1..=20).contains(&seconds) {
+                return Err(Failure::Usage("--webhook-timeout: must be from 1 to 20".into()));
+            }
+            config.webhook_timeout = Duration::from_secs(seconds);
+        }
         if let Some(workers) = self.workers {
             if !(1..=64).contains(&workers) {
                 return Err(Failure::Usage("--workers: must be from 1 to 64".into()));
@@ -271,8 +302,15 @@ impl Options {
             crate::jobs::mail::check_sender(&from).map_err(Failure::Usage)?;
             config.mail_from = Some(from);
         }
+        let purges = read_fastly(
+            &config.policy(),
+            self.featurehub_fastly_service,
+            self.featurehub_fastly_key,
+            self.featurehub_fastly_api,
+        )?;
         config.featurehub = FeatureHub {
-            fastly: self.featurehub_fastly.unwrap_or_default(),
+            fastly: self.featurehub_fastly.unwrap_or(purges.is_some()),
+            purges: purges.map(Arc::new),
             cache_control: self.featurehub_cache_control.map(read_header).transpose()?,
             heartbeat: read_seconds("--featurehub-heartbeat", self.featurehub_heartbeat)?,
             drop_after: read_seconds("--featurehub-drop-after", self.featurehub_drop_after)?,
@@ -280,6 +318,34 @@ impl Options {
         config.first_admin = first_admin()?;
         Ok(config)
     }
+}
+
+/// How a cache of Fastly's is told what has changed. An API elsewhere is one that stands in for Fastly's.
+fn read_fastly(
+    policy: &Policy,
+    service: Option<String>,
+    key: Option<String>,
+    api: Option<String>,
+) -> Result<Option<Fastly>, Failure> {
+    let (service, key) = match (service, key) {
+        (None, None) => return Ok(None),
+        (Some(service), Some(key)) => (service, key),
+        _ => {
+            return Err(Failure::Usage(
+                "give both of --featurehub-fastly-service and --featurehub-fastly-key".into(),
+            ));
+        }
+    };
+    if service.is_empty() || !service.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(Failure::Usage("--featurehub-fastly-service: must be letters and digits".into()));
+    }
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Failure::Usage("--featurehub-fastly-key: must be printable characters".into()));
+    }
+    let api = api.unwrap_or_else(|| "https://api.fastly.com".into());
+    policy.check(&api).map_err(|why| Failure::Usage(format!("--featurehub-fastly-api {api}: {why}")))?;
+    let api = api.trim_end_matches('/').to_owned();
+    Ok(Some(Fastly { api, service, key: SecretKey(key) }))
 }
 
 /// The text of a header.

@@ -168,6 +168,8 @@ async fn run(app: &Arc<App>, listener: TcpListener, socket: Option<&Socket>) -> 
     let server = HttpServer::new(move || ActixApp::new().app_data(data.clone()).configure(routes::configure))
         .backlog(4096)
         .keep_alive(Duration::from_secs(75))
+        // A request's head may take that long before it is 408: five seconds are too few on a busy machine.
+        .client_request_timeout(Duration::from_secs(30))
         .disable_signals()
         .shutdown_timeout(SHUTDOWN_SECONDS)
         .listen(listener)?;

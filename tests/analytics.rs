@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{PROD, TestApp};
+use crate::support::{PROD, TestApp, query};
 
 const EVALUATE: &str = "/api/v1/evaluate";
 const BATCH: &str = "/api/v1/evaluate/batch";
@@ -435,11 +435,26 @@ async fn features_that_nobody_would_miss_are_stale() {
     app.editor().patch(&format!("{PROD}/features/settled"), json!({"description": "x"})).await.expect(200);
     assert_eq!(stale(&app).await, [""; 0]);
 
-    // Whoever evaluates by itself is not counted, so nothing is known.
-    app.pass(day * 29);
-    app.server_sdk().get(&format!("{PROD}/ruleset")).await.expect(200);
-    app.pass(day * 2);
-    assert_eq!(stale(&app).await, [""; 0]);
+    // Whoever evaluates by itself is not counted, so nothing is known: who reads the rule set, and FeatureHub's
+    // clients, which poll or follow.
+    app.editor().patch(SETTINGS, json!({"staleUnchangedDays": 3000})).await.expect(200);
+    let key = app.featurehub_key(true, &[]);
+    for door in ["ruleset", "polling", "streaming"] {
+        app.pass(day * 29);
+        match door {
+            "ruleset" => drop(app.server_sdk().get(&format!("{PROD}/ruleset")).await.expect(200)),
+            "polling" => {
+                drop(app.anonymous().get(&query("/features", &[("apiKey", &key)])).await.expect(200))
+            }
+            _ => {
+                let mut stream = app.anonymous().ask("GET", &format!("/features/{key}")).open().await;
+                while stream.next().await.name != "features" {}
+            }
+        }
+        app.run_jobs();
+        app.pass(day * 2);
+        assert_eq!(stale(&app).await, [""; 0], "{door}");
+    }
     app.editor().patch(SETTINGS, json!({"staleUnaskedDays": 2})).await.expect(200);
     assert_eq!(stale(&app).await.len(), 3);
 }
@@ -468,18 +483,97 @@ async fn more_people_than_are_kept_are_compared_by_a_part_of_them() {
     assert_eq!(found["sampleRatio"]["mismatch"], false);
 }
 
-/// A million evaluations, through every door that evaluates many contexts in one request.
+#[actix_web::test]
+async fn the_list_of_features_shows_how_often_each_is_asked_for() {
+    let server = crate::browser::Server::new();
+    let author = featured::app::Actor::system("test");
+    featured::admin::sites::create(&server.app, &author, r#"{"name": "Shop"}"#).expect("a site");
+    for key in ["asked", "forgotten"] {
+        let feature = json!({"key": key, "type": "BOOLEAN", "defaultValue": false}).to_string();
+        featured::admin::features::create(&server.app, &author, "shop", "prod", &feature).expect("a feature");
+    }
+    let now = server.app.now();
+    let day = |back: i64| featured::clock::day(now - back * 24 * 3600 * 1000);
+    for (back, value, count) in
+        [(0, "true", 14_000), (3, "false", 5_600), (3, "true", 8_400), (14, "true", 99_000)]
+    {
+        server.sql(&format!(
+            "INSERT INTO evaluation_counts (environment_id, day, feature, rule, variant, value, count)
+             VALUES ((SELECT id FROM environments), '{}', 'asked', '', '', '{value}', {count})",
+            day(back)
+        ));
+    }
+    let last = now - 5 * 60_000;
+    server.sql(&format!(
+        "INSERT INTO feature_uses (environment_id, feature, first_at, last_at, value, same_since)
+         VALUES ((SELECT id FROM environments), 'asked', {last}, {last}, NULL, {last})"
+    ));
+    server.user("vera", featured::engine::permission::Role::Viewer);
+    let mut vera = server.signed_in("vera").await;
+    let page = vera.get("/sites/shop/environments/prod/features").await.body;
+    let row = |key: &str| crate::browser::between(&page, &format!("features/{key}\""), "</tr>").to_owned();
+    let asked = row("asked");
+    assert!(asked.contains("2.0\u{a0}k evaluations a day, 14 days"), "{asked}");
+    // As high on the day three back as today; what is older is not drawn.
+    assert_eq!(asked.matches(" 2.0L").count() + asked.matches(" 2.0\"").count(), 2, "{asked}");
+    assert!(asked.contains("5 min ago"), "{asked}");
+    let forgotten = row("forgotten");
+    assert!(!forgotten.contains("spark") && forgotten.contains("–"), "{forgotten}");
+}
+
+/// Features and contexts of the million: 500 times 2000.
+const FEATURES: usize = 500;
+/// Contexts that come through each door: two of them are told of in one answer of FeatureHub.
+const NATIVE_BATCH: usize = 1000;
+const NATIVE: usize = 100;
+const FEATUREHUB: usize = 100;
+const FLAGR: usize = 500;
+const OFREP: usize = 200;
+/// Whoever came; at FeatureHub's door each is counted by two keys.
+const PEOPLE: usize = NATIVE_BATCH + NATIVE + FEATUREHUB + FLAGR + OFREP;
+
+/// The context of somebody: every fourth is from Sweden.
+fn person(at: usize) -> (String, &'static str) {
+    (format!("u{at}"), if at.is_multiple_of(4) { "SE" } else { "NO" })
+}
+
+/// A million evaluations, through every door.
 async fn a_million(app: &TestApp) {
-    let features: Vec<Value> = (0..20).map(|at| targeted(&format!("f{at:02}"), "SE")).collect();
+    let features: Vec<Value> = (0..FEATURES).map(|at| targeted(&format!("f{at:03}"), "SE")).collect();
     app.import(json!({"version": 1, "site": {"slug": "shop", "name": "Shop"},
         "environments": [{"name": "prod", "tags": ["production"], "features": features}]}));
     let service = app.bearer(&app.token(json!({"description": "s", "kind": "server", "rateLimit": 0})));
-    for round in 0..50 {
-        let entities: Vec<Value> = (0..1000)
-            .map(|at| json!({"userId": format!("u{}", (round % 5) * 1000 + at), "country": if at % 4 == 0 { "SE" } else { "NO" }}))
-            .collect();
+    let mut people = 0..PEOPLE;
+    let mut next =
+        |count: usize| -> Vec<(String, &'static str)> { people.by_ref().take(count).map(person).collect() };
+    let native = |(user, country): (String, &str)| json!({"userId": user, "country": country});
+
+    let entities: Vec<Value> = next(NATIVE_BATCH).into_iter().map(native).collect();
+    for entities in entities.chunks(200) {
         service.post(BATCH, json!({"entities": entities})).await.expect(200);
     }
+    for context in next(NATIVE).into_iter().map(native) {
+        service.post(EVALUATE, json!({"context": context})).await.expect(200);
+    }
+    let keys = [app.featurehub_key(false, &[]), app.featurehub_key(false, &[])];
+    let poll = query("/features", &keys.each_ref().map(|key| ("apiKey", key.as_str())));
+    for (user, country) in next(FEATUREHUB) {
+        let context = format!("userkey={user},country={country}");
+        app.anonymous().ask("GET", &poll).header("x-featurehub", &context).send().await.expect(200);
+    }
+    let keys: Vec<String> = (0..FEATURES).map(|at| format!("f{at:03}")).collect();
+    let entity =
+        |(user, country): (String, &str)| json!({"entityID": user, "entityContext": {"country": country}});
+    let entities: Vec<Value> = next(FLAGR).into_iter().map(entity).collect();
+    for entities in entities.chunks(20) {
+        let body = json!({"entities": entities, "flagKeys": keys});
+        service.post("/flagr/api/v1/evaluation/batch", body).await.expect(200);
+    }
+    for (user, country) in next(OFREP) {
+        let body = json!({"context": {"targetingKey": user, "country": country}});
+        service.post("/ofrep/v1/evaluate/flags", body).await.expect(200);
+    }
+    assert_eq!(next(1), []);
 }
 
 #[actix_web::test]
@@ -489,7 +583,7 @@ async fn a_million_evaluations_are_counted_exactly() {
     let summary = ask(&app, &format!("summary?{SHOP}")).await;
     assert_eq!(summary["evaluations"], 1_000_000);
     let people = summary["uniqueUsers"].as_f64().expect("a number");
-    assert!((people - 5000.0).abs() < 5000.0 * 0.05, "{people}");
+    assert!((people - PEOPLE as f64).abs() < PEOPLE as f64 * 0.05, "{people}");
     let rules = ask(&app, &format!("rules?{SHOP}")).await;
     let counts: Vec<u64> = rules["items"]
         .as_array()
@@ -497,9 +591,9 @@ async fn a_million_evaluations_are_counted_exactly() {
         .iter()
         .map(|it| it["evaluations"].as_u64().expect("a count"))
         .collect();
-    assert_eq!(counts, [[37_500_u64; 20], [12_500; 20]].concat());
+    assert_eq!(counts, [[1500_u64; FEATURES], [500; FEATURES]].concat());
     let contexts = ask(&app, &format!("contexts?{SHOP}")).await;
-    assert_eq!(contexts["items"][0]["values"][0], json!({"value": "NO", "count": 37_500, "share": 0.75}));
+    assert_eq!(contexts["items"][0]["values"][0], json!({"value": "NO", "count": 1500, "share": 0.75}));
 }
 
 #[actix_web::test]
@@ -513,8 +607,8 @@ async fn a_tenth_of_a_million_stands_for_all_within_three_standard_deviations() 
     assert!((found - 1_000_000.0).abs() < 3.0 * sigma, "{found}");
     assert_ne!(found, 1_000_000.0);
     let people = summary["uniqueUsers"].as_f64().expect("a number");
-    assert!((people - 5000.0).abs() < 5000.0 * 0.05, "users are not sampled: {people}");
+    assert!((people - PEOPLE as f64).abs() < PEOPLE as f64 * 0.05, "users are not sampled: {people}");
     let contexts = ask(&app, &format!("contexts?{SHOP}")).await;
     let count = contexts["items"][0]["count"].as_f64().expect("a number");
-    assert!((count - 50_000.0).abs() < 4.0 * (50_000.0 * 0.1 * 0.9_f64).sqrt() * 10.0, "{count}");
+    assert!((count - 2000.0).abs() < 4.0 * (2000.0 * 0.1 * 0.9_f64).sqrt() * 10.0, "{count}");
 }

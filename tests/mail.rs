@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use featured::jobs::mail;
 use featured::store::mails;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::browser::Server;
+use crate::support::authority::authority;
 
 /// How the server at the other end wants to be spoken to.
 #[derive(Clone)]
@@ -129,31 +128,6 @@ fn read_line(from: &mut Box<dyn Stream>) -> std::io::Result<String> {
 
 fn smtp(answer: &'static str) -> (u16, Receiver<Arrived>) {
     smtp_over(Wire::Plain, answer)
-}
-
-/// A private certificate authority, and what a server of its own shows.
-struct Authority {
-    pem: String,
-    config: Arc<ServerConfig>,
-}
-
-fn authority(host: &str) -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let cert = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![CertificateDer::from(cert.der().to_vec())],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    Authority { pem: ca.pem(), config: Arc::new(config) }
 }
 
 fn server(url: &str) -> Server {

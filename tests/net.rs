@@ -172,7 +172,7 @@ fn no_address_of_our_own_network_is_asked_however_it_is_written() {
     assert!(REFUSED.len() >= 100, "{}", REFUSED.len());
     // Port 9 (discard): were one asked after all, it would be refused or time out, which is another failure.
     for plain in [false, true] {
-        let client = Client::with_lookup(Policy { plain, allowed: Vec::new() }, lookup(names));
+        let client = Client::with_lookup(Policy { plain, ..Policy::default() }, lookup(names));
         let scheme = if plain { "http" } else { "https" };
         for host in REFUSED {
             for url in [format!("{scheme}://{host}:9/hook"), format!("{scheme}://{host}/")] {
@@ -264,7 +264,7 @@ fn request(stream: &mut TcpStream) -> String {
 
 fn loopback() -> Client {
     let allowed = vec!["127.0.0.0/8".parse().unwrap()];
-    Client::new(Policy { plain: true, allowed })
+    Client::new(Policy { plain: true, allowed, ..Policy::default() })
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn a_name_is_looked_up_once_and_only_what_was_checked_is_connected_to() {
         0 => vec!["127.9.9.9".parse().unwrap()],
         _ => vec!["127.0.0.1".parse().unwrap()],
     });
-    let policy = Policy { plain: true, allowed: vec!["127.9.9.9/32".parse().unwrap()] };
+    let policy = Policy { plain: true, allowed: vec!["127.9.9.9/32".parse().unwrap()], ..Policy::default() };
     let client = Client::with_lookup(policy, flips);
     let url = format!("http://rebinding.test:{port}/");
     let mut outcomes = Vec::new();
@@ -298,7 +298,11 @@ fn a_name_is_looked_up_once_and_only_what_was_checked_is_connected_to() {
     assert_eq!(outcomes, [false, true, false, true, false, true]);
     assert_eq!(hits.load(Ordering::SeqCst), 0);
     // The server is there all right.
-    let allowed = Policy { plain: true, allowed: vec!["127.0.0.1".parse::<IpAddr>().unwrap().into()] };
+    let allowed = Policy {
+        plain: true,
+        allowed: vec!["127.0.0.1".parse::<IpAddr>().unwrap().into()],
+        ..Policy::default()
+    };
     let right = Client::with_lookup(allowed, lookup(|_| vec!["127.0.0.1".parse().unwrap()]));
     assert_eq!(right.post(&url, &[], b"{}", 100).unwrap().status, 200);
 }

@@ -314,6 +314,8 @@ pub fn update(app: &App, actor: &Actor, target: &Target, body: &str, whole: bool
             base.default_value = None;
             base.description.clear();
             base.tags.clear();
+            base.properties.clear();
+            base.retired = false;
             base.variants.clear();
         }
         if !node_has(&node, "rules") {

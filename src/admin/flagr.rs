@@ -242,6 +242,7 @@ pub fn create(
 ) -> Result<StoredFeature> {
     let mut definition = Definition {
         properties: Default::default(),
+        retired: false,
         key: read_key(new.key, "create")?,
         kind: FeatureType::String,
         integer: false,

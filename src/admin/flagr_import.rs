@@ -362,6 +362,7 @@ fn definition(flag: &Flag, problems: &mut Problems) -> Option<Definition> {
     }
     let definition = Definition {
         properties: Default::default(),
+        retired: false,
         key: flag.key.clone(),
         kind: FeatureType::String,
         integer: false,

@@ -262,6 +262,7 @@ impl serde::Serialize for StoredFeature {
         map.serialize_entry("description", &definition.description)?;
         map.serialize_entry("tags", &definition.tags)?;
         map.serialize_entry("properties", &definition.properties)?;
+        map.serialize_entry("retired", &definition.retired)?;
         map.serialize_entry("bucketing", &definition.bucketing)?;
         map.serialize_entry("bucketingId", &definition.bucketing_id)?;
         map.serialize_entry("variants", &definition.variants)?;

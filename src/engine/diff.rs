@@ -61,6 +61,7 @@ pub fn differences(before: Option<&Definition>, after: Option<&Definition>) -> V
         description "description",
         tags "tags",
         properties "properties",
+        retired "retired",
         bucketing "bucketing",
     }
     let id = |of: Option<&Definition>| of.and_then(|definition| definition.bucketing_id.clone());

@@ -432,6 +432,7 @@ impl Serialize for FeatureEntry<'_> {
         entry_if(&mut map, "description", &feature.description, !feature.description.is_empty())?;
         entry_if(&mut map, "tags", &feature.tags, !feature.tags.is_empty())?;
         entry_if(&mut map, "properties", &feature.properties, !feature.properties.is_empty())?;
+        entry_if(&mut map, "retired", &true, feature.retired)?;
         entry_if(&mut map, "bucketing", &feature.bucketing, feature.bucketing != Bucketing::Sha256)?;
         entry_if(&mut map, "bucketingId", &feature.bucketing_id, feature.bucketing_id.is_some())?;
         let variants: Vec<_> = feature.variants.iter().map(VariantEntry).collect();

@@ -246,6 +246,8 @@ pub struct Definition {
     pub tags: Vec<String>,
     /// FeatureHub's feature properties: what programs with EXTENDED_DATA are told about the feature.
     pub properties: BTreeMap<String, String>,
+    /// FeatureHub's word: its programs are not told of the feature any more. Nobody else notices.
+    pub retired: bool,
     pub bucketing: Bucketing,
     /// What `murmur3` (a UUID) and `crc32` (Flagr's number) hash. `None` under `sha256`, and before the
     /// server has given one.
@@ -296,6 +298,10 @@ impl Definition {
             Some(node) => read_properties(&node, problems),
             None => Some(base.map(|base| base.properties.clone()).unwrap_or_default()),
         };
+        let retired = match object.take_value("retired") {
+            Some(node) => node.boolean(problems),
+            None => Some(base.is_some_and(|base| base.retired)),
+        };
         let bucketing_id = match object.take("bucketingId") {
             Some(node) if node.is_null() => Some(None),
             Some(node) => read_bucketing_id(&node, bucketing, problems).map(Some),
@@ -340,6 +346,7 @@ impl Definition {
                 description: description?,
                 tags: tags?,
                 properties: properties?,
+                retired: retired?,
                 bucketing: bucketing?,
                 bucketing_id: bucketing_id?,
                 variants: variants?,

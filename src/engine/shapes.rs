@@ -20,7 +20,7 @@ use super::value::{FeatureType, Json};
 #[schema(rename_all = "camelCase", example = json!({
     "id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0a01", "key": "new_checkout", "type": "BOOLEAN", "contextType": "flag", "integer": false,
     "enabled": true, "locked": false, "defaultValue": false, "description": "One-page checkout",
-    "tags": ["checkout"], "properties": {}, "bucketing": "sha256", "bucketingId": null, "variants": [],
+    "tags": ["checkout"], "properties": {}, "retired": false, "bucketing": "sha256", "bucketingId": null, "variants": [],
     "rules": [{
         "id": "0198c0de-7a11-7c3e-9d52-3f1b6c1e0a02", "name": "Nordic beta", "priority": 50, "enabled": true,
         "when": {"attribute": "country", "operator": "in", "values": ["SE", "NO"]},
@@ -50,6 +50,8 @@ pub struct Feature {
     pub tags: Vec<String>,
     /// FeatureHub's feature properties: names and texts that its clients with EXTENDED_DATA are told.
     pub properties: BTreeMap<String, String>,
+    /// FeatureHub's clients are not told of a retired feature; everybody else is.
+    pub retired: bool,
     pub bucketing: Bucketing,
     /// What `murmur3` (a UUID) and `crc32` (a number) hash; `null` under `sha256`.
     #[schema(required)]
@@ -109,6 +111,8 @@ pub struct NewFeature {
     /// At most 50 names of 1 to 100 characters with lines of at most 1000: what FeatureHub's clients with
     /// EXTENDED_DATA are told about the feature.
     pub properties: Option<BTreeMap<String, String>>,
+    /// FeatureHub's clients are not told of a retired feature; `false` when left out.
+    pub retired: Option<bool>,
     /// `sha256` when left out.
     pub bucketing: Option<Bucketing>,
     /// A lower-case UUID under `murmur3`, a whole number under `crc32`; given by the server when left out.
@@ -166,6 +170,8 @@ pub struct FeatureChange {
     /// At most 50 names of 1 to 100 characters with texts of at most 1000: what FeatureHub's clients with
     /// EXTENDED_DATA are told about the feature.
     pub properties: Option<BTreeMap<String, String>>,
+    /// FeatureHub's clients are not told of a retired feature.
+    pub retired: Option<bool>,
     /// Another scheme puts users into other buckets.
     pub bucketing: Option<Bucketing>,
     pub bucketing_id: Option<String>,

@@ -123,6 +123,8 @@ pub fn phrase(difference: &Difference, limit: usize) -> Sentence {
         "enabled" => words().text("turned off"),
         "locked" if is_true(after) => words().text("locked"),
         "locked" => words().text("unlocked"),
+        "retired" if is_true(after) => words().text("retired for FeatureHub’s clients"),
+        "retired" => words().text("no longer retired for FeatureHub’s clients"),
         "defaultValue" => {
             words().text("default value ").changed(feature_value(before, limit), feature_value(after, limit))
         }

@@ -1,6 +1,7 @@
 //! Work that nobody waits for: watching the file for other processes, writing counts, throwing away what is
 //! too old. A panic in a job is caught, counted and logged; the job goes on.
 
+pub mod fastly;
 pub mod gdpr;
 pub mod mail;
 pub mod webhooks;
@@ -22,6 +23,8 @@ use crate::store;
 const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 /// How often mail that is due is looked for, and GDPR requests.
 const MAIL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked for environments that a cache must forget.
+const PURGE_INTERVAL: Duration = Duration::from_millis(200);
 /// How often old rows are deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -52,6 +55,10 @@ impl Jobs {
             jobs.every("mail", MAIL_INTERVAL, mail::run)?;
         }
         jobs.every("gdpr", MAIL_INTERVAL, gdpr::run)?;
+        if let Some(settings) = &app.config.featurehub.purges {
+            let mut purges = fastly::Purges::new(settings.clone());
+            jobs.every("purge", PURGE_INTERVAL, move |app| purges.run(app))?;
+        }
         for number in 1..=app.config.workers {
             let (pool, app) = (jobs.webhooks.clone(), app.clone());
             let named = std::thread::Builder::new().name(format!("webhooks-{number}"));
@@ -64,12 +71,12 @@ impl Jobs {
         &mut self,
         name: &'static str,
         interval: Duration,
-        job: fn(&App) -> Result<()>,
+        mut job: impl FnMut(&App) -> Result<()> + Send + 'static,
     ) -> std::io::Result<()> {
         let (stop, stopped) = channel();
         let app = self.app.clone();
         let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
-            repeat(&app, name, interval, job, &stopped);
+            repeat(&app, name, interval, &mut job, &stopped);
         })?;
         self.stops.push(stop);
         self.threads.push(thread);
@@ -93,7 +100,7 @@ impl Jobs {
                 tracing::error!("a job thread ended in a panic");
             }
         }
-        run(&self.app, "flush", flush);
+        run(&self.app, "flush", &mut flush);
         if let Err(error) = self.app.store.checkpoint() {
             tracing::warn!(%error, "the WAL could not be moved into the database file; nothing is lost");
         }
@@ -118,7 +125,7 @@ fn repeat(
     app: &App,
     name: &'static str,
     interval: Duration,
-    job: fn(&App) -> Result<()>,
+    job: &mut dyn FnMut(&App) -> Result<()>,
     stopped: &Receiver<()>,
 ) {
     let mut next = Instant::now() + interval;
@@ -130,7 +137,7 @@ fn repeat(
     }
 }
 
-fn run(app: &App, name: &'static str, job: fn(&App) -> Result<()>) {
+fn run(app: &App, name: &'static str, job: &mut dyn FnMut(&App) -> Result<()>) {
     match catch_unwind(AssertUnwindSafe(|| job(app))) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(job = name, ?error, "a job failed; it will be tried again"),

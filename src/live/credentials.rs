@@ -58,6 +58,7 @@ pub struct Credentials {
     featurehub: ArcSwap<HashMap<u128, Arc<Token>>>,
     personal: ArcSwap<HashMap<u128, Arc<PersonalToken>>>,
     usage: Mutex<HashMap<TokenId, Arc<Usage>>>,
+    generation: AtomicU64,
 }
 
 /// SHA-256, as secrets are stored.
@@ -112,7 +113,13 @@ impl Credentials {
         self.native.store(Arc::new(native));
         self.featurehub.store(Arc::new(featurehub));
         self.personal.store(Arc::new(personal));
+        self.generation.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// Moves once tokens were read again.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// The environment token with this native spelling, unless it has expired.

@@ -10,15 +10,16 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
 use ureq::Agent;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::{Connector, NextTimeout, TcpConnector};
 use url::{Host, Url};
 
-use super::address;
+use super::{address, tls};
 
-/// How long a request may take from the look-up to the last byte of the answer.
+/// How long a request may take from the look-up to the last byte of the answer, unless it is told otherwise.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,13 +28,23 @@ const MAX_ADDRESSES: usize = 16;
 /// Longest URL that is taken.
 const MAX_URL: usize = 2048;
 
-/// What may be asked.
-#[derive(Clone, Debug, Default)]
+/// What may be asked, and how.
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// Also `http://` (`--dev`).
     pub plain: bool,
     /// Networks that may be asked though they are not public (`--webhook-allow-private`).
     pub allowed: Vec<IpNet>,
+    /// Certificates that are trusted beside the public ones (`--webhook-ca-file`).
+    pub trusted: Vec<CertificateDer<'static>>,
+    /// How long a request may take from the look-up to the last byte of the answer (`--webhook-timeout`).
+    pub timeout: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { plain: false, allowed: Vec::new(), trusted: Vec::new(), timeout: TIMEOUT }
+    }
 }
 
 impl Policy {
@@ -136,13 +147,14 @@ impl Client {
             // A connection serves one request: nothing is sent over one that the other side is about to close.
             .max_idle_connections(0)
             .max_response_header_size(16 * 1024)
-            .timeout_global(Some(TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_resolve(Some(RESOLVE_TIMEOUT))
+            .timeout_global(Some(policy.timeout))
+            .timeout_connect(Some(CONNECT_TIMEOUT.min(policy.timeout)))
+            .timeout_resolve(Some(RESOLVE_TIMEOUT.min(policy.timeout)))
             .user_agent(concat!("featured/", env!("CARGO_PKG_VERSION")))
             .build();
         let resolver = Checked { allowed: policy.allowed.clone(), lookup };
-        Self { policy, agent: Agent::with_parts(config, DefaultConnector::new(), resolver) }
+        let connector = ().chain(TcpConnector::default()).chain(tls::Secure::trusting(&policy.trusted));
+        Self { policy, agent: Agent::with_parts(config, connector, resolver) }
     }
 
     /// What it may ask.
@@ -163,43 +175,45 @@ impl Client {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        answer(request.send(body), limit)
+        self.answer(request.send(body), limit)
     }
 
     /// Fetches something. A body longer than `limit` bytes is a failure.
     pub fn get(&self, url: &str, limit: u64) -> Result<Answer, Failure> {
         let url = self.policy.check(url).map_err(Failure::Refused)?;
-        let answer = answer(self.agent.get(url.as_str()).call(), limit)?;
+        let answer = self.answer(self.agent.get(url.as_str()).call(), limit)?;
         match answer.cut {
             true => Err(Failure::Failed(format!("the answer is larger than {limit} bytes"))),
             false => Ok(answer),
         }
     }
+
+    fn answer(
+        &self,
+        result: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+        limit: u64,
+    ) -> Result<Answer, Failure> {
+        let failure = |error| failure(error, self.policy.timeout);
+        let response = result.map_err(failure)?;
+        let (head, body) = response.into_parts();
+        let headers = head
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
+            .collect();
+        let mut bytes = Vec::new();
+        let mut reader = body.into_reader().take(limit.saturating_add(1));
+        reader.read_to_end(&mut bytes).map_err(|error| failure(ureq::Error::from(error)))?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let cut = bytes.len() > limit;
+        bytes.truncate(limit);
+        Ok(Answer { status: head.status.as_u16(), headers, body: bytes, cut })
+    }
 }
 
-fn answer(
-    result: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    limit: u64,
-) -> Result<Answer, Failure> {
-    let response = result.map_err(failure)?;
-    let (head, body) = response.into_parts();
-    let headers = head
-        .headers
-        .iter()
-        .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
-        .collect();
-    let mut bytes = Vec::new();
-    let mut reader = body.into_reader().take(limit.saturating_add(1));
-    reader.read_to_end(&mut bytes).map_err(|error| failure(ureq::Error::from(error)))?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let cut = bytes.len() > limit;
-    bytes.truncate(limit);
-    Ok(Answer { status: head.status.as_u16(), headers, body: bytes, cut })
-}
-
-fn failure(error: ureq::Error) -> Failure {
+fn failure(error: ureq::Error, timeout: Duration) -> Failure {
     let words = match error {
         ureq::Error::Other(inner) => match inner.downcast::<Refused>() {
             Ok(refused) => return Failure::Refused(refused.0),
@@ -207,7 +221,7 @@ fn failure(error: ureq::Error) -> Failure {
         },
         ureq::Error::Timeout(ureq::Timeout::Resolve) => "the name could not be looked up in time".into(),
         ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection in time".into(),
-        ureq::Error::Timeout(_) => format!("no whole answer within {} s", TIMEOUT.as_secs()),
+        ureq::Error::Timeout(_) => format!("no whole answer within {} s", timeout.as_secs()),
         ureq::Error::HostNotFound => "the name has no address".into(),
         ureq::Error::Io(error) => match error.kind() {
             io::ErrorKind::ConnectionRefused => "the connection was refused".into(),

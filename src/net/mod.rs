@@ -3,5 +3,6 @@
 
 pub mod address;
 pub mod client;
+pub mod tls;
 
 pub use client::{Answer, Client, Failure, Lookup, Policy};

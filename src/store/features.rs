@@ -24,7 +24,7 @@ pub struct FeatureRow {
 const SELECT: &str =
     "SELECT id, uuid, key, type, default_value, enabled, locked, description, tags, bucketing,
                              bucketing_id, version, created_at, updated_at, updated_by, is_integer,
-                             properties, number, snapshot, flagr
+                             properties, number, snapshot, flagr, retired
                         FROM features";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
@@ -63,6 +63,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
                 description: row.get(7)?,
                 tags: list_from_json(&row.get::<_, String>(8)?),
                 properties: serde_json::from_str(&row.get::<_, String>(16)?).unwrap_or_default(),
+                retired: row.get(20)?,
                 bucketing: Bucketing::parse(&bucketing).unwrap_or_default(),
                 bucketing_id: row.get(10)?,
                 variants: Vec::new(),
@@ -298,8 +299,8 @@ pub fn insert(conn: &Connection, environment: EnvironmentId, feature: &StoredFea
     conn.prepare_cached(
         "INSERT INTO features (uuid, environment_id, key, type, default_value, enabled, locked, description,
                                tags, bucketing, bucketing_id, version, created_at, updated_at, updated_by, is_integer,
-                               properties, number, snapshot, flagr)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+                               properties, number, snapshot, flagr, retired)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
     )?
     .execute(params![
         feature.id.to_string(),
@@ -322,6 +323,7 @@ pub fn insert(conn: &Connection, environment: EnvironmentId, feature: &StoredFea
         feature.number,
         feature.snapshot,
         definition.flagr.as_ref().map(to_json).transpose()?,
+        definition.retired,
     ])
     .map_err(|error| taken(error, definition))?;
     let id = FeatureId(conn.last_insert_rowid());
@@ -345,7 +347,8 @@ pub fn update(
         "UPDATE features
             SET default_value = ?3, enabled = ?4, locked = ?5, description = ?6, tags = ?7, bucketing = ?8,
                 bucketing_id = ?9, version = ?10, updated_at = ?11, updated_by = ?12, type = ?13,
-                is_integer = ?14, properties = ?15, key = ?16, number = ?17, snapshot = ?18, flagr = ?19
+                is_integer = ?14, properties = ?15, key = ?16, number = ?17, snapshot = ?18, flagr = ?19,
+                retired = ?20
           WHERE environment_id = ?1 AND id = ?2",
     )?
     .execute(params![
@@ -368,6 +371,7 @@ pub fn update(
         feature.number,
         feature.snapshot,
         definition.flagr.as_ref().map(to_json).transpose()?,
+        definition.retired,
     ])
     .map_err(|error| taken(error, definition))?;
     note_flag_number(conn, environment, definition)?;

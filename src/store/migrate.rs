@@ -368,6 +368,8 @@ const STEPS: &[&str] = &[
 
     CREATE INDEX gdpr_requests_run ON gdpr_requests (run_at) WHERE status = 'pending';
     CREATE INDEX gdpr_requests_user ON gdpr_requests (user_uuid);",
+    // 10: features that FeatureHub's programs are not told of.
+    "ALTER TABLE features ADD COLUMN retired INTEGER NOT NULL DEFAULT 0;",
 ];
 
 /// The version that this program writes.

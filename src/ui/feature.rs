@@ -321,7 +321,10 @@ fn facts(here: &Here, feature: &Feature, now: i64) -> Markup {
                     dt { "Properties" }
                     dd { @for (name, text) in &definition.properties { div { span.m3 { (name) " " } (text) } } }
                 }
-                @if let Err(why) = express(&here.snapshot, feature) {
+                @if definition.retired {
+                    dt { "FeatureHub" }
+                    dd { "Retired: its clients are not told of it. " a href="/help/featurehub" { "More" } }
+                } @else if let Err(why) = express(&here.snapshot, feature) {
                     dt { "FeatureHub" }
                     dd { "Left out for client-evaluated keys. " span.m2 { (why) } " " a href="/help/featurehub" { "More" } }
                 }
@@ -371,7 +374,7 @@ fn settings_form(page: &Page<'_>, here: &Here, feature: &Feature, typed: &Typed)
             (stale::seen(&stored, SETTINGS))
             h2 { "Settings" }
             @if typed.is_on("stale") { (stale::both(typed, &stored, SETTINGS, &format!("{}?edit=settings", here.feature(&definition.key)))) }
-            (summary(typed, &["description", "tags", "defaultValue", "properties", "bucketing"]))
+            (summary(typed, &["description", "tags", "defaultValue", "properties", "retired", "bucketing"]))
             (Text::new("description", "Description").draw(typed))
             (Text::new("tags", "Tags").hint("By commas.").draw(typed))
             div.stack.t {
@@ -380,6 +383,7 @@ fn settings_form(page: &Page<'_>, here: &Here, feature: &Feature, typed: &Typed)
                 label.check { input type="checkbox" name="noDefault" value="on" checked[typed.is_on("noDefault")]; "None: clients use their own" }
             }
             (area("properties", "Properties", "One a line, such as owner = web. FeatureHub’s clients with EXTENDED_DATA read them.", 2, typed))
+            (select("retired", "FeatureHub", &[("no", "Served to FeatureHub’s clients"), ("yes", "Retired: FeatureHub’s clients are not told of it")], typed))
             (select("bucketing", "Bucketing", &[("sha256", "sha256: this server’s own"), ("murmur3", "murmur3: as FeatureHub’s clients compute it"), ("crc32", "crc32: as Flagr computes it")], typed))
             @if typed.get("bucketing") != definition.bucketing.as_str() || !definition.rules.is_empty() {
                 p.hint { "Another bucketing puts users into other buckets of rollouts and splits." }
@@ -421,6 +425,9 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
     let mut more = String::new();
     if typed.is_on("properties") {
         more += &format!(",\"properties\":{}", json!(properties_of(typed.get("properties"))));
+    }
+    if typed.is_on("retired") {
+        more += &format!(",\"retired\":{}", typed.get("retired") == "yes");
     }
     if typed.is_on("bucketing") {
         more += &format!(",\"bucketing\":{}", json!(typed.get("bucketing")));
@@ -478,6 +485,7 @@ const SETTINGS: Fields = &[
     ("defaultValue", "Default value"),
     ("noDefault", "No default"),
     ("properties", "Properties"),
+    ("retired", "FeatureHub: retired"),
     ("bucketing", "Bucketing"),
 ];
 
@@ -489,6 +497,7 @@ fn stored_settings(definition: &Definition) -> Typed {
         ("tags", &definition.tags.join(", ")),
         ("defaultValue", &value.unwrap_or_default()),
         ("properties", &properties_text(&definition.properties)),
+        ("retired", if definition.retired { "yes" } else { "no" }),
         ("bucketing", definition.bucketing.as_str()),
         (if definition.default_value.is_none() { "noDefault" } else { "" }, "on"),
     ])

@@ -1,7 +1,7 @@
 //! `…/features`: every feature of an environment, from the live snapshot; its switch, lock and deletion; the
 //! form for a new one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use actix_web::web::Data;
@@ -12,6 +12,7 @@ use serde_json::json;
 use super::components::ask::{self, Question};
 use super::components::form::{Text, Typed, area, select, summary};
 use super::components::ruler::{in_words, ruler, shares, short_value, widest};
+use super::components::spark::{short, spark};
 use super::components::state::State;
 use super::components::{ago, count, empty, icon, thin};
 use super::door::safe_next;
@@ -24,15 +25,20 @@ use crate::admin::features::{self as admin, Target};
 use crate::api::request::{Query, segment};
 use crate::app::App;
 use crate::auth::browser::{Signed, whereabouts};
+use crate::clock::{self, Millis};
 use crate::engine::compile::Feature;
 use crate::engine::decode::FieldError;
 use crate::engine::permission::{Permission, allows};
 use crate::engine::snapshot::{Snapshot, Status};
 use crate::engine::value::{FeatureType, Json};
 use crate::error::Error;
+use crate::store::analytics::read;
 
 /// Rows of one page.
 const ROWS: usize = 50;
+/// Days of a trend.
+const DAYS: i64 = 14;
+const DAY: Millis = 24 * 3600 * 1000;
 
 /// Where a page is, with what is served there now, and whether this person may change it.
 pub struct Here {
@@ -183,6 +189,12 @@ impl Filter {
     }
 }
 
+/// How often the features of a page were asked for, and when last.
+struct Asked {
+    uses: Uses,
+    trends: HashMap<String, Vec<u64>>,
+}
+
 struct Row {
     feature: Arc<Feature>,
     state: State,
@@ -253,7 +265,14 @@ pub async fn list(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
     let new = format!("{base}/new");
     let keys: Vec<&str> = shown(&filter, &rows).map(|row| &*row.feature.key).collect();
     let (site, environment) = (here.place.site.id, here.place.environment()?.id);
-    let uses = app.read(|conn| Uses::load(&app, conn, site, environment, Some(&keys)))?;
+    let asked = app.read_consistent(|conn| {
+        let now = app.now();
+        let days: Vec<String> = (0..DAYS).rev().map(|back| clock::day(now - back * DAY)).collect();
+        Ok(Asked {
+            uses: Uses::load(&app, conn, site, environment, Some(&keys))?,
+            trends: read::sparks(conn, environment, &keys, &days)?,
+        })
+    })?;
     let main = html! {
         div.head {
             div { h1 { "Features" } }
@@ -271,7 +290,7 @@ pub async fn list(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
             (filters(&base, &filter, &totals))
             @if rows.is_empty() { (no_match(&here, &base, &filter)) }
             @else {
-                (table(&page, &here, &filter, &rows, &uses, app.now()))
+                (table(&page, &here, &filter, &rows, &asked, app.now()))
                 (pager(&base, &filter, rows.len()))
             }
         }
@@ -394,7 +413,7 @@ fn shown<'r>(filter: &Filter, rows: &'r [Row]) -> impl Iterator<Item = &'r Row> 
     rows.iter().skip((filter.page - 1) * ROWS).take(ROWS)
 }
 
-fn table(page: &Page<'_>, here: &Here, filter: &Filter, rows: &[Row], uses: &Uses, now: i64) -> Markup {
+fn table(page: &Page<'_>, here: &Here, filter: &Filter, rows: &[Row], asked: &Asked, now: i64) -> Markup {
     let base = here.features();
     let shown = shown(filter, rows);
     html! {
@@ -407,19 +426,25 @@ fn table(page: &Page<'_>, here: &Here, filter: &Filter, rows: &[Row], uses: &Use
                         (heading(&base, filter, "key", "Feature", false))
                         (heading(&base, filter, "state", "State", false))
                         th scope="col" { "Who gets what" }
+                        th scope="col" .hide-m { span.vh { "Trend, " } "14 days" }
+                        th scope="col" .r.hide-m { "Per day" }
+                        th scope="col" .hide-m { "Last asked" }
                         (heading(&base, filter, "changed", "Changed", true))
                         th scope="col" { span.vh { "More" } }
                     }
                 }
-                tbody { @for (at, row) in shown.enumerate() { (table_row(page, here, row, uses, at, now)) } }
+                tbody { @for (at, row) in shown.enumerate() { (table_row(page, here, row, asked, at, now)) } }
             }
         }
     }
 }
 
-fn table_row(page: &Page<'_>, here: &Here, row: &Row, uses: &Uses, at: usize, now: i64) -> Markup {
+fn table_row(page: &Page<'_>, here: &Here, row: &Row, asked: &Asked, at: usize, now: i64) -> Markup {
     let (stored, definition) = (&row.feature.stored, row.feature.definition());
     let href = here.feature(&definition.key);
+    let trend = asked.trends.get(&definition.key);
+    let per_day = trend.map_or(0, |days| days.iter().sum::<u64>().div_ceil(DAYS.unsigned_abs()));
+    let words = format!("{} evaluations a day, {DAYS} days", short(per_day));
     html! {
         tr {
             @if here.can_change { td.tight.sw1 { (switch(page, here, &row.feature, false)) } }
@@ -433,10 +458,14 @@ fn table_row(page: &Page<'_>, here: &Here, row: &Row, uses: &Uses, at: usize, no
             td.full {
                 (row.state.badge())
                 @if stored.locked { " " span.note { (icon("lock")) "Locked" } }
+                @if definition.retired { " " span.note { (icon("pause")) "Retired" } }
                 @if let Some(broken) = &row.feature.broken { " " span.note.warn title=(broken) { (icon("warn")) "Broken" } }
-                @if let Some(stale) = uses.stale(&row.feature, now) { " " span.note.warn { (icon("stale")) (stale.words()) } }
+                @if let Some(stale) = asked.uses.stale(&row.feature, now) { " " span.note.warn { (icon("stale")) (stale.words()) } }
             }
             td.full.roll { (who_gets_what(here, row)) }
+            td.hide-m { @if let Some(days) = trend { (spark(days, &words)) } }
+            td.r.num.hide-m { (short(per_day)) }
+            td.m2.nowrap.hide-m { @match asked.uses.last(&definition.key) { Some(last) => (ago(last, now)), None => "–" } }
             td.m2.nowrap.hide-s { (ago(stored.updated_at, now)) " " span.m3 { "by " (stored.updated_by) } }
             td.tight.m1 { (menu(page, here, &row.feature, at)) }
         }

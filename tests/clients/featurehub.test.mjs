@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import sdk from 'featurehub-javascript-node-sdk';
 import { startHub, until } from './support/featurehub.mjs';
+import { startProxy } from './support/proxy.mjs';
 
 const {
   EdgeFeatureHubConfig, FeatureHubPollingClient, FeatureUpdater, FHLog, Readyness,
@@ -49,8 +50,8 @@ before(async (t) => {
 });
 
 /** A client of the SDK that has become ready; closed after the test. */
-async function client(t, key, { poll } = {}) {
-  const config = new EdgeFeatureHubConfig(hub.url, key);
+async function client(t, key, { poll, url = hub.url } = {}) {
+  const config = new EdgeFeatureHubConfig(url, key);
   if (poll) config.edgeServiceProvider((repo, c) => new FeatureHubPollingClient(repo, c, poll));
   const seen = [];
   config.addReadinessListener((state) => seen.push(state));
@@ -127,6 +128,12 @@ for (const [name, key, how] of kinds) {
     await hub.change(feature, { rules: [{ name: 'r', when: is('userId', 'mary'), outcome: { value: 'hers' } }] });
     await until('strategies alone', () => context.getString(feature) === 'hers');
     assert.deepEqual(heard, ['2', '2', '2'], 'a listener that was removed hears nothing');
+    // Retired: gone for these clients, and back when it is no longer.
+    await hub.change(feature, { retired: true });
+    await until('its retirement', () => !config.repository().feature(feature).exists);
+    assert.equal(context.getString(feature, 'mine'), 'mine');
+    await hub.change(feature, { retired: false });
+    await until('its return', () => config.repository().feature(feature).exists && context.getString(feature) === 'hers');
     await hub.remove(feature);
     await until('a deletion', () => !config.repository().feature(feature).isSet());
   });
@@ -248,15 +255,45 @@ test('properties are read with the permission', async (t) => {
   await hub.remove('OWNED');
 });
 
+test('a stream that the server closes in time is taken up where it was', async (t) => {
+  const own = await startHub(t, ['--featurehub-drop-after', '1']);
+  await own.make({ key: 'TEXT', type: 'STRING', defaultValue: '1' });
+  const proxy = await startProxy(t, own.url);
+  for (const kind of ['clientKey', 'serverKey']) {
+    const key = await own[kind]();
+    const config = await client(t, key, { url: proxy.url });
+    const seen = [];
+    config.addReadinessListener((state) => seen.push(state));
+    const resumed = () => proxy.requests.filter((one) => one.path.endsWith(key) && one.answer?.includes(': resumed'));
+    await until('two returns', () => resumed().length >= 2);
+    for (const one of resumed()) {
+      assert.ok(one.headers['last-event-id'], 'it told what it holds');
+      assert.ok(!one.answer.includes('event: features'), 'and is not told that again');
+    }
+    await own.change('TEXT', { defaultValue: kind });
+    await until('the change', () => config.repository().feature('TEXT').str === kind);
+    const after = resumed().length;
+    await until('a return with the new state', () => resumed().length >= after + 1);
+    assert.equal(config.repository().feature('TEXT').str, kind);
+    assert.ok(seen.every((state) => state === Readyness.Ready), `always ready: ${seen}`);
+    config.close();
+  }
+});
+
 test('clients find the server again after a restart', async (t) => {
   await hub.make({ key: 'RESTARTED', type: 'STRING', defaultValue: 'before' });
+  // The poller of this SDK brings a program down when its connection is refused: it comes through a proxy, as from
+  // behind a balancer.
+  const proxy = await startProxy(t, hub.url);
   const configs = [
     await client(t, await hub.clientKey()), await client(t, await hub.serverKey()),
-    await client(t, await hub.clientKey(), { poll: 200 }),
+    await client(t, await hub.clientKey(), { poll: 200, url: proxy.url }),
   ];
+  proxy.mode = 'away';
   await hub.stop();
   for (const config of configs) assert.equal(config.repository().feature('RESTARTED').str, 'before');
   await hub.start();
+  proxy.mode = 'pass';
   await hub.change('RESTARTED', { defaultValue: 'after' });
   for (const config of configs) {
     await until('the news', () => config.repository().feature('RESTARTED').str === 'after');

@@ -63,16 +63,16 @@ else
     set -- "$@" ".venv/bin/python -B -m unittest -v test_feature_config.py test_featurehub.py test_openfeature.py test_flagr.py"
 fi
 
-# OpenFeature's SDKs in the languages that are compiled.
+# SDKs in the languages that are compiled.
 if command -v go >/dev/null; then
     set -- "$@" "go -C openfeature-go test -count=1 ./..."
 else
     missing "Go" "OpenFeature's Go SDK"
 fi
 if command -v mvn >/dev/null && command -v javac >/dev/null; then
-    set -- "$@" "mvn -q -B -f openfeature-java/pom.xml test"
+    set -- "$@" "mvn -q -B -f openfeature-java/pom.xml test" "mvn -q -B -f featurehub-java/pom.xml test"
 else
-    missing "Java (maven and openjdk-17-jdk-headless)" "OpenFeature's Java SDK"
+    missing "Java (maven and openjdk-17-jdk-headless)" "OpenFeature's and FeatureHub's Java SDKs"
 fi
 if command -v cargo >/dev/null; then
     set -- "$@" "cargo test --quiet --locked --manifest-path openfeature-rust/Cargo.toml"

@@ -1,7 +1,10 @@
 """FeatureHub's own Python SDK against the running server: streaming and polling, with keys of both kinds."""
 
 import asyncio
+import json
 import os
+import subprocess
+import tempfile
 import time
 import unittest
 import uuid
@@ -38,6 +41,51 @@ def until(what, check):
 
 def equals(attribute, value):
     return {"attribute": attribute, "operator": "equals", "value": value}
+
+
+class Own:
+    """A server of one's own, that can be stopped and started on one address."""
+
+    def __init__(self, test, *options):
+        self.folder, self.options, self.listen = tempfile.TemporaryDirectory(), options, "127.0.0.1:0"
+        test.addCleanup(self.folder.cleanup)
+        document = {"version": 1, "site": {"slug": "own", "name": "Own"}, "environments": [
+            {"name": "prod", "features": [{"key": "TEXT", "type": "STRING", "defaultValue": "before"}]}]}
+        self.run("import", "-", input=json.dumps(document))
+        self.run("user", "add", "ana", "--email", "ana@own.example", "--role", "admin", "--password-stdin",
+                 input="a quiet harbour")
+        self.admin = {"Authorization": "Bearer " + self.run("user", "pat", "ana", "--description", "t").split()[-1]}
+        # Before it serves: what a command makes beside a server is known there a moment later.
+        self.keys = {kind: self.key(kind) for kind in ("server", "client")}
+        test.addCleanup(self.stop)
+        self.start()
+
+    def run(self, *words, input=None):
+        command = [os.environ["FEATURED_BIN"], *words, "--db", self.folder.name + "/flags.db"]
+        return subprocess.run(command, input=input, capture_output=True, text=True, check=True).stdout
+
+    def key(self, kind):
+        words = ("token", "add", "--site", "own", "--env", "prod", "--kind", kind, "--description", "t")
+        return json.loads(self.run(*words, "--rate-limit", "0", "--json"))["featurehubKey"]
+
+    def start(self):
+        command = [os.environ["FEATURED_BIN"], "--db", self.folder.name + "/flags.db", "--listen", self.listen]
+        self.process = subprocess.Popen([*command, *self.options], stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        assert line.startswith("listening on http://"), line
+        self.url = line.split()[-1]
+        self.listen = self.url.removeprefix("http://")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            assert self.process.wait(60) == 0
+        self.process.stdout.close()
+
+    def change(self, value):
+        path = self.url + "/api/v1/sites/own/environments/prod/features/TEXT"
+        reply = requests.patch(path, json={"defaultValue": value}, headers=self.admin, timeout=20)
+        assert reply.ok, reply.text
 
 
 class FeatureHubTest(unittest.TestCase):
@@ -127,6 +175,11 @@ class FeatureHubTest(unittest.TestCase):
                 admin("PATCH", "/features/" + live, {"rules": [rule]})
                 until("strategies", lambda: context.get_string(live) == "hers")
                 if "polling" not in name:
+                    # What is missing in a list that was polled this SDK keeps; a stream tells it.
+                    admin("PATCH", "/features/" + live, {"retired": True})
+                    until("retired", lambda: not config.repository().feature(live).exists)
+                    admin("PATCH", "/features/" + live, {"retired": False})
+                    until("back", lambda: context.get_string(live) == "hers")
                     admin("DELETE", "/features/" + live)
                     until("deleted", lambda: not config.repository().feature(live).exists)
 
@@ -138,6 +191,42 @@ class FeatureHubTest(unittest.TestCase):
         asyncio.run(config.init())
         self.assertFalse(config.repository().is_ready())
         self.assertTrue(config.get_or_create_edge_service().cancelled)
+
+    def test_values_stay_while_the_server_is_gone_and_are_new_when_it_is_back(self):
+        own = Own(self)
+        for kind in ("server", "client"):
+            with self.subTest(kind):
+                own.change("before")
+                config = FeatureHubConfig(own.url, [own.keys[kind]])
+                # By hand: the timer of this SDK does not outlive one connection that is refused.
+                config.use_polling_edge_service(0)
+                asyncio.run(config.init())
+                self.assertTrue(config.repository().is_ready())
+                edge = config.get_or_create_edge_service()
+                own.stop()
+                with self.assertRaises(Exception):
+                    asyncio.run(edge.poll())
+                self.assertTrue(config.repository().is_ready())
+                self.assertEqual(config.repository().feature("TEXT").get_string, "before")
+                own.start()
+                own.change("after")
+                asyncio.run(edge.poll())
+                self.assertEqual(config.repository().feature("TEXT").get_string, "after")
+
+    def test_a_stream_that_the_server_closes_in_time_goes_on(self):
+        own = Own(self, "--featurehub-drop-after", "1")
+        config = FeatureHubConfig(own.url, [own.keys["server"]])
+        asyncio.run(config.init())
+        until("ready", config.repository().is_ready)
+        end = time.monotonic() + 3
+        at = 0
+        while time.monotonic() < end:
+            at += 1
+            own.change(str(at))
+            until("the change", lambda: config.repository().feature("TEXT").get_string == str(at))
+            self.assertTrue(config.repository().is_ready())
+        # The stream's thread ends with the program; without this it would ask a server that is gone.
+        config.get_or_create_edge_service()._streaming_thread.cancel()
 
     def test_interceptors_stop_at_the_lock(self):
         class Mine(ValueInterceptor):

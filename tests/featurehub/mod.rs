@@ -1,6 +1,8 @@
 //! The FeatureHub door (featurehub.md): what its SDKs send and are sent.
 
 mod polling;
+mod purges;
+mod retired;
 mod strategies;
 mod streams;
 mod updates;

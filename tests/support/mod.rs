@@ -1,6 +1,7 @@
 //! What a test begins with: the real routes on a fresh database, and the people and programs that call them.
 
 mod actor;
+pub mod authority;
 mod database;
 
 use std::cell::RefCell;

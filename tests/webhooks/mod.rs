@@ -5,6 +5,7 @@ mod delivery;
 mod end_to_end;
 mod pages;
 pub mod receiver;
+mod secure;
 
 use std::time::{Duration, Instant};
 

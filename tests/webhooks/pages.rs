@@ -70,6 +70,21 @@ async fn a_webhook_is_made_tried_changed_rotated_and_deleted_by_clicking() {
     assert!(eddie.get(LIST).await.body.contains("Off"));
     let rotated = eddie.post(&format!("{page}/rotate"), &[("graceSeconds", "3600")]).await.body;
     assert_ne!(between(&rotated, "id=\"secret-shown\">", "<"), secret);
+    // What an answer says is cut off, and never markup.
+    let babbling = Receiver::that(Do::Babble);
+    let url = babbling.url();
+    let on = [
+        ("url", url.as_str()),
+        ("name", "Mine"),
+        ("format", "json"),
+        ("events", "rule.updated"),
+        ("enabled", "on"),
+    ];
+    eddie.post(&page, &on).await;
+    eddie.post(&format!("{page}/test"), &[("event", "rule.updated")]).await;
+    let shown = eddie.get(&page).await.body;
+    assert!(shown.contains("&lt;b&gt;&amp;&lt;b&gt;") && !shown.contains("<b>&"), "{shown}");
+    assert!(shown.contains("&lt;b&gt;&amp;…"), "cut off: {}", shown.len());
     // A viewer reads, without the address.
     let mut vera = server.signed_in("vera").await;
     let seen = vera.get(&page).await.body;

@@ -1,16 +1,19 @@
-//! A receiver on loopback that does as it is told: answers, hangs, drips, dies.
+//! A receiver on loopback that does as it is told: answers, hangs, drips, dies. In the clear or over TLS.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 /// A request that arrived.
 #[derive(Clone, Debug)]
 pub struct Received {
+    /// Of the request, such as `/hook`.
+    pub path: String,
     headers: Vec<(String, String)>,
     pub body: String,
 }
@@ -34,6 +37,8 @@ impl Received {
 pub enum Do {
     /// Answers with this status.
     Answer(u16),
+    /// Answers 200 with far too much, and markup in it.
+    Babble,
     /// 302 to another receiver, by port.
     Redirect(u16),
     /// Says nothing until the other side goes.
@@ -48,6 +53,7 @@ pub enum Do {
 #[derive(Clone)]
 pub struct Receiver {
     pub port: u16,
+    scheme: &'static str,
     received: Arc<Mutex<Vec<Received>>>,
     ids: Arc<Mutex<HashSet<String>>>,
 }
@@ -60,6 +66,19 @@ impl Receiver {
 
     /// One that decides by the request and by how many came before.
     pub fn new(decide: impl Fn(&Received, usize) -> Do + Send + Sync + 'static) -> Self {
+        Self::start(None, decide)
+    }
+
+    /// One that answers 200 over TLS.
+    pub fn secure(config: Arc<ServerConfig>) -> Self {
+        Self::start(Some(config), |_, _| Do::Answer(200))
+    }
+
+    fn start(
+        tls: Option<Arc<ServerConfig>>,
+        decide: impl Fn(&Received, usize) -> Do + Send + Sync + 'static,
+    ) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let (received, ids) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(HashSet::new())));
@@ -67,14 +86,21 @@ impl Receiver {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (kept, seen, decide) = (kept.clone(), seen.clone(), decide.clone());
-                std::thread::spawn(move || serve(stream, &kept, &seen, &*decide));
+                let tls = tls.clone();
+                std::thread::spawn(move || match tls {
+                    None => serve(stream, &kept, &seen, &*decide),
+                    Some(config) => {
+                        let connection = ServerConnection::new(config).expect("a connection");
+                        serve(StreamOwned::new(connection, stream), &kept, &seen, &*decide);
+                    }
+                });
             }
         });
-        Self { port, received, ids }
+        Self { port, scheme, received, ids }
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/hook", self.port)
+        format!("{}://127.0.0.1:{}/hook", self.scheme, self.port)
     }
 
     /// Everything that arrived, in order.
@@ -93,7 +119,7 @@ impl Receiver {
 }
 
 fn serve(
-    mut stream: TcpStream,
+    mut stream: impl Read + Write,
     kept: &Mutex<Vec<Received>>,
     seen: &Mutex<HashSet<String>>,
     decide: &(dyn Fn(&Received, usize) -> Do + Send + Sync),
@@ -102,7 +128,7 @@ fn serve(
     let does = {
         let mut all = kept.lock().expect("nobody panics");
         let does = decide(&received, all.len());
-        seen.lock().expect("nobody panics").insert(received.id());
+        seen.lock().expect("nobody panics").extend(received.header("x-webhook-id").map(str::to_owned));
         all.push(received);
         does
     };
@@ -115,6 +141,12 @@ fn serve(
         Do::Redirect(port) => {
             let location = format!("location: http://127.0.0.1:{port}/\r\n");
             drop(stream.write_all(answer(302, &location).as_bytes()));
+        }
+        Do::Babble => {
+            let body = "<b>&".repeat(5000);
+            let head =
+                format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            drop(stream.write_all(format!("{head}{body}").as_bytes()));
         }
         Do::Hang => drop(stream.read(&mut [0; 1])),
         Do::Drip => {
@@ -129,19 +161,20 @@ fn serve(
     }
 }
 
-fn read(stream: &mut TcpStream) -> Option<Received> {
+fn read(stream: &mut impl Read) -> Option<Received> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 * 1024];
     loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let path = head.split(' ').nth(1)?.to_owned();
             let headers: Vec<(String, String)> = head
                 .lines()
                 .skip(1)
                 .filter_map(|line| line.split_once(": "))
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect();
-            let mut received = Received { headers, body: String::new() };
+            let mut received = Received { path, headers, body: String::new() };
             let length: usize = received.header("content-length")?.parse().ok()?;
             if bytes.len() >= end + 4 + length {
                 received.body = String::from_utf8(bytes[end + 4..].to_vec()).expect("UTF-8");

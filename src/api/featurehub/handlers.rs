@@ -96,6 +96,7 @@ fn serving(client: ClientKey) -> Option<ClientKey> {
 /// One key whose clients evaluate by themselves: bytes that were made once.
 fn ready_made(app: &App, req: &HttpRequest, client: &ClientKey) -> Result<HttpResponse, Failure> {
     let snapshot = client.snapshot()?;
+    client.token.environment.hand_out(app.now());
     let list = views::expressed(&snapshot, Sight::of(&client.token).extended);
     let Some((body, etag)) = list.alone else { return Err(Error::internal("no entity tag").into()) };
     let fresh =
@@ -125,7 +126,10 @@ fn several(
     for ((_, client), snapshot) in found.iter().zip(&snapshots) {
         tags.push(match (client, snapshot) {
             (Some(client), Some(snapshot)) => match Sight::of(&client.token) {
-                Sight { strategies: true, extended } => views::expressed(snapshot, extended).tag.to_string(),
+                Sight { strategies: true, extended } => {
+                    client.token.environment.hand_out(now);
+                    views::expressed(snapshot, extended).tag.to_string()
+                }
                 Sight { extended, .. } => {
                     let body =
                         snapshot.reads_clock().then(|| evaluate(client, snapshot, extended)).transpose()?;
@@ -159,7 +163,7 @@ fn several(
                 Sight { extended, .. } => {
                     let (features, tally) = evaluate(client, snapshot, extended)?;
                     app.live.counters.count(&tally, now);
-                    app.metrics.evaluations.inc_by(snapshot.len() as u64);
+                    app.metrics.evaluations.inc_by(views::shown(snapshot).count() as u64);
                     views::push_environment(&mut body, key.environment, &features);
                 }
             },

@@ -231,10 +231,12 @@ fn stored_contexts(snapshot: &Snapshot, feature: &Feature) -> Result<Vec<Strateg
     Ok(values.values().enumerate().map(strategy).collect())
 }
 
-/// What of an environment those clients cannot be sent: features by key, with the reason.
+/// What of an environment those clients cannot be sent: features by key, with the reason. Retired ones are meant to
+/// be left out.
 pub fn inexpressible(snapshot: &Snapshot) -> Vec<(&str, String)> {
     snapshot
         .features()
+        .filter(|feature| !feature.definition().retired)
         .filter_map(|feature| Some((&*feature.key, express(snapshot, feature).err()?)))
         .collect()
 }

@@ -296,6 +296,9 @@ impl Connection {
         let extended = self.sight.extended;
         let mut counted = None;
         let (features, tag) = if self.sight.strategies {
+            if let Some(token) = &self.token {
+                token.environment.hand_out(now);
+            }
             let list = views::expressed(&snapshot, extended);
             (list.features, list.tag.to_string())
         } else {
@@ -313,7 +316,7 @@ impl Connection {
             self.queue.push_back(Bytes::from_static(b": resumed\n\n"));
         } else {
             if let Some(tally) = counted {
-                self.app.metrics.evaluations.inc_by(snapshot.len() as u64);
+                self.app.metrics.evaluations.inc_by(views::shown(&snapshot).count() as u64);
                 self.app.live.counters.count(&tally, now);
             }
             self.acknowledge();

@@ -44,6 +44,16 @@ pub struct List {
     pub alone: Option<(Bytes, HeaderValue)>,
 }
 
+/// The features that clients are told of: those that are not retired.
+pub fn shown(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<Feature>> {
+    snapshot.features().filter(|feature| !feature.definition().retired)
+}
+
+/// The feature of that key, unless it is retired.
+fn find<'s>(snapshot: &'s Snapshot, key: &str) -> Option<&'s Arc<Feature>> {
+    snapshot.feature(key).filter(|feature| !feature.definition().retired)
+}
+
 /// What is held for one snapshot.
 #[derive(Default)]
 struct Ready {
@@ -64,7 +74,7 @@ pub fn expressed(snapshot: &Snapshot, extended: bool) -> List {
 
 fn make_expressed(snapshot: &Snapshot, extended: bool) -> List {
     let mut out = vec![b'['];
-    for feature in snapshot.features() {
+    for feature in shown(snapshot) {
         let before = out.len();
         if before > 1 {
             out.push(b',');
@@ -119,7 +129,7 @@ pub fn evaluated(
     let evaluator = Evaluator::new(snapshot, context, nanos(now))?;
     let mut out = Vec::with_capacity(snapshot.len() * 180 + 2);
     out.push(b'[');
-    for (at, feature) in snapshot.features().enumerate() {
+    for (at, feature) in shown(snapshot).enumerate() {
         if at > 0 {
             out.push(b',');
         }
@@ -141,10 +151,10 @@ fn candidates<'s>(
     changed: Option<&'s [String]>,
 ) -> Vec<Sides<'s>> {
     match changed {
-        Some(keys) => keys.iter().map(|key| (before.feature(key), after.feature(key))).collect(),
+        Some(keys) => keys.iter().map(|key| (find(before, key), find(after, key))).collect(),
         None => {
-            let gone = before.features().filter(|old| after.feature(&old.key).is_none());
-            let now = after.features().map(|new| (before.feature(&new.key), Some(new)));
+            let gone = shown(before).filter(|old| find(after, &old.key).is_none());
+            let now = shown(after).map(|new| (find(before, &new.key), Some(new)));
             gone.map(|old| (Some(old), None)).chain(now).collect()
         }
     }

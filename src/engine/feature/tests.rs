@@ -58,6 +58,7 @@ fn a_plain_feature_has_the_defaults_of_the_contract() {
         description: String::new(),
         tags: Vec::new(),
         properties: Default::default(),
+        retired: false,
         bucketing: Bucketing::Sha256,
         bucketing_id: None,
         variants: Vec::new(),

@@ -85,7 +85,7 @@ pub struct Tried {
     pub retry_after: Option<u64>,
 }
 
-/// Sends an event and waits for the answer; at most [`crate::net::client::TIMEOUT`].
+/// Sends an event and waits for the answer, at most as long as `--webhook-timeout` says.
 pub fn attempt(app: &App, webhook: &Webhook, event: &Event, place: &str, attempt: u32) -> Tried {
     let at = app.now();
     let begun = Instant::now();

@@ -240,27 +240,32 @@ pub fn uses(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Evaluations of some features by day.
+/// Evaluations of some features on each of these days, in their order; nothing for a feature without any.
 pub fn sparks(
     conn: &Connection,
     environment: EnvironmentId,
     keys: &[&str],
-    days: &Days,
-) -> Result<HashMap<String, BTreeMap<String, u64>>> {
-    let keys = serde_json::to_string(keys).map_err(crate::error::Error::internal)?;
+    days: &[String],
+) -> Result<HashMap<String, Vec<u64>>> {
+    let json = |list: serde_json::Result<String>| list.map_err(crate::error::Error::internal);
+    let (all_keys, all_days) = (json(serde_json::to_string(keys))?, json(serde_json::to_string(days))?);
+    // Each feature on each day is looked up by itself: the rest of those days may be much.
     let mut statement = conn.prepare_cached(
-        "SELECT feature, day, sum(count) FROM evaluation_counts
-          WHERE environment_id = ?1 AND day BETWEEN ?2 AND ?3
-            AND feature IN (SELECT value FROM json_each(?4))
-          GROUP BY feature, day",
+        "SELECT counts.feature, days.key, sum(counts.count)
+           FROM json_each(?2) AS days CROSS JOIN json_each(?3) AS keys
+           CROSS JOIN evaluation_counts AS counts
+                ON counts.environment_id = ?1 AND counts.day = days.value AND counts.feature = keys.value
+          GROUP BY counts.feature, days.key",
     )?;
-    let rows = statement.query_map((environment, &days.first, &days.last, keys), |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?))
+    let rows = statement.query_map((environment, all_days, all_keys), |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, usize>(1)?, row.get(2)?))
     })?;
-    let mut found: HashMap<String, BTreeMap<String, u64>> = HashMap::new();
+    let mut found: HashMap<String, Vec<u64>> = HashMap::new();
     for row in rows {
         let (feature, day, count) = row?;
-        found.entry(feature).or_default().insert(day, count);
+        if let Some(place) = found.entry(feature).or_insert_with(|| vec![0; days.len()]).get_mut(day) {
+            *place = count;
+        }
     }
     Ok(found)
 }

@@ -4,6 +4,7 @@ pub mod ask;
 pub mod form;
 pub mod ruler;
 pub mod sentence;
+pub mod spark;
 pub mod stale;
 pub mod state;
 

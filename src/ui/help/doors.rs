@@ -48,6 +48,7 @@ pub fn featurehub(reader: &Reader) -> Markup {
                 (term("Attributes", "userkey is userId, and names the stored Context. Percentages stick to the session where one is sent, else to userkey, or to the attributes that the rule names."))
                 (term("Feature value", "The default value. The test client changes that, and the lock."))
                 (term("Locked", "Refuses every change until it is unlocked, also by interceptors in clients."))
+                (term("Retired", "FeatureHub’s clients are not told of the feature any more, as if it were deleted; every other client is. Set with the description of a feature."))
                 (term("Feature properties", "Names and texts of a feature, set with its description; keys with EXTENDED_DATA read them."))
                 (term("Permissions", "READ is everyone’s. CHANGE_VALUE, LOCK and UNLOCK are for tests, EXTENDED_DATA for properties."))
             }
@@ -71,7 +72,7 @@ pub fn featurehub(reader: &Reader) -> Markup {
             }
         }
         section { h2 { "For operators" }
-            p { code { "--featurehub-cache-control" } " sets how often clients poll (max-age), " code { "--featurehub-heartbeat" } " and " code { "--featurehub-drop-after" } " how streams behave, " code { "--featurehub-fastly" } " puts surrogate keys on answers. Maintenance and rate limits are 503, since clients give up for good on anything else." }
+            p { code { "--featurehub-cache-control" } " sets how often clients poll (max-age), " code { "--featurehub-heartbeat" } " and " code { "--featurehub-drop-after" } " how streams behave, " code { "--featurehub-fastly" } " puts surrogate keys on answers; with " code { "--featurehub-fastly-service" } " and " code { "--featurehub-fastly-key" } " Fastly is told to forget an environment’s answers after each change. Maintenance and rate limits are 503, since clients give up for good on anything else." }
         }
     }
 }
@@ -233,11 +234,11 @@ pub fn webhooks(_: &Reader) -> Markup {
         }
         section { h2 { "Check the signature" } (code("c-hook-node", node)) (code("c-hook-python", python)) }
         section { h2 { "When it fails" }
-            p { "Anything but 2xx within 10 seconds is a failure; redirects are not followed. An event is tried again after 5 seconds, then ever later, eight times over some four hours; later events wait, so that they arrive in order. Then the event is given up and the next one goes. After three days without a delivery the webhook is turned off, and whoever made it gets a mail. Turned on again, it is told of what happens from then on." }
+            p { "Anything but 2xx within 10 seconds (or what --webhook-timeout says) is a failure; redirects are not followed. An event is tried again after 5 seconds, then ever later, eight times over some four hours; later events wait, so that they arrive in order. Then the event is given up and the next one goes. After three days without a delivery the webhook is turned off, and whoever made it gets a mail. Turned on again, it is told of what happens from then on." }
             p { "After a crash of this server some events may arrive twice, under the same id; none is lost." }
         }
         section { h2 { "Where it may go" }
-            p { "HTTPS on the public internet. Addresses of private networks are refused after the name is looked up; " code { "--webhook-allow-private 10.0.0.0/8" } " allows some. " code { "--dev" } " also allows http://." }
+            p { "HTTPS on the public internet. Addresses of private networks are refused after the name is looked up; " code { "--webhook-allow-private 10.0.0.0/8" } " allows some. A receiver whose certificate comes from an authority of your own needs " code { "--webhook-ca-file ca.pem" } ". " code { "--dev" } " also allows http://." }
         }
     }
 }

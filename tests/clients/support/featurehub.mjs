@@ -5,11 +5,11 @@ import { makeDatabase, serve } from './server.mjs';
 
 const PROD = '/sites/shop/environments/prod';
 
-/** Everything a suite needs; gone after it. `stop` and `start` keep the address. */
-export async function startHub(t) {
+/** Everything a suite needs; gone after it. `stop` and `start` keep the address. `more`: options of the server. */
+export async function startHub(t, more = []) {
   const database = await makeDatabase(binary);
   const person = await database.personalToken();
-  let server = await serve(binary, database.db);
+  let server = await serve(binary, database.db, undefined, more);
   const { host, href } = new URL(server.url);
   t.after(async () => {
     await server?.stop();
@@ -46,7 +46,7 @@ export async function startHub(t) {
       server = undefined;
     },
     async start() {
-      server = await serve(binary, database.db, host);
+      server = await serve(binary, database.db, host, more);
     },
   };
 }

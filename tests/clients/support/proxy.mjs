@@ -5,8 +5,9 @@ import http from 'node:http';
 /**
  * A proxy on a free port in front of `target`.
  *
- * - `requests`: what came, oldest first: `{method, path, query, headers, body, status}`; `status` once answered.
- * - `mode`: `pass`; `hang` takes requests and never answers; `down` breaks every connection.
+ * - `requests`: what came, oldest first: `{method, path, query, headers, body, status, answer}`; `status` once answered,
+ *   `answer` the text that has come back so far.
+ * - `mode`: `pass`; `hang` takes requests and never answers; `down` breaks every connection; `away` answers 503.
  * - `seen(match)`: resolves with the first answered request, past or future, that matches.
  * - `closed(match)`: resolves when a matching request's connection has been closed by the client.
  * - `cut()`: breaks all connections that are open.
@@ -31,6 +32,7 @@ export async function startProxy(test, target) {
     });
     if (proxy.mode === 'down') return incoming.socket.destroy();
     if (proxy.mode === 'hang') return;
+    if (proxy.mode === 'away') return outgoing.writeHead(503, { 'Retry-After': '1' }).end();
 
     const headers = { ...incoming.headers, host: new URL(target).host, connection: 'close' };
     const upstream = http.request(target + incoming.url, { method: incoming.method, headers, agent: false });
@@ -40,6 +42,8 @@ export async function startProxy(test, target) {
       outgoing.flushHeaders();
       answer.on('error', () => outgoing.destroy());
       answer.pipe(outgoing);
+      request.answer = '';
+      answer.on('data', (chunk) => (request.answer += chunk));
       request.status = answer.statusCode;
       events.emit('answered', request);
     });

@@ -47,8 +47,8 @@ export async function makeDatabase(binary) {
 }
 
 /** Serves a database; resolves when it listens. `stop` asks it to end, and rejects if it ends badly. */
-export async function serve(binary, db, listen = '127.0.0.1:0') {
-  const child = spawn(binary, ['--db', db, '--listen', listen], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function serve(binary, db, listen = '127.0.0.1:0', more = []) {
+  const child = spawn(binary, ['--db', db, '--listen', listen, ...more], { stdio: ['ignore', 'pipe', 'inherit'] });
   const kill = () => child.kill();
   process.once('exit', kill); // should the suite end before it stops its server
   const ended = once(child, 'exit').then(([code]) => code);
