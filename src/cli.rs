@@ -515,7 +515,9 @@ fn token(command: TokenCommand, app: &App, out: &Output) -> Result<(), Failure> 
     });
     let created = tokens::create(app, &actor(), &site, &env, &body.to_string())?;
     out.either(
-        &json!({ "token": created.token, "featurehubKey": created.featurehub_key }),
+        &json!({
+            "id": created.view.id, "token": created.token, "featurehubKey": created.featurehub_key,
+        }),
         &format!("token          {}\nfeaturehubKey  {}", created.token, created.featurehub_key),
     )
 }

@@ -127,7 +127,7 @@ describe('contexts', () => {
     assert.deepEqual(keys.slice(0, 2), ['override', 'default'], 'those two are pinned');
     assert.deepEqual(keys.slice(2), ['mia', 'mia-phone', 'org-nordic', 'pilots', 'team-blue']);
     await page.fill('#q', 'early');
-    await page.getByRole('button', { name: 'Find' }).click();
+    await page.getByRole('button', { name: 'Find', exact: true }).click();
     assert.deepEqual(await page.locator('tbody th a').allTextContents(), ['pilots']);
     await page.goto(`${server.url}${contexts}/mia`);
     assert.deepEqual(await page.locator('.order li').allTextContents(),
@@ -167,7 +167,7 @@ describe('contexts', () => {
       await page.getByRole('button', { name: 'Create' }).click();
       await page.waitForURL(address);
       // A value, wrong at first.
-      await page.fill('input[name=feature]', 'seats');
+      await page.fill('input[name=feature]:not([type=hidden])', 'seats');
       await page.fill('input[name=value][placeholder]', 'many');
       await page.getByRole('button', { name: 'Set a value' }).click();
       assert.match(await page.locator('[role=alert]').textContent(), /seats must be a whole number/);
@@ -191,7 +191,7 @@ describe('contexts', () => {
       assert.deepEqual((await call('GET', `/${encodeURIComponent(key)}`)).prototypes, ['pilots']);
       // Somebody else was faster.
       await call('PATCH', `/${encodeURIComponent(key)}`, { description: 'theirs' });
-      await page.fill('input[name=feature]', 'banner');
+      await page.fill('input[name=feature]:not([type=hidden])', 'banner');
       await page.fill('input[name=value][placeholder]', 'mine');
       await page.getByRole('button', { name: 'Set a value' }).click();
       assert.match(await page.locator('[role=alert]').textContent(), /Somebody changed this Context/);

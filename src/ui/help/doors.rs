@@ -171,6 +171,9 @@ pub fn flagr(reader: &Reader) -> Markup {
                 (term("Constraint", "Kept as it was sent, in Flagr's own language: nothing is coerced, a missing property never matches, CONTAINS is about lists."))
                 (term("Numbers", "Flags, variants, segments, constraints, distributions, tags and snapshots have numbers of their own in each environment. They are never given twice; import, documents and copies keep them."))
                 (term("Other features", "Are evaluated too: on and off for a BOOLEAN, the variant's key, else value; the value itself is variantAttachment.value."))
+                (term("Snapshots", "Each version of a flag is a snapshot. A feature's History names the number beside the version, and goes back to any of them."))
+                (term("Exposures", "Those of a flag that keeps data records (dataRecordsEnabled) reach the analytics: who was shown a variant takes part in the comparison of variants. They are not counted as evaluations; those are counted where they are answered."))
+                (term("Time and headers", "Started with --flagr-injected-context, the server adds @ts, @ts_hour, @ts_weekday and @ts_month (UTC) to every entityContext, and the headers that --flagr-injected-header names: X-Country becomes @http_x_country."))
                 (term("Deleted flags", "Wait on the page Flagr below Test until they are restored or purged."))
             }
         }
