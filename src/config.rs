@@ -106,6 +106,8 @@ pub struct Config {
     pub featuresd_root: bool,
     /// Serve featuresd's paths without a token, on a loopback address.
     pub insecure: bool,
+    /// The server adds the time and these headers to the context of what Flagr's clients ask for; `None`: nothing.
+    pub flagr_injected: Option<InjectedHeaders>,
     /// Networks that webhooks may reach though they are not public.
     pub webhook_allow_private: Vec<IpNet>,
     /// Certificates that receivers of webhooks may come with, beside the public ones.
@@ -141,6 +143,44 @@ pub struct Fastly {
     pub api: String,
     pub service: String,
     pub key: SecretKey,
+}
+
+/// Which headers of Flagr clients' requests are added to contexts: names in lower case, those that end in `*` stand for all that begin so.
+#[derive(Clone, Debug, Default)]
+pub struct InjectedHeaders(Vec<String>);
+
+impl InjectedHeaders {
+    /// Reads `--flagr-injected-header`. What carries a secret is refused: rules, echoes and counts would show it.
+    pub fn parse(list: &[String]) -> Result<Self, String> {
+        let read = |name: &String| {
+            let name = name.trim().to_ascii_lowercase();
+            let stem = name.strip_suffix('*').unwrap_or(&name);
+            let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            if stem.is_empty() || !stem.bytes().all(known) {
+                return Err(format!(
+                    "--flagr-injected-header {name}: must be a header such as X-Country or X-Geo-*"
+                ));
+            }
+            let all = name.ends_with('*');
+            let secret = |one: &&str| if all { one.starts_with(stem) } else { *one == stem };
+            match ["authorization", "proxy-authorization", "cookie", "x-api-key"]
+                .iter()
+                .find(|one| secret(one))
+            {
+                Some(secret) => Err(format!("--flagr-injected-header {name}: {secret} carries a secret")),
+                None => Ok(name),
+            }
+        };
+        list.iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether a header of this name, in lower case, is one of them.
+    pub fn take(&self, name: &str) -> bool {
+        self.0.iter().any(|known| match known.strip_suffix('*') {
+            Some(stem) => name.starts_with(stem),
+            None => known == name,
+        })
+    }
 }
 
 /// `FEATURED_ADMIN_USERNAME`, `_EMAIL`, `_PASSWORD`.
@@ -195,6 +235,7 @@ impl Config {
             statsd: None,
             featuresd_root: false,
             insecure: false,
+            flagr_injected: None,
             webhook_allow_private: Vec::new(),
             webhook_ca: Vec::new(),
             webhook_timeout: crate::net::client::TIMEOUT,

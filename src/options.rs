@@ -11,7 +11,9 @@ use clap::builder::BoolishValueParser;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::config::{Config, Durability, Fastly, FeatureHub, FirstAdmin, LogFormat, Origins, SecretKey};
+use crate::config::{
+    Config, Durability, Fastly, FeatureHub, FirstAdmin, InjectedHeaders, LogFormat, Origins, SecretKey,
+};
 use crate::error::Failure;
 use crate::net::Policy;
 
@@ -92,6 +94,13 @@ pub struct Options {
     #[arg(long, env = "FEATURED_INSECURE", value_name = "YES", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_parser = BoolishValueParser::new())]
     insecure: Option<bool>,
+    /// Add the time to the context of what Flagr's clients ask for: @ts, @ts_hour, @ts_weekday, @ts_month
+    #[arg(long, env = "FEATURED_FLAGR_INJECTED_CONTEXT", value_name = "YES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    flagr_injected_context: Option<bool>,
+    /// And these headers of their requests, X-Country as @http_x_country; X-Geo-* is all that begin so
+    #[arg(long, env = "FEATURED_FLAGR_INJECTED_HEADER", value_name = "NAME", value_delimiter = ',')]
+    flagr_injected_header: Option<Vec<String>>,
     /// Private networks that webhooks may reach all the same
     #[arg(long, env = "FEATURED_WEBHOOK_ALLOW_PRIVATE", value_name = "CIDR", value_delimiter = ',')]
     webhook_allow_private: Option<Vec<String>>,
@@ -194,6 +203,8 @@ impl Options {
             statsd: self.statsd.or(other.statsd),
             featuresd_root: self.featuresd_root.or(other.featuresd_root),
             insecure: self.insecure.or(other.insecure),
+            flagr_injected_context: self.flagr_injected_context.or(other.flagr_injected_context),
+            flagr_injected_header: self.flagr_injected_header.or(other.flagr_injected_header),
         }
     }
 
@@ -252,6 +263,17 @@ impl Options {
         }
         config.featuresd_root = self.featuresd_root.unwrap_or(config.featuresd_root);
         config.insecure = self.insecure.unwrap_or(config.insecure);
+        let headers = self.flagr_injected_header.unwrap_or_default();
+        let injected = InjectedHeaders::parse(&headers).map_err(Failure::Usage)?;
+        match self.flagr_injected_context.unwrap_or_default() {
+            true => config.flagr_injected = Some(injected),
+            false if headers.is_empty() => {}
+            false => {
+                return Err(Failure::Usage(
+                    "--flagr-injected-header: needs --flagr-injected-context, too".into(),
+                ));
+            }
+        }
         if let Some(origins) = self.allowed_origin {
             config.allowed_origins = Origins::parse(&origins).map_err(Failure::Usage)?;
         }

@@ -85,6 +85,15 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
         (&["--listen", "127.0.0.1:99999"], "--listen"),
         (&["--listen", "a\nb"], "--listen"),
         (&["serve", "--rate-limit", "-1"], "-1"),
+        (&["--flagr-injected-header", "X-Country"], "--flagr-injected-context"),
+        (&["--flagr-injected-context", "--flagr-injected-header", "Cookie"], "carries a secret"),
+        (&["--flagr-injected-context", "--flagr-injected-header", "X-A,a b"], "a b"),
+        (&["contexts", "export", "--site", "shop"], "--env"),
+        (&["contexts", "apply", "--site", "shop", "--env", "prod"], "--file"),
+        (
+            &["contexts", "plan", "--site", "shop", "--env", "prod", "--file", "x", "--mode", "force"],
+            "merge, replace",
+        ),
     ];
     for (args, needle) in cases {
         let line = place.run(*args).failed(2);
@@ -259,7 +268,12 @@ fn tokens_are_printed_once_in_both_spellings() {
     let base = ["token", "add", "--site", "shop", "--env", "prod", "--description", "d"];
     let add = |more: &[&str]| place.run(base.iter().chain(more));
     let printed = add(&["--kind", "client", "--json"]).json();
-    assert_eq!(printed.as_object().expect("an object").len(), 2);
+    assert_eq!(printed.as_object().expect("an object").len(), 3);
+    let id: String = place
+        .open()
+        .query_row("SELECT uuid FROM tokens ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
+        .expect("a token");
+    assert_eq!(text(&printed["id"]), id);
     assert!(text(&printed["token"]).starts_with("alm_env_shop_prod_"));
     assert!(!text(&printed["featurehubKey"]).contains('*'));
     let server =

@@ -10,6 +10,7 @@ mod vectors;
 
 use featured::admin::flagr_import;
 use featured::app::Actor as Author;
+use featured::config::Config;
 use serde_json::{Value, json};
 
 use crate::support::{Actor, Reply, TestApp};
@@ -25,7 +26,12 @@ struct Flagr {
 
 impl Flagr {
     async fn new() -> Self {
-        let app = TestApp::new().await;
+        Self::with(|_| {}).await
+    }
+
+    /// The same, with other settings.
+    async fn with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let app = TestApp::with(adjust).await;
         let token = app.token(json!({"description": "flagr", "kind": "server", "rateLimit": 0,
             "permissions": ["READ", "FLAGR_ADMIN"]}));
         Self { admin: app.bearer(&token), app, token }

@@ -47,8 +47,7 @@ done
 
 # The second terminal; the third shares its variables, as the reader's does.
 {
-  # A reader is slower than this: the server hears of a token that another process made within a second.
-  block 4 | sed 's/^curl /sleep 1.5; curl /'
+  block 4
   echo 'echo; echo ==stream'
   echo "{ $(block 5); } >'$work/stream' & echo \$! >'$work/stream.pid'"
   echo "for _ in \$(seq 100); do grep -q '^event: snapshot' '$work/stream' && break; sleep 0.1; done"

@@ -152,7 +152,7 @@ const UNKNOWN: &str = "this token is unknown, expired or revoked";
 pub fn client_key(req: &HttpRequest, secret: &str) -> Result<ClientKey> {
     let app = app(req)?;
     let now = app.now();
-    let token = app.live.credentials.native(secret, now).ok_or(Error::Unauthenticated(UNKNOWN))?;
+    let token = app.credential(|known| known.native(secret, now)).ok_or(Error::Unauthenticated(UNKNOWN))?;
     admit(req, app, token)
 }
 
@@ -170,7 +170,8 @@ pub fn admit(req: &HttpRequest, app: &App, token: Arc<Token>) -> Result<ClientKe
 
 fn caller(req: &HttpRequest, secret: &str) -> Result<Caller> {
     let app = app(req)?;
-    let token = app.live.credentials.personal(secret, app.now()).ok_or(Error::Unauthenticated(UNKNOWN))?;
+    let now = app.now();
+    let token = app.credential(|known| known.personal(secret, now)).ok_or(Error::Unauthenticated(UNKNOWN))?;
     Ok(Caller(Actor {
         kind: ActorKind::User,
         id: Some(token.user_uuid.clone()),

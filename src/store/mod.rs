@@ -107,6 +107,11 @@ impl Store {
         self.writer.try_lock()
     }
 
+    /// The writer once it is free, if that is soon.
+    pub fn try_writer_for(&self, patience: Duration) -> Option<MutexGuard<'_, Connection>> {
+        self.writer.try_lock_for(patience)
+    }
+
     /// Moves the WAL into the database file, for a clean end.
     pub fn checkpoint(&self) -> Result<()> {
         self.writer().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;

@@ -5,7 +5,15 @@ import flagr from 'flagr-client';
 import { flagrToken, flagrUrl } from './support/environment.mjs';
 
 const configuration = flagr.createConfiguration({ baseServer: new flagr.ServerConfiguration(flagrUrl, {}) });
-const api = (name) => new flagr[name](configuration);
+const called = new Set();
+/** One of the client's APIs; what is called of it is written down, for the last test. */
+const api = (name) =>
+  new Proxy(new flagr[name](configuration), {
+    get(target, method) {
+      called.add(`${name}.${method}`);
+      return target[method].bind(target);
+    },
+  });
 const flags = api('FlagApi');
 const variants = api('VariantApi');
 const segments = api('SegmentApi');
@@ -128,4 +136,13 @@ test('a token without the permission manages nothing', async () => {
   const other = flagr.createConfiguration({ baseServer: new flagr.ServerConfiguration(`${serverUrl}/flagr/${clientToken}/api/v1`, {}) });
   await refused(new flagr.FlagApi(other).findFlags(), /FLAGR_ADMIN/);
   assert.equal(typeof flagrToken, 'string');
+});
+
+test('nothing that the client offers was left out', () => {
+  const offered = Object.keys(flagr)
+    .filter((name) => /^[A-Z]\w*Api$/.test(name))
+    .flatMap((name) => Object.getOwnPropertyNames(flagr[name].prototype).map((method) => `${name}.${method}`))
+    .filter((method) => !/\.constructor$|WithHttpInfo$/.test(method));
+  assert.equal(new Set(offered.map((method) => method.split('.')[0])).size, 9);
+  assert.deepEqual(offered.filter((method) => !called.has(method)), []);
 });

@@ -63,6 +63,8 @@ test('every type and reason come with the first answer', async (t) => {
       off: told(client.getBooleanDetails('bool-off', true)),
       text: told(client.getStringDetails('text', 'code')).slice(0, 2),
       split: told(client.getStringDetails('split', 'code'))[1],
+      share: told(client.getBooleanDetails('share', false)).slice(0, 2),
+      forced: [...told(client.getStringDetails('forced', 'code')), client.getStringDetails('forced', '').flagMetadata.source],
       int: client.getNumberValue('int', 0),
       float: client.getNumberValue('float', 0),
       object: client.getObjectValue('object', {}),
@@ -79,6 +81,8 @@ test('every type and reason come with the first answer', async (t) => {
     off: [false, 'DISABLED', 'disabled'],
     text: ['gold', 'TARGETING_MATCH'],
     split: 'SPLIT',
+    share: [true, 'SPLIT'],
+    forced: ['taken', 'STATIC', 'override', 'OVERRIDE'],
     int: 5,
     float: 2.5,
     object: { theme: 'dark', sizes: [1, 2], deep: { on: true } },
@@ -129,6 +133,11 @@ test('another context has other values, also where only an attribute differs', a
     }, context);
   assert.equal(await text({ targetingKey: 'u1', plan: 'premium' }), 'gold');
   assert.equal(await text({ targetingKey: 'u1', plan: 'free' }), 'grey');
+  const details = await page.evaluate(() => client.getStringDetails('text', 'code'));
+  assert.deepEqual([details.reason, details.variant], ['DEFAULT', 'default']);
+  assert.equal(await text({ targetingKey: 'vip', plan: 'premium' }), 'platinum');
+  const stored = await page.evaluate(() => client.getStringDetails('text', 'code'));
+  assert.deepEqual([stored.reason, stored.variant, stored.flagMetadata.source], ['TARGETING_MATCH', 'context', 'CONTEXT']);
   assert.equal(await text({}), 'grey');
 });
 

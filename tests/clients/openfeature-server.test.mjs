@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 import { OFREPProvider } from '@openfeature/ofrep-provider';
 import { OpenFeature } from '@openfeature/server-sdk';
 import { serverUrl } from './support/environment.mjs';
-import { changeLive, ruleVariant, token } from './support/openfeature.mjs';
+import { changeLive, ruleVariant, slowToken, token } from './support/openfeature.mjs';
 
 /** A client of its own provider; every call under its own domain. */
 async function connect(domain, headers) {
@@ -44,6 +44,17 @@ test('every reason, with its variant', async () => {
   assert.deepEqual(await boolean('share', {}), answer(false, 'DEFAULT', 'default'), 'nobody is in no rollout');
 });
 
+test('a stored Context and the override decide, and say so', async () => {
+  const decided = async (key, context) => {
+    const { value, reason, variant, flagMetadata } = await client.getStringDetails(key, 'code', context);
+    return { value, reason, variant, source: flagMetadata.source };
+  };
+  const stored = { value: 'platinum', reason: 'TARGETING_MATCH', variant: 'context', source: 'CONTEXT' };
+  assert.deepEqual(await decided('text', { targetingKey: 'vip', plan: 'premium' }), stored);
+  const forced = { value: 'taken', reason: 'STATIC', variant: 'override', source: 'OVERRIDE' };
+  assert.deepEqual(await decided('forced', user()), forced);
+});
+
 test('a flag without a value leaves the one in the code', async () => {
   assert.equal(await client.getStringValue('text-off', 'code', user()), 'code');
 });
@@ -55,6 +66,12 @@ test('errors, each with its code', async () => {
   assert.deepEqual(await boolean('int'), error(true, 'TYPE_MISMATCH'));
   const stranger = await connect('stranger', [['Authorization', 'Bearer alm_env_openfeature_prod_unknown']]);
   assert.deepEqual(await boolean('bool-on', stranger), error(true, 'GENERAL'));
+  let deep = {};
+  for (let level = 0; level < 200; level++) deep = { deep };
+  assert.deepEqual(told(await client.getBooleanDetails('bool-on', true, user({ deep }))), error(true, 'INVALID_CONTEXT'));
+  const slow = await connect('slow', [['Authorization', `Bearer ${slowToken}`]]);
+  await boolean('bool-on', slow);
+  assert.deepEqual(await boolean('bool-on', slow), error(true, 'GENERAL'), 'over its limit');
 });
 
 test('a key with a slash, and the token in X-API-Key', async () => {

@@ -23,6 +23,7 @@ try {
     FEATURED_MANUAL_CLIENT_TOKEN: await database.token('your-site-id', 'client'),
     FEATURED_MANUAL_SERVER_TOKEN: await database.token('your-site-id', 'server'),
     FEATURED_OPENFEATURE_TOKEN: await database.token('openfeature', 'client'),
+    FEATURED_OPENFEATURE_SLOW_TOKEN: await database.token('openfeature', 'client', ['READ'], 1),
     FEATURED_FLAGR_TOKEN: await database.token('flagr', 'server', ['READ', 'FLAGR_ADMIN']),
     FEATURED_FLAGR_CLIENT_TOKEN: await database.token('flagr', 'client'),
     FEATURED_PAT: await database.personalToken(),

@@ -11,14 +11,28 @@ from flagr.rest import ApiException
 configuration = flagr.Configuration()
 configuration.host = os.environ["FEATURED_FLAGR_URL"]
 client = flagr.ApiClient(configuration)
-flags = flagr.FlagApi(client)
-variants = flagr.VariantApi(client)
-segments = flagr.SegmentApi(client)
-constraints = flagr.ConstraintApi(client)
-distributions = flagr.DistributionApi(client)
-tags = flagr.TagApi(client)
-evaluation = flagr.EvaluationApi(client)
-export = flagr.ExportApi(client)
+called = set()
+
+
+class Recorder:
+    """One of the client's APIs; what is called of it is written down, for the last test."""
+
+    def __init__(self, api):
+        self._api = api
+
+    def __getattr__(self, method):
+        called.add((type(self._api).__name__, method))
+        return getattr(self._api, method)
+
+
+flags = Recorder(flagr.FlagApi(client))
+variants = Recorder(flagr.VariantApi(client))
+segments = Recorder(flagr.SegmentApi(client))
+constraints = Recorder(flagr.ConstraintApi(client))
+distributions = Recorder(flagr.DistributionApi(client))
+tags = Recorder(flagr.TagApi(client))
+evaluation = Recorder(flagr.EvaluationApi(client))
+export = Recorder(flagr.ExportApi(client))
 
 
 class FlagrTest(unittest.TestCase):
@@ -34,7 +48,7 @@ class FlagrTest(unittest.TestCase):
         self.assertIn(text, caught.exception.body)
 
     def test_1_health_and_flags(self):
-        self.assertEqual(flagr.HealthApi(client).get_health().status, "OK")
+        self.assertEqual(Recorder(flagr.HealthApi(client)).get_health().status, "OK")
         number = self.flag.id
         self.assertFalse(self.flag.enabled)
         self.assertEqual(self.flag.updated_at.tzinfo.utcoffset(None).total_seconds(), 0)
@@ -144,6 +158,17 @@ class FlagrTest(unittest.TestCase):
         number = self.flag.id
         self.assertIsNone(flags.delete_flag(number))
         self.refused(404, "unable to find flag", flags.get_flag, number)
+
+    def test_5_nothing_that_the_client_offers_was_left_out(self):
+        offered = {
+            (name, method)
+            for name in dir(flagr)
+            if name.endswith("Api")
+            for method in vars(getattr(flagr, name))
+            if not method.startswith("_") and not method.endswith("_with_http_info")
+        }
+        self.assertEqual(len({name for name, _ in offered}), 9)
+        self.assertEqual(offered - called, set())
 
 
 if __name__ == "__main__":

@@ -68,13 +68,22 @@ class OpenFeature(unittest.TestCase):
         self.assertEqual(boolean("share", user()), (True, Reason.SPLIT, rule("share")))
         self.assertEqual(boolean("share"), (False, Reason.DEFAULT, "default"))
 
+    def test_a_stored_context_and_the_override_decide_and_say_so(self):
+        def decided(key, who):
+            details = self.client.get_string_details(key, "code", who)
+            return *self.told(details), details.flag_metadata.get("source")
+
+        vip = EvaluationContext("vip", {"plan": "premium"})
+        self.assertEqual(decided("text", vip), ("platinum", Reason.TARGETING_MATCH, "context", "CONTEXT"))
+        self.assertEqual(decided("forced", user()), ("taken", Reason.STATIC, "override", "OVERRIDE"))
+
     def test_a_flag_without_a_value_leaves_the_one_in_the_code(self):
         found = self.client.get_string_details("text-off", "code", user())
         self.assertEqual(self.told(found), ("code", Reason.DISABLED, "disabled"))
 
     def test_errors_each_with_its_code(self):
-        def code(key, client=self.client):
-            details = client.get_boolean_details(key, True, user())
+        def code(key, client=self.client, who=user()):
+            details = client.get_boolean_details(key, True, who)
             self.assertEqual((details.value, details.reason), (True, Reason.ERROR))
             return details.error_code
 
@@ -83,6 +92,13 @@ class OpenFeature(unittest.TestCase):
         self.assertEqual(code("int"), ErrorCode.TYPE_MISMATCH)
         stranger = connect("stranger", {"X-API-Key": "alm_env_openfeature_prod_unknown"})
         self.assertEqual(code("bool-on", stranger), ErrorCode.GENERAL)
+        deep = {}
+        for _ in range(200):
+            deep = {"deep": deep}
+        self.assertEqual(code("bool-on", who=user(deep=deep)), ErrorCode.INVALID_CONTEXT)
+        slow = connect("slow", {"Authorization": f"Bearer {os.environ['FEATURED_OPENFEATURE_SLOW_TOKEN']}"})
+        slow.get_boolean_details("bool-on", True, user())
+        self.assertEqual(code("bool-on", slow), ErrorCode.GENERAL, "over its limit")
 
     def test_a_key_with_a_slash_and_the_token_in_the_other_header(self):
         other = connect("api-key", {"X-API-Key": TOKEN})

@@ -1,5 +1,6 @@
 //! Stored Contexts through the real routes: what featuresd.md §9 asks for, and who may do what (§5.1).
 
+mod commands;
 mod documents;
 mod featuresd;
 mod list;

@@ -295,3 +295,106 @@ async fn exposures_are_checked_row_by_row() {
     let (logged, told) = ask(json!({"flagID": other, "entityID": "e"})).await;
     assert_eq!((logged, told), (json!(1), None));
 }
+
+#[actix_web::test]
+async fn who_was_shown_a_variant_takes_part_in_the_comparison_and_no_evaluation_is_counted() {
+    let flagr = Flagr::new().await;
+    flagr.app.set_time("2026-03-01T12:00:00Z");
+    let (flag, [control, _], segment) = flagr.split("f").await;
+    // A second segment gives the same variants: the context says which of the two it was.
+    let second = json!({"description": "second", "rolloutPercent": 100});
+    let second = flagr.post(&format!("/flags/{flag}/segments"), second).await["id"].clone();
+    let of_first = flagr.get(&format!("/flags/{flag}/segments/{segment}/distributions")).await;
+    let strip = |share: &Value| json!({"percent": 50, "variantID": share["variantID"], "variantKey": share["variantKey"]});
+    let shares: Vec<_> = rows(&of_first).iter().map(strip).collect();
+    flagr
+        .put(&format!("/flags/{flag}/segments/{second}/distributions"), json!({"distributions": shares}))
+        .await;
+    let german = json!({"property": "country", "operator": "EQ", "value": "\"DE\""});
+    flagr.post(&format!("/flags/{flag}/segments/{segment}/constraints"), german).await;
+    flagr.put(&format!("/flags/{flag}"), json!({"dataRecordsEnabled": true})).await;
+
+    let answer = flagr
+        .post("/evaluation", json!({"flagID": flag, "entityID": "ann", "entityContext": {"country": "DE"}}))
+        .await;
+    let variant = answer["variantKey"].clone();
+    let other = if variant == "control" { "new" } else { "control" };
+    let shown = json!({"exposures": [
+        // What the server answered is not counted once more.
+        {"flagID": flag, "entityID": "ann", "entityContext": {"country": "DE"}, "variantKey": variant},
+        {"flagID": flag, "entityID": "bo", "variantID": control, "timestamp": "2026-02-28T10:00:00Z"},
+        {"flagKey": "f", "entityID": "cy"},
+        {"flagKey": "f", "entityID": "dee", "variantKey": other, "timestamp": "2025-01-01T00:00:00Z"},
+        {"flagKey": "f", "entityID": "eve", "variantKey": other, "timestamp": "2026-04-01T00:00:00Z"}]});
+    let told = flagr.post("/exposures", shown).await;
+    assert_eq!(told["loggedCount"], 3, "{told}");
+    let errors: Vec<_> = rows(&told["errors"]).iter().map(|error| error["index"].clone()).collect();
+    assert_eq!(errors, [3, 4]);
+
+    flagr.app.run_jobs();
+    let ask = async |what: &str| {
+        let path =
+            format!("/api/v1/analytics/{what}&site=shop&env=prod&feature=f&from=2026-02-20&to=2026-03-01");
+        flagr.app.viewer().get(&path).await.expect(200).body
+    };
+    let summary = ask("summary?").await;
+    assert_eq!((&summary["evaluations"], &summary["uniqueUsers"]), (&json!(1), &json!(3)), "{summary}");
+    let compared = ask("variants?").await;
+    let people: u64 =
+        rows(&compared["variants"]).iter().map(|row| row["people"].as_u64().expect("people")).sum();
+    assert_eq!(people, 2, "{compared}");
+    let kept = flagr.app.dump();
+    assert_eq!(kept.rows("exposures"), 2);
+}
+
+#[actix_web::test]
+async fn the_server_adds_the_time_and_listed_headers_where_it_is_told_to() {
+    let listed = ["X-Country".to_owned(), "x-geo-*".to_owned()];
+    let listed = featured::config::InjectedHeaders::parse(&listed).expect("names");
+    let flagr = Flagr::with(|config| config.flagr_injected = Some(listed)).await;
+    // A Sunday.
+    flagr.app.set_time("2026-03-01T14:30:00Z");
+    let (flag, _, segment) = flagr.split("f").await;
+    for (property, operator, value) in [
+        ("@http_x_country", "EQ", "\"SE\""),
+        ("@http_x_geo_city", "EQ", "\"Lund, Malmö\""),
+        ("@ts_hour", "EQ", "14"),
+        ("@ts_weekday", "EQ", "0"),
+        ("@ts_month", "EQ", "3"),
+        ("@ts", "EQ", "1772375400"),
+    ] {
+        let body = json!({"property": property, "operator": operator, "value": value});
+        flagr.post(&format!("/flags/{flag}/segments/{segment}/constraints"), body).await;
+    }
+    let ask = |method: &str, path: &str| {
+        let ask = flagr.admin.ask(method, &format!("{}{path}", super::API));
+        let ask = ask.header("x-country", "SE").header("x-geo-city", "Lund, Malmö");
+        ask.header("x-other", "y").header("x-geo-empty", "")
+    };
+    let entity =
+        json!({"entityID": "ann", "entityContext": {"n": 1.50, "@ts_hour": 3, "@http_x_country": "NO"}});
+    let mut one = entity.clone();
+    one["flagID"] = json!(flag);
+    let answer = ask("POST", "/evaluation").json(&one).send().await.expect(200).body;
+    let context = json!({"n": 1.5, "@ts": 1_772_375_400, "@ts_hour": 14, "@ts_weekday": 0, "@ts_month": 3,
+        "@http_x_country": "SE", "@http_x_geo_city": "Lund, Malmö"});
+    assert_eq!(answer["evalContext"]["entityContext"], context);
+    assert!(answer["variantKey"].is_string(), "{answer}");
+    let batch = json!({"entities": [entity, {"entityID": "bo"}, {"entityID": "cy", "entityContext": [1]}],
+        "flagIDs": [flag]});
+    let answer = ask("POST", "/evaluation/batch").json(&batch).send().await.expect(200).body;
+    assert!(rows(&answer["evaluationResults"]).iter().all(|row| row["variantKey"].is_string()), "{answer}");
+    // A batch by GET has the time alone.
+    let query = |path: &str, json: &Value| crate::support::query(path, &[("json", &json.to_string())]);
+    let answer = ask("GET", &query("/evaluation/batch", &batch)).send().await.expect(200).body;
+    let results = rows(&answer["evaluationResults"]);
+    assert_eq!(results[1]["evalContext"]["entityContext"]["@ts_hour"], 14);
+    assert_eq!(results[1]["evalContext"]["entityContext"].get("@http_x_country"), None);
+    assert!(results.iter().all(|row| row.get("variantKey").is_none()), "{answer}");
+    let answer = ask("GET", &query("/evaluation", &one)).send().await.expect(200).body;
+    assert!(answer["variantKey"].is_string(), "{answer}");
+
+    for refused in ["Authorization", "co*", "*", "a b", ""] {
+        assert!(featured::config::InjectedHeaders::parse(&[refused.to_owned()]).is_err(), "{refused}");
+    }
+}

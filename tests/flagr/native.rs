@@ -1,8 +1,12 @@
 //! Both ways: flags as ordinary features, and ordinary features by this door (flagr.md §12).
 
+use featured::admin::{flagr as admin, sites};
+use featured::app::Actor as Author;
+use featured::engine::permission::Role;
 use serde_json::{Value, json};
 
 use super::Flagr;
+use crate::browser::{Server, between};
 use crate::engine::rows;
 use crate::support::PROD;
 
@@ -172,4 +176,27 @@ async fn reverting_brings_numbers_back() {
         .await
         .expect(200);
     assert_eq!(flagr.get(&format!("/flags/{flag}")).await["segments"], before["segments"]);
+}
+
+#[actix_web::test]
+async fn the_history_on_the_page_names_the_snapshot_of_each_version() {
+    let server = Server::new();
+    let system = Author::system("test");
+    let (_, environment) = (
+        sites::create(&server.app, &system, r#"{"name": "Shop"}"#).expect("a site"),
+        featured::ids::EnvironmentId(server.number("SELECT id FROM environments WHERE name = 'prod'")),
+    );
+    let other =
+        admin::NewFlag { key: Some("other"), description: "takes a snapshot's number", template: None };
+    admin::create(&server.app, &system, environment, &other).expect("a flag");
+    let new = admin::NewFlag { key: Some("f"), description: "d", template: Some("simple_boolean_flag") };
+    let flag = admin::create(&server.app, &system, environment, &new).expect("a flag").number;
+    admin::set_enabled(&server.app, &system, environment, flag, true).expect("a change");
+    server.user("eddie", Role::Editor);
+    let mut browser = server.signed_in("eddie").await;
+    let page = browser.get("/sites/shop/environments/prod/features/f/history").await.body;
+    for (version, snapshot) in [(1, 2), (2, 3)] {
+        let entry = between(&page, &format!("<li id=\"v{version}\">"), "</li>");
+        assert!(entry.contains(&format!("Flagr snapshot <span class=\"num\">{snapshot}</span>")), "{entry}");
+    }
 }

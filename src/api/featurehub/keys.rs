@@ -35,7 +35,8 @@ impl Key {
 
     /// The token, while it is neither revoked nor expired.
     pub fn find(&self, app: &App) -> Option<Arc<Token>> {
-        app.live.credentials.featurehub(&self.text, app.now())
+        let now = app.now();
+        app.credential(|known| known.featurehub(&self.text, now))
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::debug::Log;
+use super::injected::Injected;
 use super::request::{Sent, as_number, invalid};
 use super::wire::{attachment, is_flag, seconds};
 use super::{Door, Failure, Result, ok};
@@ -173,31 +174,47 @@ impl<'de> Deserialize<'de> for NoList {
 pub async fn post_one(app: Data<App>, door: Door, body: Sent) -> Result {
     let sent: EvalContext<'_> = read_body(&body)?;
     sent.check()?;
-    respond(&door, |snapshot| one(&app, environment(&door), snapshot, &sent, true))
+    respond(&door, |snapshot| one(&Asked::by(&app, &door, snapshot), &sent))
 }
 
 pub async fn get_one(app: Data<App>, door: Door, req: HttpRequest) -> Result {
     let json = from_query(&req)?;
     let sent: EvalContext<'_> = read_query(&json, "evalContext")?;
     as_query(sent.check(), "evalContext")?;
-    respond(&door, |snapshot| one(&app, environment(&door), snapshot, &sent, true))
+    respond(&door, |snapshot| one(&Asked::by(&app, &door, snapshot), &sent))
 }
 
 pub async fn post_batch(app: Data<App>, door: Door, body: Sent) -> Result {
     let sent: Batch<'_> = read_body(&body)?;
     sent.check()?;
-    respond(&door, |snapshot| batch(&app, environment(&door), snapshot, &sent, true))
+    respond(&door, |snapshot| batch(&Asked::by(&app, &door, snapshot), &sent))
 }
 
 pub async fn get_batch(app: Data<App>, door: Door, req: HttpRequest) -> Result {
     let json = from_query(&req)?;
     let sent: Batch<'_> = read_query(&json, "evaluationBatchRequest")?;
     as_query(sent.check(), "evaluationBatchRequest")?;
-    respond(&door, |snapshot| batch(&app, environment(&door), snapshot, &sent, true))
+    // As Flagr does it: no headers here.
+    let injected = door.1.as_ref().map(|_| Injected::at(app.now()));
+    respond(&door, |snapshot| {
+        batch(&Asked { injected: injected.as_ref(), ..Asked::by(&app, &door, snapshot) }, &sent)
+    })
 }
 
-fn environment(door: &Door) -> EnvironmentId {
-    door.0.token.environment.id
+/// Where a request is answered from, and whether it counts.
+struct Asked<'s> {
+    app: &'s App,
+    environment: EnvironmentId,
+    snapshot: &'s Snapshot,
+    injected: Option<&'s Injected>,
+    counts: bool,
+}
+
+impl<'s> Asked<'s> {
+    fn by(app: &'s App, door: &'s Door, snapshot: &'s Snapshot) -> Self {
+        let environment = door.0.token.environment.id;
+        Self { app, environment, snapshot, injected: door.1.as_ref(), counts: true }
+    }
 }
 
 fn respond(door: &Door, answer: impl FnOnce(&Snapshot) -> Result<Vec<u8>>) -> Result {
@@ -217,15 +234,17 @@ pub fn console(
     as_batch: bool,
 ) -> (u16, String) {
     let body = Sent(actix_web::web::Bytes::copy_from_slice(json.as_bytes()));
+    let injected = app.config.flagr_injected.as_ref().map(|_| Injected::at(app.now()));
+    let asked = Asked { app, environment, snapshot, injected: injected.as_ref(), counts: false };
     let answer = if as_batch {
         read_body(&body).and_then(|sent: Batch<'_>| {
             sent.check()?;
-            batch(app, environment, snapshot, &sent, false)
+            batch(&asked, &sent)
         })
     } else {
         read_body(&body).and_then(|sent: EvalContext<'_>| {
             sent.check()?;
-            one(app, environment, snapshot, &sent, false)
+            one(&asked, &sent)
         })
     };
     match answer {
@@ -250,13 +269,8 @@ pub fn look_up<'s>(snapshot: &'s Snapshot, id: u32, key: &str) -> Option<&'s Arc
     found.or_else(|| if key.is_empty() { None } else { by_text(key) })
 }
 
-fn one(
-    app: &App,
-    environment: EnvironmentId,
-    snapshot: &Snapshot,
-    sent: &EvalContext<'_>,
-    counts: bool,
-) -> Result<Vec<u8>> {
+fn one(asked: &Asked<'_>, sent: &EvalContext<'_>) -> Result<Vec<u8>> {
+    let snapshot = asked.snapshot;
     let (id, key) = (as_number(sent.flag_id.unwrap_or_default()), text(&sent.flag_key));
     let mut selector = Vec::with_capacity(64);
     let mut members = Fields::new(&mut selector);
@@ -275,18 +289,13 @@ fn one(
         context: sent.entity_context,
     };
     let debug = sent.enable_debug.unwrap_or(false);
-    let mut writer = Writer::new(app, environment, snapshot, debug, 1024);
+    let mut writer = Writer::new(asked, debug, 1024);
     writer.entity(&entity, std::slice::from_ref(&target))?;
-    Ok(writer.finish(counts))
+    Ok(writer.finish())
 }
 
-fn batch(
-    app: &App,
-    environment: EnvironmentId,
-    snapshot: &Snapshot,
-    sent: &Batch<'_>,
-    counts: bool,
-) -> Result<Vec<u8>> {
+fn batch(asked: &Asked<'_>, sent: &Batch<'_>) -> Result<Vec<u8>> {
+    let snapshot = asked.snapshot;
     let mut targets = Vec::new();
     if let Some(tags) = &sent.flag_tags {
         let operator = text(&sent.flag_tags_operator);
@@ -321,13 +330,13 @@ fn batch(
     }
     // Not more than 16 MiB at once: rows may turn out shorter than thought.
     let room = (size * 512).min(16 << 20) + 64;
-    let mut writer = Writer::new(app, environment, snapshot, sent.enable_debug.unwrap_or(false), room);
+    let mut writer = Writer::new(asked, sent.enable_debug.unwrap_or(false), room);
     writer.out.extend_from_slice(b"{\"evaluationResults\":[");
     for entity in entities {
         writer.entity(entity.as_ref().unwrap_or(&Entity::default()), &targets)?;
     }
     writer.out.extend_from_slice(b"]}");
-    Ok(writer.finish(counts))
+    Ok(writer.finish())
 }
 
 /// A flag that is asked for, and how.
@@ -406,9 +415,7 @@ fn push_list<'t>(out: &mut Vec<u8>, name: &str, texts: impl Iterator<Item = &'t 
 
 /// Puts rows into one buffer.
 struct Writer<'s> {
-    app: &'s App,
-    environment: EnvironmentId,
-    snapshot: &'s Snapshot,
+    asked: &'s Asked<'s>,
     out: Vec<u8>,
     debug: bool,
     /// `"recordSource":"evaluation","timestamp":"…"}`
@@ -422,19 +429,11 @@ struct Writer<'s> {
 }
 
 impl<'s> Writer<'s> {
-    fn new(
-        app: &'s App,
-        environment: EnvironmentId,
-        snapshot: &'s Snapshot,
-        debug: bool,
-        room: usize,
-    ) -> Self {
-        let now = app.now();
+    fn new(asked: &'s Asked<'s>, debug: bool, room: usize) -> Self {
+        let now = asked.app.now();
         let tail = format!("\"recordSource\":\"evaluation\",\"timestamp\":\"{}\"}}", seconds(now));
         Self {
-            app,
-            environment,
-            snapshot,
+            asked,
             out: Vec::with_capacity(room),
             debug,
             tail: tail.into_bytes(),
@@ -445,12 +444,13 @@ impl<'s> Writer<'s> {
         }
     }
 
-    fn finish(self, counts: bool) -> Vec<u8> {
-        if counts {
-            self.app.metrics.evaluations.inc_by(self.rows);
-            let now = self.app.now();
+    fn finish(self) -> Vec<u8> {
+        if self.asked.counts {
+            let app = self.asked.app;
+            app.metrics.evaluations.inc_by(self.rows);
+            let now = app.now();
             for tally in &self.tallies {
-                self.app.live.counters.count(tally, now);
+                app.live.counters.count(tally, now);
             }
         }
         self.out
@@ -458,27 +458,28 @@ impl<'s> Writer<'s> {
 
     /// All rows of one entity.
     fn entity(&mut self, entity: &Entity<'_>, targets: &[Target<'_>]) -> Result<()> {
+        let asked = self.asked;
+        let unreadable = |error| Failure::handler(400, format!("entityContext cannot be read: {error}"));
+        let mut sent = Cow::Borrowed(entity.context.map(RawValue::get).unwrap_or_default());
+        if let Some(injected) = asked.injected {
+            sent = injected.into_context(&sent).map_err(unreadable)?.into();
+        }
         self.echo.clear();
         let mut members = Fields::new(&mut self.echo);
-        if let Some(context) = entity.context {
-            members.raw("entityContext", context.get());
+        if !sent.is_empty() {
+            members.raw("entityContext", &sent);
         }
         if self.debug {
             members.raw("enableDebug", "true");
         }
-        let sent = entity.context.map(RawValue::get).unwrap_or_default();
         let is_object = sent.starts_with('{');
-        let attributes: Members<'_> = if is_object {
-            serde_json::from_str(sent)
-                .map_err(|error| Failure::handler(400, format!("entityContext cannot be read: {error}")))?
-        } else {
-            Members::default()
-        };
+        let attributes: Members<'_> =
+            if is_object { serde_json::from_str(&sent).map_err(unreadable)? } else { Members::default() };
         let id = text(&entity.id);
         if !id.is_empty() {
             let context = Context::with_targeting_key(attributes, Some(Cow::Borrowed(id)));
-            let evaluator = Evaluator::new(self.snapshot, &context, self.now).map_err(Error::from)?;
-            let mut counting = self.app.live.counters.begin(self.environment, self.snapshot, &context);
+            let evaluator = Evaluator::new(asked.snapshot, &context, self.now).map_err(Error::from)?;
+            let mut counting = asked.app.live.counters.begin(asked.environment, asked.snapshot, &context);
             for target in targets {
                 self.row(entity, id, is_object, target, &evaluator, &mut counting);
             }
@@ -491,8 +492,8 @@ impl<'s> Writer<'s> {
         let mut id = first;
         for target in targets {
             context.set_targeting_key(id.clone().into());
-            let evaluator = Evaluator::new(self.snapshot, &context, self.now).map_err(Error::from)?;
-            let mut counting = self.app.live.counters.begin(self.environment, self.snapshot, &context);
+            let evaluator = Evaluator::new(asked.snapshot, &context, self.now).map_err(Error::from)?;
+            let mut counting = asked.app.live.counters.begin(asked.environment, asked.snapshot, &context);
             self.row(entity, &id, is_object, target, &evaluator, &mut counting);
             self.tallies.push(counting.finish());
             id = generated_id();

@@ -12,6 +12,7 @@ mod evaluation;
 mod export;
 mod exposures;
 mod flags;
+pub mod injected;
 mod parts;
 mod request;
 pub mod wire;
@@ -35,6 +36,7 @@ use crate::engine::snapshot::Status;
 use crate::error::{Error, Result as OurResult};
 use crate::store::changes::ActorKind;
 use crate::uniform;
+use injected::Injected;
 
 /// The permission that management needs.
 const PERMISSION: &str = "FLAGR_ADMIN";
@@ -122,8 +124,8 @@ fn done() -> Result {
     Ok(HttpResponse::Ok().finish())
 }
 
-/// Any token of the environment, from the header or the path.
-pub struct Door(ClientKey);
+/// Any token of the environment, from the header or the path, and what the server adds to contexts.
+pub struct Door(ClientKey, Option<Injected>);
 
 fn key(req: &HttpRequest) -> OurResult<ClientKey> {
     let secret = match req.match_info().get("token") {
@@ -138,7 +140,13 @@ impl FromRequest for Door {
     type Future = Ready<Result<Self>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(key(req).map(Self).map_err(Failure::from))
+        let door = key(req).map(|key| {
+            let app = req.app_data::<Data<App>>();
+            let listed =
+                app.and_then(|app| app.config.flagr_injected.as_ref().map(|listed| (listed, app.now())));
+            Self(key, listed.map(|(listed, now)| Injected::of(listed, req, now)))
+        });
+        ready(door.map_err(Failure::from))
     }
 }
 

@@ -34,7 +34,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::ids::EnvironmentId;
 use names::Names;
 pub use pending::{Audience, Conversion, Converted, Count, Exposure, FieldValue, Pending};
-pub use reports::{ConversionShape, Event, Report, ReportsShape};
+pub use reports::{ConversionShape, Event, Report, ReportsShape, Shown, may_be};
 use shard::Shards;
 
 /// Distinct counts of reports held at the same time, and as many conversions.
@@ -318,6 +318,30 @@ impl Counters {
             });
         }
         true
+    }
+
+    /// Adds that somebody was shown a feature, which was counted where it was answered; false when the buffer is full.
+    pub fn show(&self, environment: EnvironmentId, shown: Shown) -> bool {
+        let Shown { feature, given, user, at } = shown;
+        let person = self.person(&user);
+        let audience = Audience { environment, feature: Some(feature.clone()), since: 0 };
+        let key = (audience, clock::day(at));
+        let mut pending = self.pending.lock();
+        let mut kept = pending.people.len() < CAPACITY / 50 || pending.people.contains_key(&key);
+        if kept {
+            pending.people.entry(key).or_default().add(person);
+        }
+        if let Some((rule, variant)) = given {
+            let exposure = Exposure { environment, feature, rule, variant, person };
+            let rest = pending::add(&mut pending.exposures, exposure, at, CAPACITY, |have, at| {
+                *have = at.min(*have)
+            });
+            kept &= rest.is_none();
+        }
+        if !kept {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        kept
     }
 
     /// Adds that somebody did what counts as a success; false when the buffer is full.

@@ -208,6 +208,25 @@ fn oldest(now: Millis, retention: Duration) -> Millis {
     now.saturating_sub(Millis::try_from(retention.as_millis()).unwrap_or(Millis::MAX))
 }
 
+fn is_between(at: Millis, oldest: Millis, now: Millis) -> bool {
+    (oldest..now + AHEAD).contains(&at)
+}
+
+/// Whether something of this time may be reported: at most a day ahead, and not older than counts are kept.
+pub fn may_be(at: Millis, now: Millis, retention: Duration) -> bool {
+    is_between(at, oldest(now, retention), now)
+}
+
+/// Somebody who was shown a feature, as a client tells after the answer.
+#[derive(Debug)]
+pub struct Shown {
+    pub feature: String,
+    /// The rule that splits, and the variant that it gave.
+    pub given: Option<(String, String)>,
+    pub user: String,
+    pub at: Millis,
+}
+
 /// `timestamp`, or now.
 fn read_time(
     object: &mut Object<'_>,
@@ -216,7 +235,7 @@ fn read_time(
     problems: &mut Problems,
 ) -> Option<Millis> {
     let Some(node) = object.take_value("timestamp") else { return Some(now) };
-    let at = clock::parse(&node.string(problems)?).filter(|at| (oldest..now + AHEAD).contains(at));
+    let at = clock::parse(&node.string(problems)?).filter(|at| is_between(*at, oldest, now));
     if at.is_none() {
         problems.add(&node.path, "must be an RFC 3339 time that is not in the future and not too old");
     }

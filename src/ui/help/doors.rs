@@ -122,7 +122,7 @@ pub fn contexts(reader: &Reader) -> Markup {
             (case(html! { "nobody, with the prototype pilots sent along" }, "override, pilots, default", html! { "banner = Pilot, beta_ui = yes, seats = 3. Nothing is stored for this." }))
         }
         h2 { "Where they stand among the rules" }
-        p { "Evaluation asks: override, the feature’s switch, the stored Context of the user, the rules, the default value. The Context is the one that " code { "contextKey" } " names, else " code { "userId" } " (the environment’s settings can turn the latter off); " code { "contextPrototypes" } ", a list, sends prototypes along. Keys of groups with a prefix, such as " code { "team:blue" } ", are never taken for a user’s." }
+        p { "Evaluation asks: override, the feature’s switch, the stored Context of the user, the rules, the default value. The Context is the one that " code { "contextKey" } " names, else " code { "userId" } " (the environment’s settings can turn the latter off); " code { "contextPrototypes" } ", a list, sends prototypes along. Give the keys of groups a prefix, such as " code { "team:blue" } ", so that no user’s id is one of them." }
         h2 { "The emergency override" }
         p { "On a feature’s page, “Override for everyone” puts a value and the reason for it into " code { "override" } "; from the next request on everyone gets it, whatever the switch and the rules say. “Lift the override” takes it back. While there is one, every page of the environment says so." }
         h2 { "From a program" }
@@ -172,6 +172,9 @@ pub fn flagr(reader: &Reader) -> Markup {
                 (term("Constraint", "Kept as it was sent, in Flagr's own language: nothing is coerced, a missing property never matches, CONTAINS is about lists."))
                 (term("Numbers", "Flags, variants, segments, constraints, distributions, tags and snapshots have numbers of their own in each environment. They are never given twice; import, documents and copies keep them."))
                 (term("Other features", "Are evaluated too: on and off for a BOOLEAN, the variant's key, else value; the value itself is variantAttachment.value."))
+                (term("Snapshots", "Each version of a flag is a snapshot. A feature's History names the number beside the version, and goes back to any of them."))
+                (term("Exposures", "Those of a flag that keeps data records (dataRecordsEnabled) reach the analytics: who was shown a variant takes part in the comparison of variants. They are not counted as evaluations; those are counted where they are answered."))
+                (term("Time and headers", "Started with --flagr-injected-context, the server adds @ts, @ts_hour, @ts_weekday and @ts_month (UTC) to every entityContext, and the headers that --flagr-injected-header names: X-Country becomes @http_x_country."))
                 (term("Deleted flags", "Wait on the page Flagr below Test until they are restored or purged."))
             }
         }

@@ -134,20 +134,41 @@ func TestEveryReasonWithItsVariant(t *testing.T) {
 	same(t, "silent", text("text-off", user(nil)), []any{"code", of.DisabledReason, "disabled", nil})
 }
 
+func TestAStoredContextAndTheOverrideDecideAndSaySo(t *testing.T) {
+	client := bearer(t)
+	decided := func(key string, who of.EvaluationContext) []any {
+		details, err := client.StringValueDetails(ctx, key, "code", who)
+		return []any{details.Value, details.Reason, details.Variant, details.FlagMetadata["source"], err}
+	}
+	vip := of.NewEvaluationContext("vip", map[string]any{"plan": "premium"})
+	same(t, "stored", decided("text", vip), []any{"platinum", of.TargetingMatchReason, "context", "CONTEXT", nil})
+	same(t, "forced", decided("forced", user(nil)), []any{"taken", of.StaticReason, "override", "OVERRIDE", nil})
+}
+
 func TestErrorsEachWithItsCode(t *testing.T) {
 	client := bearer(t)
-	code := func(client *of.Client, key string) of.ErrorCode {
-		details, err := client.BooleanValueDetails(ctx, key, true, user(nil))
+	asked := func(client *of.Client, key string, who of.EvaluationContext) of.ErrorCode {
+		details, err := client.BooleanValueDetails(ctx, key, true, who)
 		if err == nil || !details.Value || details.Reason != of.ErrorReason {
 			t.Errorf("%s: %v %v", key, details, err)
 		}
 		return details.ErrorCode
 	}
+	code := func(client *of.Client, key string) of.ErrorCode { return asked(client, key, user(nil)) }
 	same(t, "gone", code(client, "gone"), of.FlagNotFoundCode)
 	same(t, "slash", code(client, "team/gone"), of.FlagNotFoundCode)
 	same(t, "mismatch", code(client, "int"), of.TypeMismatchCode)
 	stranger := connect(t, "stranger", "X-API-Key", "alm_env_openfeature_prod_unknown")
 	same(t, "stranger", code(stranger, "bool-on"), of.GeneralCode)
+	deep := map[string]any{}
+	for range 200 {
+		deep = map[string]any{"deep": deep}
+	}
+	same(t, "deep", asked(client, "bool-on", user(deep)), of.InvalidContextCode)
+	slow := connect(t, "slow", "Authorization", "Bearer "+required("FEATURED_OPENFEATURE_SLOW_TOKEN"))
+	// The first may be answered; nobody minds.
+	_, _ = slow.BooleanValue(ctx, "bool-on", true, user(nil))
+	same(t, "over its limit", code(slow, "bool-on"), of.GeneralCode)
 }
 
 func TestAKeyWithASlashAndTheTokenInTheOtherHeader(t *testing.T) {

@@ -5,6 +5,9 @@ import { admin } from './admin.mjs';
 export const token = process.env.FEATURED_OPENFEATURE_TOKEN;
 if (!token) throw new Error('FEATURED_OPENFEATURE_TOKEN is not set: start the suites with tests/clients/run.sh');
 
+/** One that may ask once a minute. */
+export const slowToken = process.env.FEATURED_OPENFEATURE_SLOW_TOKEN;
+
 const feature = (key) => `/sites/openfeature/environments/prod/features/${key}`;
 
 /** Gives the flag `live` another value, until the test is over. */

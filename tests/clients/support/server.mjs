@@ -28,11 +28,11 @@ export async function makeDatabase(binary) {
     db,
     featured,
     importDocument: (name) => featured(['import', fixture(name)]),
-    /** A token of `site`/prod without a rate limit. */
-    async token(site, kind, permissions = ['READ']) {
+    /** A token of `site`/prod, for so many requests a minute (0: any number). */
+    async token(site, kind, permissions = ['READ'], limit = 0) {
       const json = await featured([
         'token', 'add', '--site', site, '--env', 'prod', '--kind', kind,
-        '--rate-limit', '0', '--permissions', permissions.join(','), '--description', 'client suites', '--json',
+        '--rate-limit', `${limit}`, '--permissions', permissions.join(','), '--description', 'client suites', '--json',
       ]);
       return JSON.parse(json).token;
     },

@@ -73,6 +73,8 @@ async fn every_type() {
     assert_eq!(object.0["sizes"], Value::Array(vec![Value::Int(1), Value::Int(2)]));
     let Value::Struct(deep) = &object.0["deep"] else { panic!("{:?}", object.0) };
     assert_eq!(deep.fields["on"], Value::Bool(true));
+    let list = client.get_struct_value::<Object>("list", Some(&user), None).await;
+    assert_eq!(list.map(|_| ()).expect_err("its structs are objects").code, EvaluationErrorCode::ParseError);
 }
 
 /// The members of an object, as the SDK hands them over.
@@ -93,6 +95,11 @@ async fn every_variant() {
     let premium = user.clone().with_custom_field("plan", "premium");
     let text = client.get_string_details("text", Some(&premium), None).await.expect("an answer");
     assert_eq!(told(text), ("gold".to_owned(), rule("text", 0).await));
+    let vip = EvaluationContext::default().with_targeting_key("vip");
+    let text = client.get_string_details("text", Some(&vip), None).await.expect("an answer");
+    assert_eq!(told(text), ("platinum".to_owned(), "context".to_owned()));
+    let forced = client.get_string_details("forced", Some(&user), None).await.expect("an answer");
+    assert_eq!(told(forced), ("taken".to_owned(), "override".to_owned()));
     let free = user.clone().with_custom_field("plan", "free");
     let text = client.get_string_details("text", Some(&free), None).await.expect("an answer");
     assert_eq!(told(text), ("grey".to_owned(), "default".to_owned()));

@@ -126,6 +126,17 @@ class OpenFeatureTest {
     }
 
     @Test
+    void aStoredContextAndTheOverrideDecideAndSaySo() {
+        EvaluationContext vip = new ImmutableContext("vip", Map.of("plan", new Value("premium")));
+        FlagEvaluationDetails<String> stored = client.getStringDetails("text", "code", vip);
+        told(stored, "platinum", "TARGETING_MATCH", "context");
+        assertEquals("CONTEXT", stored.getFlagMetadata().getString("source"));
+        FlagEvaluationDetails<String> forced = client.getStringDetails("forced", "code", user());
+        told(forced, "taken", "STATIC", "override");
+        assertEquals("OVERRIDE", forced.getFlagMetadata().getString("source"));
+    }
+
+    @Test
     void aFlagWithoutAValueLeavesTheOneInTheCode() {
         assertEquals("code", client.getStringValue("text-off", "code", user()));
     }
@@ -137,11 +148,23 @@ class OpenFeatureTest {
         assertEquals(ErrorCode.TYPE_MISMATCH, code(client, "int"));
         Client stranger = connect("stranger", "X-API-Key", "alm_env_openfeature_prod_unknown");
         assertEquals(ErrorCode.GENERAL, code(stranger, "bool-on"));
+        Value deep = new Value("deep");
+        for (int level = 0; level < 200; level++) {
+            deep = new Value(new ImmutableStructure(Map.of("deep", deep)));
+        }
+        assertEquals(ErrorCode.INVALID_CONTEXT, code(client, "bool-on", user("deep", deep)));
+        Client slow = connect("slow", "Authorization", "Bearer " + required("FEATURED_OPENFEATURE_SLOW_TOKEN"));
+        slow.getBooleanValue("bool-on", true, user());
+        assertEquals(ErrorCode.GENERAL, code(slow, "bool-on"), "over its limit");
     }
 
     private static ErrorCode code(Client client, String key) {
-        FlagEvaluationDetails<Boolean> details = client.getBooleanDetails(key, true, user());
-        assertEquals(true, details.getValue());
+        return code(client, key, user());
+    }
+
+    private static ErrorCode code(Client client, String key, EvaluationContext who) {
+        FlagEvaluationDetails<Boolean> details = client.getBooleanDetails(key, true, who);
+        assertEquals(List.of(true, "ERROR"), List.of(details.getValue(), details.getReason()));
         return details.getErrorCode();
     }
 
