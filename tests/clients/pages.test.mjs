@@ -84,7 +84,7 @@ describe('pages', { concurrency: 2 }, () => {
 
   before(async () => {
     ui = await openUi();
-    const call = await ui.caller('admin');
+    const call = ui.caller('admin');
     ids.user = await userId('editor');
     ids.token = (await call('POST', `${prod}/tokens`, { description: 'web shop', kind: 'client', permissions: ['READ'] })).id;
     await call('POST', `${prod}/contexts:import`, { version: 1, features: {}, contexts: { anna: { description: 'Tries things first' } } });
