@@ -14,7 +14,7 @@ describe('the analytics page', () => {
 
   before(async () => {
     ui = await openUi({ people: ['editor'], documents: [] });
-    const call = await ui.caller('editor');
+    const call = ui.caller('editor');
     const { token } = await call('POST', '/sites/shop/environments/prod/tokens',
       { description: 'a shop', kind: 'client', rateLimit: 0 });
     const post = async (path, body) => {

@@ -68,6 +68,7 @@ pub fn featurehub(reader: &Reader) -> Markup {
             dl.stack {
                 (term("JavaScript 1.4.0", "Of several percentages in one feature only the first is exact. A whole number is compared without the decimals of the rule’s. IPv6 networks raise an error."))
                 (term("Python 1.1.0", "Of several percentages with one key only the first applies. Only the first value of a list is sent."))
+                (term("Java 3.3", "Where it evaluates by itself it puts users into other buckets than every other SDK and this server: its hash begins with a seed of its own. With a server-evaluated key its percentages are exact."))
                 (term("All", "A list of values under a negative condition: clients say any of them, this server all."))
             }
         }

@@ -19,6 +19,11 @@ export async function openUi({ people = roles, documents = ['../data/browser-stu
     await database.featured(
       ['user', 'add', role, '--email', `${role}@shop.example`, '--role', role, '--password-stdin'], password);
   }
+  const tokens = new Map();
+  for (const name of people) {
+    const words = await database.featured(['user', 'pat', name, '--description', 'client suites']);
+    tokens.set(name, words.split(/\s+/).at(-1));
+  }
   const server = await serve(process.env.FEATURED_BIN, database.db);
   if (shots) await mkdir(shots, { recursive: true });
   const ui = { server, database, url: server.url, states: new Map() };
@@ -33,19 +38,15 @@ export async function openUi({ people = roles, documents = ['../data/browser-stu
   ui.open = async (t, who, options) => openOwn(await ui.context(t, who, options));
 
   /** The admin API under somebody's personal access token: answers the decoded body. */
-  ui.caller = async (name) => {
-    const words = await database.featured(['user', 'pat', name, '--description', 'client suites']);
-    const token = words.split(/\s+/).at(-1);
-    return async (method, path, body) => {
-      const answer = await fetch(`${server.url}/api/v1${path}`, {
-        method,
-        headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-        body: body && JSON.stringify(body),
-      });
-      const text = await answer.text();
-      assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
-      return text && JSON.parse(text);
-    };
+  ui.caller = (name) => async (method, path, body) => {
+    const answer = await fetch(`${server.url}/api/v1${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${tokens.get(name)}`, 'Content-Type': 'application/json' },
+      body: body && JSON.stringify(body),
+    });
+    const text = await answer.text();
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
+    return text && JSON.parse(text);
   };
 
   ui.close = async () => {
