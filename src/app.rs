@@ -213,8 +213,9 @@ impl App {
         self.clock.now()
     }
 
-    /// What `find` finds among the credentials in memory. Where that is nothing, what another process may have made a
-    /// moment ago is looked for first: what is unknown is dear, but not so dear that it keeps this server busy.
+    /// What `find` finds among the credentials in memory. Where that is nothing, what another process may have written
+    /// a moment ago is read first, all of it: whoever shows a new token knows of what was written before it, too. That
+    /// is what the watcher would do a little later, and next to nothing where nobody wrote.
     pub fn credential<T>(&self, find: impl Fn(&Credentials) -> Option<T>) -> Option<T> {
         let credentials = &self.live.credentials;
         find(credentials).or_else(|| {
@@ -222,9 +223,9 @@ impl App {
             // Whoever waited for the lock finds what the one before it found.
             if looked.is_none_or(|at| at.elapsed() >= LOOK_INTERVAL) {
                 if let Some(writer) = self.store.try_writer_for(LOOK_PATIENCE)
-                    && let Err(error) = self.live.look_for_credentials(&writer)
+                    && let Err(error) = self.live.watch(&writer)
                 {
-                    tracing::warn!(%error, "credentials that another process made cannot be read yet");
+                    tracing::warn!(%error, "what another process wrote cannot be read yet");
                 }
                 *looked = Some(Instant::now());
             }

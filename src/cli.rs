@@ -404,17 +404,24 @@ impl Output {
     /// A document that cannot be applied. Several problems are listed on stdout; stderr gets how many.
     fn refused(&self, file: &Path, error: Error) -> Failure {
         let file = file.display();
-        match &error {
-            Error::Invalid(problems) | Error::UnknownField(problems) if problems.len() > 1 => {
-                let lines: Vec<_> = problems.iter().map(|p| format!("{} {}", p.field, p.message)).collect();
-                match self.either(&json!({ "problems": problems }), &lines.join("\n")) {
-                    Ok(()) => {
-                        Failure::Other(format!("{file}: {} problems; nothing was changed", lines.len()))
-                    }
-                    Err(failure) => failure,
-                }
-            }
-            error => Failure::Other(format!("{file}: {}", error.explain())),
+        let problems = match &error {
+            Error::Invalid(problems) | Error::UnknownField(problems) => json!(problems),
+            Error::Unprocessable(_, _, details) => details["problems"].clone(),
+            _ => serde_json::Value::Null,
+        };
+        let several = problems.as_array().filter(|problems| problems.len() > 1);
+        let Some(several) = several else {
+            return Failure::Other(format!("{file}: {}", error.explain()));
+        };
+        let text =
+            |problem: &serde_json::Value, name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+        let lines: Vec<_> = several
+            .iter()
+            .map(|problem| format!("{} {}", text(problem, "field"), text(problem, "message")))
+            .collect();
+        match self.either(&json!({ "problems": problems }), &lines.join("\n")) {
+            Ok(()) => Failure::Other(format!("{file}: {} problems; nothing was changed", lines.len())),
+            Err(failure) => failure,
         }
     }
 

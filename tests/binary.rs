@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take that should happen at once: enough for a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A site as most tests find it: `shop` with `prod` and `dev`.
 pub const SHOP: &str = r#"

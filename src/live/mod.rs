@@ -360,24 +360,6 @@ impl Live {
         Ok(())
     }
 
-    /// Reads the credentials again if another process changed them, and its new environments with them; cheap when
-    /// it did not. The rest of what it wrote is left to [`Live::watch`]. The caller holds the writer.
-    pub fn look_for_credentials(&self, writer: &Connection) -> Result<()> {
-        let (version, credentials) = {
-            let seen = self.seen.lock();
-            (seen.data_version, seen.credentials)
-        };
-        if data_version(writer)? == version || stored::read(writer, stored::CREDENTIALS)? == credentials {
-            return Ok(());
-        }
-        for (id, revision) in store::environments::revisions(writer)? {
-            if self.environment(id).is_none() {
-                self.refresh(writer, id, revision, None)?;
-            }
-        }
-        self.credentials.load(writer, self)
-    }
-
     /// Tells those who follow [`Live::changes`] that something was committed.
     pub fn note_change(&self) {
         self.changes.send_modify(|number| *number += 1);

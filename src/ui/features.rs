@@ -473,13 +473,16 @@ fn who_gets_what(here: &Here, row: &Row) -> Markup {
             Some((rule, _)) => {
                 let parts = shares(rule, definition);
                 let words = in_words(&parts);
+                let first = definition.rules.iter().find(|rule| rule.enabled);
+                let is_first = first.is_none_or(|first| std::ptr::eq(first, rule));
                 html! {
                     @if let State::Partial(_) = row.state {
                         span.rcell { (ruler(&parts, &words, false)) span.xs.m3.cut { (words) } }
                     } @else {
                         (plain(match rule.when {
                             Some(_) => format!("Who matches: {words}"),
-                            None => format!("Everyone: {words}"),
+                            None if is_first => format!("Everyone: {words}"),
+                            None => format!("Everyone else: {words}"),
                         }))
                     }
                 }

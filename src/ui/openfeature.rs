@@ -81,7 +81,8 @@ boolean value = client.getBooleanValue(\"{flag}\", false, who);",
         "dev.openfeature:kotlin-sdk and dev.openfeature.kotlin.contrib.providers:ofrep",
         "val options = OfrepOptions(
     endpoint = \"{base}\",
-    headers = Headers.headersOf(\"Authorization\", \"Bearer YOUR CLIENT TOKEN\")
+    // Releases for Android alone take okhttp's Headers.headersOf(\"Authorization\", …).
+    headers = mapOf(\"Authorization\" to \"Bearer YOUR CLIENT TOKEN\")
 )
 OpenFeatureAPI.setProviderAndWait(OfrepProvider(options), ImmutableContext(targetingKey = \"123\"))
 val value = OpenFeatureAPI.getClient().getBooleanValue(\"{flag}\", false)",

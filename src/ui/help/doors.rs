@@ -121,7 +121,7 @@ pub fn contexts(reader: &Reader) -> Markup {
             (case(html! { "nobody, with the prototype pilots sent along" }, "override, pilots, default", html! { "banner = Pilot, beta_ui = yes, seats = 3. Nothing is stored for this." }))
         }
         h2 { "Where they stand among the rules" }
-        p { "Evaluation asks: override, the feature’s switch, the stored Context of the user, the rules, the default value. The Context is the one that " code { "contextKey" } " names, else " code { "userId" } " (the environment’s settings can turn the latter off); " code { "contextPrototypes" } ", a list, sends prototypes along. Keys of groups with a prefix, such as " code { "team:blue" } ", are never taken for a user’s." }
+        p { "Evaluation asks: override, the feature’s switch, the stored Context of the user, the rules, the default value. The Context is the one that " code { "contextKey" } " names, else " code { "userId" } " (the environment’s settings can turn the latter off); " code { "contextPrototypes" } ", a list, sends prototypes along. Give the keys of groups a prefix, such as " code { "team:blue" } ", so that no user’s id is one of them." }
         h2 { "The emergency override" }
         p { "On a feature’s page, “Override for everyone” puts a value and the reason for it into " code { "override" } "; from the next request on everyone gets it, whatever the switch and the rules say. “Lift the override” takes it back. While there is one, every page of the environment says so." }
         h2 { "From a program" }
