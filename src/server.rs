@@ -162,14 +162,18 @@ fn print_setup_link(app: &App, address: SocketAddr) {
         writeln!(stdout, "no users yet: make the first admin at {base}/setup/{link} (works once, for a day)");
 }
 
+/// How long a connection may stay silent, before its first request and between two.
+const IDLE: Duration = Duration::from_secs(75);
+
 async fn run(app: &Arc<App>, listener: TcpListener, socket: Option<&Socket>) -> std::io::Result<()> {
     let data = Data::from(app.clone());
     let address = listener.local_addr()?;
     let server = HttpServer::new(move || ActixApp::new().app_data(data.clone()).configure(routes::configure))
         .backlog(4096)
-        .keep_alive(Duration::from_secs(75))
-        // A request's head may take that long before it is 408: five seconds are too few on a busy machine.
-        .client_request_timeout(Duration::from_secs(30))
+        .keep_alive(IDLE)
+        // A browser opens connections before it has anything to ask. One told "408" after the usual 5 seconds shows
+        // that instead of the page.
+        .client_request_timeout(IDLE)
         .disable_signals()
         .shutdown_timeout(SHUTDOWN_SECONDS)
         .listen(listener)?;
