@@ -66,8 +66,11 @@ describe('contexts', () => {
     await database?.remove();
   });
 
-  async function call(method, path, body) {
-    const answer = await fetch(`${server.url}${api}${path}`, {
+  const tag = (tags) => ask('PATCH', `/api/v1${site}/prod`, { tags });
+  const call = (method, path, body) => ask(method, api + path, body);
+
+  async function ask(method, path, body) {
+    const answer = await fetch(server.url + path, {
       method,
       headers: { Authorization: `Bearer ${admin}`, 'Content-Type': 'application/json' },
       body: body && JSON.stringify(body),
@@ -206,7 +209,9 @@ describe('contexts', () => {
       await page.getByRole('button', { name: 'Undo' }).click();
       await page.waitForURL(address);
       assert.equal((await call('GET', `/${encodeURIComponent(key)}`)).features.banner, 'mine');
-      // Deleting tells who inherits from it.
+      // Deleting tells who inherits from it, and in production asks for the key.
+      await tag(['production']);
+      t.after(() => tag([]));
       await call('PUT', `/child-${javaScriptEnabled}`, { prototypes: [key], features: {} });
       await page.goto(`${address}`);
       await page.getByRole('link', { name: 'Delete' }).click();

@@ -42,12 +42,12 @@ else
     missing "Go, or Python 3 with venv" "the code of the help pages"
 fi
 if [ -x "$CHROMIUM" ]; then
-    tests="$tests browser react featurehub-browser openfeature-browser farfetched"
+    tests="$tests browser react featurehub-browser openfeature-browser farfetched contexts"
     # Written, but not yet seen to pass as a whole: run them with DRAFTS=1, and move them up once they do.
     if [ -n "${DRAFTS:-}" ]; then
-        tests="$tests pages journeys analytics contexts branding"
+        tests="$tests pages journeys analytics branding"
     else
-        echo "!! clients: NOT RUN without DRAFTS=1: pages journeys analytics contexts branding" >&2
+        echo "!! clients: NOT RUN without DRAFTS=1: pages journeys analytics branding" >&2
     fi
 else
     missing "Chromium ($CHROMIUM; apt-get install chromium)" "the browser, React, Farfetched and admin UI suites"
