@@ -419,6 +419,8 @@ fn follow(options: &Options, database: &Database, rows: &mut Table) -> Outcome<(
     ));
     rows.push(Row::at_most("the same, last of them hears", &bare.last_heard, "ms", None));
     let [expressed, evaluated] = &database.featurehub;
+    // The first change must be one, after those that were made before.
+    let mut value = true;
     for (what, key, bar) in [
         ("client-evaluated FeatureHub streams", expressed, 150.0),
         ("server-evaluated FeatureHub streams, each for its own user", evaluated, 400.0),
@@ -431,8 +433,9 @@ fn follow(options: &Options, database: &Database, rows: &mut Table) -> Outcome<(
             )
         };
         let changes: Vec<String> = (0..options.rounds)
-            .map(|round| {
-                let body = format!("{{\"defaultValue\":{}}}", round % 2 == 0);
+            .map(|_| {
+                let body = format!("{{\"defaultValue\":{value}}}");
+                value = !value;
                 let path = format!("/api/v1/sites/load/environments/20/features/{}", flags::key(0));
                 post(&path, &database.person, &body).replacen("POST", "PATCH", 1)
             })

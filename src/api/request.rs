@@ -97,6 +97,9 @@ pub fn segment(req: &HttpRequest, name: &str) -> Result<String> {
         parts.nth(1)
     };
     let raw = req.match_info().get(name).or_else(unmatched).unwrap_or_default();
+    if !raw.contains('%') {
+        return Ok(raw.to_owned());
+    }
     let decoded =
         percent_decode_str(raw).decode_utf8().map_err(|_| Error::NotFound(format!("{name} of the path")))?;
     Ok(decoded.replace("%3A", ":").replace("%3a", ":"))
