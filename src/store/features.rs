@@ -112,6 +112,32 @@ pub fn all(conn: &Connection, environment: EnvironmentId) -> Result<Vec<FeatureR
     Ok(features)
 }
 
+/// A feature's own value, and who changed the feature last.
+#[derive(Clone, Debug)]
+pub struct OwnValue {
+    pub key: String,
+    pub value: Option<Json>,
+    pub updated_at: crate::clock::Millis,
+    pub updated_by: String,
+}
+
+/// The own values of the features of an environment, by key.
+pub fn defaults(conn: &Connection, environment: EnvironmentId) -> Result<Vec<OwnValue>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT key, default_value, updated_at, updated_by FROM features WHERE environment_id = ?1 ORDER BY key",
+    )?;
+    let rows = statement.query_map([environment], |row| {
+        let value: Option<String> = row.get(1)?;
+        Ok(OwnValue {
+            key: row.get(0)?,
+            value: value.as_deref().and_then(Json::parse),
+            updated_at: row.get(2)?,
+            updated_by: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Row, type and whether it takes whole numbers alone, of every feature of an environment, by key.
 pub fn ids(
     conn: &Connection,

@@ -106,6 +106,9 @@ fn missing(key: &str) -> Error {
     Error::Missing("context_not_found", format!("Context {key}"))
 }
 
+/// The types of more features than this are read all at once.
+const ONE_BY_ONE: usize = 32;
+
 /// `override` before it was ever written to.
 fn untouched(environment: &Environment) -> ContextRow {
     ContextRow {
@@ -124,12 +127,11 @@ fn untouched(environment: &Environment) -> ContextRow {
 fn default_row(conn: &Connection, environment: &Environment) -> Result<ContextRow> {
     let (mut updated_at, mut updated_by) = (environment.created_at, "system".to_owned());
     let mut values = Vec::new();
-    for row in store::features::all(conn, environment.id)? {
-        if row.stored.updated_at > updated_at {
-            (updated_at, updated_by) = (row.stored.updated_at, row.stored.updated_by);
+    for feature in store::features::defaults(conn, environment.id)? {
+        if feature.updated_at > updated_at {
+            (updated_at, updated_by) = (feature.updated_at, feature.updated_by);
         }
-        let definition = row.stored.definition;
-        values.extend(definition.default_value.map(|value| (definition.key, value)));
+        values.extend(feature.value.map(|value| (feature.key, value)));
     }
     Ok(ContextRow {
         key: DEFAULT.into(),
@@ -162,6 +164,12 @@ fn kinds<'k>(
     environment: &Environment,
     keys: impl Iterator<Item = &'k str>,
 ) -> Result<Kinds> {
+    let keys: Vec<&str> = keys.collect();
+    if keys.len() > ONE_BY_ONE {
+        let all = store::features::ids(conn, environment.id)?;
+        let named = keys.iter().filter_map(|key| Some(((*key).to_owned(), all.get(*key)?.1)));
+        return Ok(named.collect());
+    }
     let mut kinds = Kinds::new();
     for key in keys {
         if !kinds.contains_key(key)
