@@ -108,11 +108,14 @@ fn load(conn: &Connection, here: &Here, filter: &Filter) -> error::Result<Listed
         rows.into_iter().partition(|row| is_special(&row.view.key));
     if filter.is_empty() {
         // They stand on top, wherever the alphabet has them.
-        pinned.clear();
+        let mut found: Vec<View> = pinned.into_iter().map(|row| row.view).collect();
+        pinned = Vec::new();
         for key in [OVERRIDE, DEFAULT] {
-            for view in contexts::some(conn, environment, &[key.to_owned()])? {
-                pinned.push(Row { view, dependants: 0 });
-            }
+            let view = match found.iter().position(|view| view.key == key) {
+                Some(at) => Some(found.swap_remove(at)),
+                None => contexts::some(conn, environment, &[key.to_owned()])?.pop(),
+            };
+            pinned.extend(view.map(|view| Row { view, dependants: 0 }));
         }
     }
     let more = rows.len() > ROWS as usize;
