@@ -5,6 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use crate::engine::time::{Millis, day, parse, push_rfc3339, rfc3339};
 
+/// A day.
+pub const DAY: Millis = 24 * 3600 * 1000;
+
 /// The time now.
 pub fn now() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

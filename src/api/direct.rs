@@ -53,7 +53,7 @@ pub fn below(path: &'static str, method: Method, fits: fn(&str) -> bool) -> Scop
     }))
 }
 
-/// A handler that nothing stands around: a path of its own (no scope), one method (a guard), and what `routes::around`
+/// A handler that nothing stands around: a path of its own or [`below`] one, one method (a guard), and what `routes::around`
 /// does for the others is done here. A layer costs such a request more than its work does.
 pub fn direct<A, E, F>(handler: F) -> impl Handler<(Data<App>, HttpRequest, Payload), Output = HttpResponse>
 where

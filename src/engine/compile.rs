@@ -188,10 +188,7 @@ impl Feature {
 
     /// Whether a rule splits people between this variant and others.
     pub fn splits_with(&self, variant: &str) -> bool {
-        self.definition().rules.iter().any(|rule| match &rule.outcome {
-            Outcome::Split(arms) => arms.len() > 1 && arms.iter().any(|arm| arm.variant == variant),
-            Outcome::Value(_) => false,
-        })
+        self.definition().rules.iter().any(|rule| rule.outcome.splits_with(variant))
     }
 }
 

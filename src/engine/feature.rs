@@ -196,6 +196,16 @@ pub enum Outcome {
     Split(Vec<Arm>),
 }
 
+impl Outcome {
+    /// Whether it splits people between this variant and others.
+    pub fn splits_with(&self, variant: &str) -> bool {
+        match self {
+            Self::Split(arms) => arms.len() > 1 && arms.iter().any(|arm| arm.variant == variant),
+            Self::Value(_) => false,
+        }
+    }
+}
+
 /// A rule of a feature.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[schema(example = json!({

@@ -11,7 +11,7 @@ use super::url;
 use crate::api::request::Query;
 use crate::app::App;
 use crate::auth::browser::Signed;
-use crate::clock::{self, Millis};
+use crate::clock::{self, DAY};
 use crate::engine::words::{self, Piece, Sentence};
 use crate::store;
 use crate::store::changes::{AuditEntry, AuditFilter};
@@ -20,7 +20,6 @@ type Answer = Result<HttpResponse, Failure>;
 const PAGE: u64 = 50;
 /// Characters of a value that are shown.
 const VALUE: usize = 200;
-const DAY: Millis = 24 * 3600 * 1000;
 
 /// `GET /audit`: of the whole server.
 pub async fn all(app: Data<App>, req: HttpRequest, signed: Signed) -> Answer {

@@ -25,7 +25,7 @@ use crate::admin::features::{self as admin, Target};
 use crate::api::request::{Query, segment};
 use crate::app::App;
 use crate::auth::browser::{Signed, whereabouts};
-use crate::clock::{self, Millis};
+use crate::clock::{self, DAY};
 use crate::engine::compile::Feature;
 use crate::engine::decode::FieldError;
 use crate::engine::permission::{Permission, allows};
@@ -38,7 +38,6 @@ use crate::store::analytics::read;
 const ROWS: usize = 50;
 /// Days of a trend.
 const DAYS: i64 = 14;
-const DAY: Millis = 24 * 3600 * 1000;
 
 /// Where a page is, with what is served there now, and whether this person may change it.
 pub struct Here {

@@ -103,6 +103,17 @@ struct SegmentForm {
 }
 
 impl SegmentForm {
+    /// A segment as it is stored.
+    fn of(row: SegmentRow) -> Self {
+        Self {
+            typed: Typed::with(&[("name", &row.segment.name), ("updated", &row.updated_at.to_string())]),
+            conditions: ConditionForm::of(Some(&row.segment.conditions)),
+            key: Some(row.segment.key),
+            touched: false,
+            theirs: None,
+        }
+    }
+
     fn body(&self) -> (String, super::condition_form::Read) {
         let read = self.conditions.read("conditions");
         let all = Condition::All(Vec::new());
@@ -225,13 +236,7 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
         };
         return Ok(page.show(main));
     }
-    let form = SegmentForm {
-        typed: Typed::with(&[("name", &row.segment.name), ("updated", &row.updated_at.to_string())]),
-        conditions: ConditionForm::of(Some(&row.segment.conditions)),
-        key: Some(row.segment.key),
-        touched: false,
-        theirs: None,
-    };
+    let form = SegmentForm::of(row);
     Ok(answer(&app, &req, &signed, &here, &form, false))
 }
 
@@ -273,13 +278,7 @@ pub async fn undo(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRe
         return Ok(done(&page, Toast::say("Somebody changed the segment since, so nothing was taken back.")));
     }
     let body = edit.form.get("was").to_owned();
-    let form = SegmentForm {
-        typed: Typed::with(&[("name", &row.segment.name), ("updated", &row.updated_at.to_string())]),
-        conditions: ConditionForm::of(Some(&row.segment.conditions)),
-        key: Some(row.segment.key),
-        touched: false,
-        theirs: None,
-    };
+    let form = SegmentForm::of(row);
     save(&app, &req, &edit.signed, &here, form, body).await
 }
 

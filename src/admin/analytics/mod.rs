@@ -12,14 +12,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::clock::{self, Millis};
+use crate::clock::{self, DAY, Millis};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::value::Json;
 use crate::error::{Error, Result};
 use crate::ids::EnvironmentId;
 use crate::store::analytics::read::{self, Days, Scope};
 
-const DAY: Millis = 24 * 3600 * 1000;
 /// Days that are shown when nobody says which.
 const USUAL_DAYS: i64 = 30;
 /// More are not asked for at once.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::conditions::{Attribute, branches};
+use super::views::shown;
 use crate::engine::compile::{CompiledOutcome, CompiledRule, Feature, Stick};
 use crate::engine::condition::Scalar;
 use crate::engine::feature::{Bucketing, Percent, Rule};
@@ -234,11 +235,7 @@ fn stored_contexts(snapshot: &Snapshot, feature: &Feature) -> Result<Vec<Strateg
 /// What of an environment those clients cannot be sent: features by key, with the reason. Retired ones are meant to
 /// be left out.
 pub fn inexpressible(snapshot: &Snapshot) -> Vec<(&str, String)> {
-    snapshot
-        .features()
-        .filter(|feature| !feature.definition().retired)
-        .filter_map(|feature| Some((&*feature.key, express(snapshot, feature).err()?)))
-        .collect()
+    shown(snapshot).filter_map(|feature| Some((&*feature.key, express(snapshot, feature).err()?))).collect()
 }
 
 /// The value of a feature as clients get it: as it is, but JSON as text; nothing for none, `false` for none of a

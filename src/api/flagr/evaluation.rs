@@ -16,6 +16,7 @@ use super::injected::Injected;
 use super::request::{Sent, as_number, invalid};
 use super::wire::{attachment, is_flag, seconds};
 use super::{Door, Failure, Result, ok};
+use crate::api::rest::client::nanos;
 use crate::app::App;
 use crate::engine::compile::Feature;
 use crate::engine::context::{BorrowedText, Context, Members};
@@ -437,7 +438,7 @@ impl<'s> Writer<'s> {
             out: Vec::with_capacity(room),
             debug,
             tail: tail.into_bytes(),
-            now: i128::from(now) * 1_000_000,
+            now: nanos(now),
             rows: 0,
             tallies: Vec::new(),
             echo: Vec::new(),

@@ -11,12 +11,13 @@ use serde_json::Value;
 use super::evaluation::look_up;
 use super::request::{Sent, as_number};
 use super::{Door, Failure, Result, ok};
+use crate::api::rest::client::nanos;
 use crate::app::App;
 use crate::clock::Millis;
 use crate::engine::compile::Feature;
 use crate::engine::context::{Context, Members};
 use crate::engine::evaluate::Evaluator;
-use crate::engine::feature::{Definition, Outcome};
+use crate::engine::feature::Definition;
 use crate::engine::snapshot::Snapshot;
 use crate::live::counters::{Shown, may_be};
 
@@ -115,11 +116,7 @@ fn rule(
     variant: &str,
     now: Millis,
 ) -> Option<String> {
-    let splits = |outcome: &Outcome| match outcome {
-        Outcome::Split(arms) => arms.len() > 1 && arms.iter().any(|arm| arm.variant == variant),
-        Outcome::Value(_) => false,
-    };
-    let mut rules = feature.definition().rules.iter().filter(|rule| splits(&rule.outcome));
+    let mut rules = feature.definition().rules.iter().filter(|rule| rule.outcome.splits_with(variant));
     let first = rules.next()?.id.to_string();
     if rules.next().is_none() {
         return Some(first);
@@ -128,7 +125,7 @@ fn rule(
     let members: Members<'_> =
         sent.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
     let context = Context::with_targeting_key(members, row.entity_id.as_deref().map(Into::into));
-    let evaluator = Evaluator::new(snapshot, &context, i128::from(now) * 1_000_000).ok()?;
+    let evaluator = Evaluator::new(snapshot, &context, nanos(now)).ok()?;
     let evaluation = evaluator.evaluate(feature);
     let same = evaluation.variant.is_some_and(|found| found.key == variant);
     Some(evaluation.rule_id.filter(|_| same).map_or(first, str::to_owned))

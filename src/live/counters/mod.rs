@@ -90,7 +90,7 @@ impl Counting<'_> {
     pub fn expect(&mut self, features: usize) {
         if self.tally.names.is_some() {
             self.tally.outcomes.reserve_exact(features);
-            self.whole = features >= self.snapshot.len() || features > MAX_SEPARATE;
+            self.whole = is_whole(features, self.snapshot);
         }
     }
 
@@ -111,7 +111,7 @@ impl Counting<'_> {
             tally.exposed.push(number);
         }
         // Needed where the answer turns out not to be of the whole environment.
-        if !self.whole && tally.outcomes.len() <= MAX_SEPARATE && tally.outcomes.len() < self.snapshot.len() {
+        if !self.whole && !is_whole(tally.outcomes.len(), self.snapshot) {
             tally.audiences.extend(names.asking_for(self.environment, evaluation.feature));
         }
     }
@@ -124,8 +124,7 @@ impl Counting<'_> {
         if answered == 0 {
             return tally;
         }
-        let whole = answered >= snapshot.len() || answered > MAX_SEPARATE;
-        if whole {
+        if is_whole(answered, snapshot) {
             tally.audiences.clear();
             tally.audiences.extend(names.everybody(environment, snapshot));
         }
@@ -148,6 +147,11 @@ impl Counting<'_> {
         }
         tally
     }
+}
+
+/// Whether those who are answered so many features of an environment need not be kept apart by feature.
+fn is_whole(features: usize, snapshot: &Snapshot) -> bool {
+    features >= snapshot.len() || features > MAX_SEPARATE
 }
 
 fn looks_at(feature: &Feature, path: &Path) -> bool {
@@ -296,14 +300,11 @@ impl Counters {
             self.dropped.fetch_add(lost, Ordering::Relaxed);
             return false;
         }
-        if let Some(person) = person
-            && (pending.people.len() < CAPACITY / 50
-                || pending.people.contains_key(&(audience.clone(), day.clone())))
-        {
-            pending.people.entry((audience.clone(), day.clone())).or_default().add(person);
+        if let Some(person) = person {
+            pending.add_person((audience.clone(), day.clone()), person, CAPACITY / 50);
         }
         if let Some(exposure) = exposure {
-            pending::add(&mut pending.exposures, exposure, at, CAPACITY, |have, at| *have = at.min(*have));
+            pending.add_exposure(exposure, at, CAPACITY);
         }
         let Some(context) = context.as_deref().and_then(|json| Context::from_json(json).ok()) else {
             return true;
@@ -325,18 +326,11 @@ impl Counters {
         let Shown { feature, given, user, at } = shown;
         let person = self.person(&user);
         let audience = Audience { environment, feature: Some(feature.clone()), since: 0 };
-        let key = (audience, clock::day(at));
         let mut pending = self.pending.lock();
-        let mut kept = pending.people.len() < CAPACITY / 50 || pending.people.contains_key(&key);
-        if kept {
-            pending.people.entry(key).or_default().add(person);
-        }
+        let mut kept = pending.add_person((audience, clock::day(at)), person, CAPACITY / 50);
         if let Some((rule, variant)) = given {
             let exposure = Exposure { environment, feature, rule, variant, person };
-            let rest = pending::add(&mut pending.exposures, exposure, at, CAPACITY, |have, at| {
-                *have = at.min(*have)
-            });
-            kept &= rest.is_none();
+            kept &= pending.add_exposure(exposure, at, CAPACITY);
         }
         if !kept {
             self.dropped.fetch_add(1, Ordering::Relaxed);

@@ -88,6 +88,20 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// Adds somebody to an audience of a day; false where there is no room for another audience.
+    pub fn add_person(&mut self, key: (Audience, String), person: u64, room: usize) -> bool {
+        let fits = self.people.len() < room || self.people.contains_key(&key);
+        if fits {
+            self.people.entry(key).or_default().add(person);
+        }
+        fits
+    }
+
+    /// Adds when somebody was first given a variant; false where there is no room for another.
+    pub fn add_exposure(&mut self, exposure: Exposure, at: Millis, room: usize) -> bool {
+        add(&mut self.exposures, exposure, at, room, |have, at| *have = at.min(*have)).is_none()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty()
             && self.people.is_empty()

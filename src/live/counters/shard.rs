@@ -13,9 +13,8 @@ use super::Tally;
 use super::names::{Name, Names};
 use super::pending::{Exposure, FieldValue, Pending};
 use super::sketch::{Hashed, Sketch};
-use crate::clock::{self, Millis};
+use crate::clock::{self, DAY, Millis};
 
-const DAY: Millis = 24 * 3600 * 1000;
 /// So many sketches, and so many exposures, are held between two flushes.
 const MAX_SKETCHES: usize = 10_000;
 const MAX_EXPOSURES: usize = 100_000;

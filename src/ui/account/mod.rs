@@ -14,7 +14,7 @@ use crate::admin::two_factor::{self, Seed};
 use crate::admin::users;
 use crate::app::App;
 use crate::auth::browser::Signed;
-use crate::clock::Millis;
+use crate::clock::{DAY, Millis};
 use crate::engine::decode::FieldError;
 use crate::error::{Error, Result};
 use crate::live::credentials::hash;
@@ -24,8 +24,6 @@ use crate::store::sessions::Session;
 use crate::store::tokens::Hash;
 use crate::store::two_factor::Device;
 use crate::store::users::{OwnToken, User};
-
-const DAY: Millis = 24 * 3600 * 1000;
 
 /// What was typed in the forms of the page, and what is shown this once.
 #[derive(Default)]

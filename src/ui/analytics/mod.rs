@@ -20,14 +20,13 @@ use crate::admin::analytics::{self as admin, Day, FieldFigures, Question, RuleFi
 use crate::api::request::Query;
 use crate::app::App;
 use crate::auth::browser::Signed;
-use crate::clock::{self, Millis};
+use crate::clock::{self, DAY, Millis};
 use crate::engine::permission::Permission;
 use crate::error::Result as AppResult;
 use crate::store;
 use crate::store::analytics::Settings;
 use crate::store::analytics::read::Days;
 
-const DAY: Millis = 24 * 3600 * 1000;
 /// The ranges to choose from, in days.
 const RANGES: [i64; 3] = [7, 30, 90];
 
