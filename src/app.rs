@@ -27,10 +27,11 @@ use crate::store::{self, OpenError, Store, counters};
 /// How often it is tried at most whether the database can be written.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often at most an unknown credential makes the server look for new ones, and how long it waits for the writer.
-/// Together: however many wrong keys come in, and however long a write takes, a thread waits for a fifth of the time.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// How long looking for a new credential waits for the writer.
 const LOOK_PATIENCE: Duration = Duration::from_millis(10);
+/// After a look nobody looks again for so many times what it took: however many wrong keys come in, and however long a
+/// write takes, a thread waits for a fifth of the time.
+const LOOK_REST: u32 = 4;
 
 /// See the module.
 pub struct App {
@@ -49,8 +50,8 @@ pub struct App {
     pub bell: Bell,
     /// What the last look at whether it can be written found, and when that was.
     probed: Mutex<Option<(Instant, Option<String>)>>,
-    /// When new credentials were last looked for.
-    looked: Mutex<Option<Instant>>,
+    /// From when on new credentials may be looked for again.
+    look_again: Mutex<Option<Instant>>,
 }
 
 /// Who acts: a person, a program of theirs, or the server itself.
@@ -193,7 +194,7 @@ impl App {
             clock: Clock::default(),
             bell: Bell::default(),
             probed: Mutex::default(),
-            looked: Mutex::default(),
+            look_again: Mutex::default(),
         });
         let writer = app.store.writer();
         app.live.load_all(&writer).map_err(|error| {
@@ -218,17 +219,18 @@ impl App {
     pub fn credential<T>(&self, find: impl Fn(&Credentials) -> Option<T>) -> Option<T> {
         let credentials = &self.live.credentials;
         find(credentials).or_else(|| {
-            let mut looked = self.looked.lock();
+            let mut look_again = self.look_again.lock();
+            let began = Instant::now();
             // Whoever waited for the lock finds what the one before it found.
-            if looked.is_none_or(|at| at.elapsed() >= LOOK_INTERVAL) {
+            if look_again.is_none_or(|at| began >= at) {
                 if let Some(writer) = self.store.try_writer_for(LOOK_PATIENCE)
                     && let Err(error) = self.live.watch(&writer)
                 {
                     tracing::warn!(%error, "what another process wrote cannot be read yet");
                 }
-                *looked = Some(Instant::now());
+                *look_again = Some(Instant::now() + began.elapsed() * LOOK_REST);
             }
-            drop(looked);
+            drop(look_again);
             find(credentials)
         })
     }
