@@ -2,31 +2,42 @@
 
 use std::time::Instant;
 
+use actix_service::IntoServiceFactory;
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{RequestHead, Response, ServiceRequest, ServiceResponse};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::http::{StatusCode, Uri};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{App as ActixApp, HttpRequest, HttpResponse, ResponseError};
 
-use crate::api::direct::conclude;
-use crate::api::request::{MAX_BODY, path};
+use crate::api::direct::{Front, Hot, Routes, conclude};
+use crate::api::request::path;
 use crate::api::{cors, featurehub, featuresd, flagr, ofrep, plain, rest};
 use crate::app::App;
 use crate::error::Error;
 use crate::ui;
 use crate::uniform;
 
-/// Every route of the server. Those that programs ask all the time come first and go around the layers that the
-/// others need, see `api::direct`.
+/// The routes that programs ask all the time, see `api::direct`.
+fn hot(head: &RequestHead) -> Option<Hot> {
+    let path = head.uri.path();
+    rest::hot(head, path)
+        .or_else(|| ofrep::hot(head, path))
+        .or_else(|| featurehub::hot(head, path))
+        .or_else(|| flagr::hot(head, path))
+        .or_else(|| plain::hot(head, path))
+}
+
+/// Everything the server answers, for one thread.
+pub fn service(app: Data<App>) -> impl Routes<Response<BoxBody>> {
+    let others = |app| ActixApp::new().app_data(app).configure(configure).into_factory();
+    Front { app, find: hot, others }
+}
+
+/// Every other route of the server.
 pub fn configure(cfg: &mut ServiceConfig) {
-    cfg.app_data(PayloadConfig::new(MAX_BODY))
-        .configure(rest::direct_routes)
-        .configure(ofrep::direct_routes)
-        .configure(featurehub::direct_routes)
-        .configure(flagr::direct_routes)
-        .service(web::scope("").wrap(from_fn(around)).configure(layered));
+    cfg.service(web::scope("").wrap(from_fn(around)).configure(layered));
 }
 
 fn layered(cfg: &mut ServiceConfig) {
@@ -68,7 +79,7 @@ async fn around<B: MessageBody + 'static>(
         Err(error) => return Err(error),
     };
     let (request, mut response) = dress_error(response).into_parts();
-    conclude(&app, &request, &mut response, started);
+    conclude(&app, request.head(), &mut response, started);
     Ok(ServiceResponse::new(request, response))
 }
 

@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpServer;
 use actix_web::web::Data;
-use actix_web::{App as ActixApp, HttpServer};
 
 use crate::admin;
 use crate::api::featuresd;
@@ -115,7 +115,7 @@ fn require_loopback(listener: &TcpListener, address: &str) -> Result<(), Failure
 
 /// The first admin and the demo, where asked for.
 fn prepare(app: &Arc<App>) -> Result<(), Failure> {
-    let lost = admin::two_factor::count_lost(app)?;
+    let lost = admin::two_factor::count_lost(app, &app.store.writer())?;
     if lost > 0 {
         tracing::warn!(
             lost,
@@ -168,7 +168,7 @@ const IDLE: Duration = Duration::from_secs(75);
 async fn run(app: &Arc<App>, listener: TcpListener, socket: Option<&Socket>) -> std::io::Result<()> {
     let data = Data::from(app.clone());
     let address = listener.local_addr()?;
-    let server = HttpServer::new(move || ActixApp::new().app_data(data.clone()).configure(routes::configure))
+    let server = HttpServer::new(move || routes::service(data.clone()))
         .backlog(4096)
         .keep_alive(IDLE)
         // A browser opens connections before it has anything to ask. One told "408" after the usual 5 seconds shows

@@ -290,7 +290,7 @@ pub struct Server {
     /// `http://127.0.0.1:PORT`
     pub url: String,
     log: PathBuf,
-    secrets: Secrets,
+    pub secrets: Secrets,
 }
 
 impl Server {

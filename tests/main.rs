@@ -16,6 +16,7 @@ mod engine;
 mod featurehub;
 mod flagr;
 mod gdpr;
+mod hot;
 mod mail;
 mod migrate;
 mod net;

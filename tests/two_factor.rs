@@ -360,10 +360,10 @@ async fn a_database_without_its_key_serves_and_says_what_is_lost() {
     let server = Server::new();
     server.user("ana", Role::Editor);
     let (totp, codes) = server.signed_in("ana").await.set_up_app().await;
-    assert_eq!(two_factor::count_lost(&server.app).unwrap(), 0);
+    assert_eq!(server.app.read(|conn| two_factor::count_lost(&server.app, conn)).unwrap(), 0);
     std::fs::remove_file(server.folder.path().join("flags.db.key")).unwrap();
     let server = server.restart();
-    assert_eq!(two_factor::count_lost(&server.app).unwrap(), 1);
+    assert_eq!(server.app.read(|conn| two_factor::count_lost(&server.app, conn)).unwrap(), 1);
     let ready = server.browser().get("/readyz").await;
     assert_eq!(ready.status, 200);
     assert!(ready.body.contains("1 sealed secrets cannot be opened"), "{}", ready.body);

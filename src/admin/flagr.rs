@@ -805,7 +805,8 @@ pub fn remove_tag(
 
 /// Gives numbers to `crc32` features of a database that is older than the numbers.
 pub fn number_old_features(app: &App) -> Result<()> {
-    if app.read(store::flagr::unnumbered)?.is_empty() {
+    let unnumbered = store::flagr::unnumbered(&app.store.writer())?;
+    if unnumbered.is_empty() {
         return Ok(());
     }
     app.write(&Actor::system("upgrade"), |tx| {

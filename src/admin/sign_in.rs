@@ -157,11 +157,11 @@ pub fn open_session(app: &App, user: &User, visitor: &Visitor<'_>, confirmed: bo
 
 /// Makes the link with which the first admin is made; `None` when there are users.
 pub fn setup_link(app: &App) -> Result<Option<String>> {
-    if app.read(store::users::count)? > 0 {
+    let writer = app.store.writer();
+    if store::users::count(&writer)? > 0 {
         return Ok(None);
     }
     let secret = new_secret();
-    let writer = app.store.writer();
     sessions::put_link(&writer, &hash(&secret), Purpose::Setup, None, app.now() + SETUP)?;
     Ok(Some(secret))
 }

@@ -32,11 +32,11 @@ fn purpose(uuid: &str) -> String {
 }
 
 /// Looks which seeds the key opens, and gives how many it does not.
-pub fn count_lost(app: &App) -> Result<usize> {
-    let seeds = app.read(store_two_factor::seeds)?;
+pub fn count_lost(app: &App, conn: &Connection) -> Result<usize> {
+    let seeds = store_two_factor::seeds(conn)?;
     let lost =
         seeds.iter().filter(|(uuid, sealed)| app.seal.open_sealed(&purpose(uuid), sealed).is_none()).count();
-    let lost = lost + super::webhooks::count_lost(app)?;
+    let lost = lost + super::webhooks::count_lost(app, conn)?;
     app.seal.note_lost(lost);
     Ok(lost)
 }

@@ -2,6 +2,7 @@
 //! Paths that it shares with the admin API allow GET, and only answers to an environment token carry the
 //! header.
 
+use actix_web::dev::RequestHead;
 use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -105,18 +106,22 @@ fn featurehub_preflight(origin: HeaderValue) -> HttpResponse {
 }
 
 /// Adds what lets the page read the answer. Only called for requests with an `Origin`.
-pub fn decorate(req: &HttpRequest, origins: &Origins, headers: &mut HeaderMap) {
-    if flagr::is_ours(req.path()) {
-        return flagr::decorate(req, origins, headers);
+pub fn decorate(head: &RequestHead, origins: &Origins, headers: &mut HeaderMap) {
+    let path = head.uri.path();
+    if flagr::is_ours(path) {
+        return flagr::decorate(head, origins, headers);
     }
-    let open = match reach(req.path()) {
+    let open = match reach(path) {
         Reach::Client(_) | Reach::FeatureHub => true,
         Reach::Shared => {
-            let token = match bearer(req) {
+            let token = match bearer(&head.headers) {
                 Some(secret) => secret.starts_with(TOKEN_PREFIX),
-                None => req.path().ends_with("/stream") && req.query_string().contains("apiKey="),
+                None => {
+                    path.ends_with("/stream")
+                        && head.uri.query().is_some_and(|query| query.contains("apiKey="))
+                }
             };
-            req.method() == Method::GET && token
+            head.method == Method::GET && token
         }
         Reach::Closed => false,
     };
@@ -124,7 +129,7 @@ pub fn decorate(req: &HttpRequest, origins: &Origins, headers: &mut HeaderMap) {
         return;
     }
     headers.append(VARY, HeaderValue::from_static("Origin"));
-    let Some(origin) = req.headers().get(ORIGIN).and_then(|origin| allowed(origins, origin)) else { return };
+    let Some(origin) = head.headers.get(ORIGIN).and_then(|origin| allowed(origins, origin)) else { return };
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,

@@ -1,30 +1,39 @@
-//! Routes that programs ask all the time, without the layers that stand around the others.
+//! Routes that programs ask all the time: found and answered before the framework's router. Matching its patterns, and
+//! the layers that stand around a handler, cost such a request more than its work does.
 
 use std::borrow::Cow;
+use std::future::{Ready, ready};
+use std::rc::Rc;
 use std::time::Instant;
 
-use actix_web::guard;
-use actix_web::http::Method;
+use actix_http::Request;
+use actix_web::body::BoxBody;
+use actix_web::dev::{
+    AppConfig, Payload, RequestHead, Response, Service, ServiceFactory, ServiceResponse, always_ready,
+};
 use actix_web::http::header::ORIGIN;
-use actix_web::web::{self, Data, Payload};
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, ResponseError, Scope};
+use actix_web::web::Data;
+use actix_web::{HttpResponse, ResponseError};
+use futures_util::future::LocalBoxFuture;
+use tokio::sync::OnceCell;
 
 use super::cors;
 use crate::app::App;
 use crate::auth::secret::TOKEN_PREFIX;
+use crate::error::Error;
 
 /// What an answer owes before it goes out: CORS, metrics, a log line.
-pub fn conclude(app: &App, req: &HttpRequest, response: &mut HttpResponse, started: Instant) {
-    if req.headers().contains_key(ORIGIN) {
-        cors::decorate(req, &app.config.allowed_origins, response.headers_mut());
+pub fn conclude(app: &App, head: &RequestHead, response: &mut HttpResponse, started: Instant) {
+    if head.headers.contains_key(ORIGIN) {
+        cors::decorate(head, &app.config.allowed_origins, response.headers_mut());
     }
     let status = response.status().as_u16();
     let elapsed = started.elapsed();
     app.metrics.answered(status, elapsed.as_secs_f64());
     tracing::debug!(
-        method = %req.method(),
+        method = %head.method,
         // Without the query: tokens and people's attributes stand there.
-        path = %loggable(req.path()),
+        path = %loggable(head.uri.path()),
         status,
         micros = elapsed.as_micros() as u64,
         "answered"
@@ -44,36 +53,93 @@ fn loggable(path: &str) -> Cow<'_, str> {
     path.split('/').map(hide).collect::<Vec<_>>().join("/").into()
 }
 
-/// The requests below a path that one handler takes, by their method and the rest of their path, as it was sent.
-/// The others go on to the routes that follow. Matching a pattern of the router costs as much as answering.
-pub fn below(path: &'static str, method: Method, fits: fn(&str) -> bool) -> Scope {
-    web::scope(path).guard(guard::fn_guard(move |ctx| {
-        let head = ctx.head();
-        head.method == method && head.uri.path().strip_prefix(path).is_some_and(fits)
-    }))
+/// What answers a route of these, from the whole request.
+pub type Hot = fn(Data<App>, Request) -> Answer;
+
+/// An answer to come.
+pub type Answer = LocalBoxFuture<'static, Result<Response<BoxBody>, actix_web::Error>>;
+
+/// Does the work of a route, and what `routes::around` does for the others.
+pub fn answer<E, F>(app: Data<App>, mut request: Request, work: F) -> Answer
+where
+    E: ResponseError,
+    F: AsyncFnOnce(&App, &RequestHead, Payload) -> Result<HttpResponse, E> + 'static,
+{
+    Box::pin(async move {
+        let started = Instant::now();
+        let payload = request.take_payload();
+        let done = work(&app, request.head(), payload).await;
+        let mut response = done.unwrap_or_else(|error| error.error_response());
+        conclude(&app, request.head(), &mut response, started);
+        Ok(response.into())
+    })
 }
 
-/// A handler that nothing stands around: a path of its own or [`below`] one, one method (a guard), and what `routes::around`
-/// does for the others is done here. A layer costs such a request more than its work does.
-pub fn direct<A, E, F>(handler: F) -> impl Handler<(Data<App>, HttpRequest, Payload), Output = HttpResponse>
-where
-    A: FromRequest<Error: Into<actix_web::Error>> + 'static,
-    E: ResponseError + 'static,
-    F: AsyncFn(Data<App>, A) -> Result<HttpResponse, E> + Clone + 'static,
+/// The framework's routes, with these before them. The framework's are made with the first request that needs them:
+/// compiling all their patterns is a good part of a start, and clients that evaluate never need them.
+#[derive(Clone)]
+pub struct Front<F> {
+    pub app: Data<App>,
+    pub find: fn(&RequestHead) -> Option<Hot>,
+    pub others: F,
+}
+
+/// The same on one thread, serving.
+pub struct Serving<F, S: Routes<ServiceResponse>> {
+    front: Front<F>,
+    config: AppConfig,
+    others: Rc<OnceCell<S::Service>>,
+}
+
+/// Routes as the framework takes them.
+pub trait Routes<R>:
+    ServiceFactory<Request, Config = AppConfig, Response = R, Error = actix_web::Error, InitError = ()> + 'static
 {
-    move |app: Data<App>, req: HttpRequest, payload: Payload| {
-        let handler = handler.clone();
-        async move {
-            let started = Instant::now();
-            let mut response = match A::from_request(&req, &mut payload.into_inner()).await {
-                Ok(arguments) => match handler(app.clone(), arguments).await {
-                    Ok(response) => response,
-                    Err(error) => error.error_response(),
-                },
-                Err(error) => Into::<actix_web::Error>::into(error).error_response(),
-            };
-            conclude(&app, &req, &mut response, started);
-            response
+}
+
+impl<R, S> Routes<R> for S where
+    S: ServiceFactory<Request, Config = AppConfig, Response = R, Error = actix_web::Error, InitError = ()>
+        + 'static
+{
+}
+
+impl<F, S> ServiceFactory<Request> for Front<F>
+where
+    F: Fn(Data<App>) -> S + Clone + 'static,
+    S: Routes<ServiceResponse>,
+{
+    type Response = Response<BoxBody>;
+    type Error = actix_web::Error;
+    type Config = AppConfig;
+    type Service = Serving<F, S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Service, ()>>;
+
+    fn new_service(&self, config: AppConfig) -> Self::Future {
+        ready(Ok(Serving { front: self.clone(), config, others: Rc::default() }))
+    }
+}
+
+impl<F, S> Service<Request> for Serving<F, S>
+where
+    F: Fn(Data<App>) -> S + Clone + 'static,
+    S: Routes<ServiceResponse>,
+{
+    type Response = Response<BoxBody>;
+    type Error = actix_web::Error;
+    type Future = Answer;
+
+    always_ready!();
+
+    fn call(&self, request: Request) -> Self::Future {
+        if let Some(hot) = (self.front.find)(request.head()) {
+            return hot(self.front.app.clone(), request);
         }
+        let (front, config, others) = (self.front.clone(), self.config.clone(), self.others.clone());
+        Box::pin(async move {
+            let others = others.get_or_try_init(|| (front.others)(front.app).new_service(config)).await;
+            let others = others.map_err(|_| Error::internal("the routes cannot be made"))?;
+            Ok(others.call(request).await?.into())
+        })
     }
 }

@@ -51,7 +51,7 @@ impl Packed {
     pub fn respond(&self, req: &HttpRequest, cache_control: &'static str) -> HttpResponse {
         let gzip = !self.gzip.is_empty() && takes_gzip(req);
         let etag = format!("\"{}{}\"", self.hash, if gzip { "-gzip" } else { "" });
-        let known = none_match(req, &etag);
+        let known = none_match(req.headers(), &etag);
         let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         response
             .insert_header((ETAG, etag))

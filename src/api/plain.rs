@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use actix_web::dev::RequestHead;
+use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -9,6 +11,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use super::direct::{Hot, answer};
 use super::request::none_match;
 use super::rest::admin::block;
 use crate::admin;
@@ -51,6 +54,14 @@ pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "ok" })
 }
 
+/// What supervisors ask all the time, see [`super::direct`].
+pub fn hot(head: &RequestHead, path: &str) -> Option<Hot> {
+    if path != "/healthz" || head.method != Method::GET {
+        return None;
+    }
+    Some(|app, request| answer(app, request, async |_, _, _| Ok::<_, Error>(healthz().await)))
+}
+
 /// Ask whether the server is ready
 ///
 /// For load balancers and probes. Evaluation goes on from memory while the database cannot be written.
@@ -73,7 +84,7 @@ pub async fn readyz(app: Data<App>) -> Result<HttpResponse> {
         // What opens once opens always; what was lost may have been reset meanwhile.
         match app.seal.lost() {
             0 => Ok(0),
-            _ => admin::two_factor::count_lost(&app),
+            _ => app.read(|conn| admin::two_factor::count_lost(&app, conn)),
         }
     })
     .await;
@@ -147,14 +158,15 @@ fn script(req: &HttpRequest, body: &'static str, content_type: &'static str) -> 
     let digest = Sha256::digest(body);
     let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let etag = format!("\"{hex}\"");
-    let mut response = if none_match(req, &etag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let mut response =
+        if none_match(req.headers(), &etag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((ETAG, etag.clone()))
         .insert_header((CACHE_CONTROL, "public, max-age=300, must-revalidate"))
         .insert_header((CONTENT_TYPE, content_type))
         .insert_header(("cross-origin-resource-policy", "cross-origin"))
         .insert_header(("x-content-type-options", "nosniff"));
-    if none_match(req, &etag) { response.finish() } else { response.body(body) }
+    if none_match(req.headers(), &etag) { response.finish() } else { response.body(body) }
 }
 
 /// `GET /feature-config.js`.

@@ -1,14 +1,15 @@
 //! Reading requests: bodies with their type and size, path segments, queries, pages.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
+use actix_web::dev::{Decompress, Payload, RequestHead};
 use actix_web::http::Method;
-use actix_web::http::header::{CONTENT_TYPE, IF_MATCH};
-use actix_web::web::Bytes;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, IF_MATCH, IF_NONE_MATCH};
+use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
 
@@ -31,12 +32,27 @@ impl Body {
 }
 
 /// Whether the request says its body is JSON (also `application/merge-patch+json`).
-fn is_json(req: &HttpRequest) -> bool {
-    let Some(value) = req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
     };
+    if value == "application/json" {
+        return true;
+    }
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+impl Body {
+    /// What a request brings; `unsupported_media_type` when it says that it is no JSON.
+    pub async fn of(head: &RequestHead, payload: Payload) -> Result<Self> {
+        let bytes = collect(head, payload, limit(head)).await?;
+        // A body that is not there needs no type.
+        if !bytes.is_empty() && !is_json(&head.headers) {
+            return Err(Error::UnsupportedMediaType("application/json"));
+        }
+        Ok(Self(bytes))
+    }
 }
 
 impl FromRequest for Body {
@@ -44,16 +60,8 @@ impl FromRequest for Body {
     type Future = LocalBoxFuture<'static, Result<Self>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let fits = is_json(req);
-        let bytes = read(req, payload);
-        Box::pin(async move {
-            let bytes = bytes.await?;
-            // A body that is not there needs no type.
-            if !fits && !bytes.is_empty() {
-                return Err(Error::UnsupportedMediaType("application/json"));
-            }
-            Ok(Self(bytes))
-        })
+        let (req, payload) = (req.clone(), payload.take());
+        Box::pin(async move { Self::of(req.head(), payload).await })
     }
 }
 
@@ -65,23 +73,42 @@ impl FromRequest for AnyBody {
     type Future = LocalBoxFuture<'static, Result<Self>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let bytes = read(req, payload);
-        Box::pin(async move { Ok(Self(bytes.await?)) })
+        let (req, payload) = (req.clone(), payload.take());
+        Box::pin(async move { Ok(Self(collect(req.head(), payload, limit(req.head())).await?)) })
     }
 }
 
-fn read(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes>> + use<> {
+/// How long a body may be.
+fn limit(head: &RequestHead) -> usize {
     // By the path as it was sent: asking for its pattern has the router match it once more.
-    let is_import = req.method() == Method::POST
-        && req.path().strip_suffix("import").is_some_and(|rest| rest.ends_with(['/', ':']));
-    let limit = if is_import { MAX_IMPORT } else { MAX_BODY };
-    let bytes = Bytes::from_request(req, payload);
-    async move {
-        bytes.await.map_err(|error| match error.as_error::<PayloadError>() {
-            Some(PayloadError::Overflow) => Error::TooLarge(limit),
-            _ => Error::BadJson("the body did not arrive whole".into()),
-        })
+    let is_import = head.method == Method::POST
+        && head.uri.path().strip_suffix("import").is_some_and(|rest| rest.ends_with(['/', ':']));
+    if is_import { MAX_IMPORT } else { MAX_BODY }
+}
+
+/// A whole body of at most `limit` bytes, unpacked where it comes packed; `too_large`, or `bad_json` where it breaks
+/// off.
+pub async fn collect(head: &RequestHead, payload: Payload, limit: usize) -> Result<Bytes> {
+    let length = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: usize| length > limit) {
+        return Err(Error::TooLarge(limit));
     }
+    let mut chunks = Decompress::from_headers(payload, &head.headers);
+    let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Error::BadJson("the body did not arrive whole".into()))?;
+        if first.len() + whole.len() + chunk.len() > limit {
+            return Err(Error::TooLarge(limit));
+        }
+        // Most bodies are one chunk, which needs no copy.
+        if first.is_empty() && whole.is_empty() {
+            first = chunk;
+            continue;
+        }
+        whole.extend_from_slice(&std::mem::take(&mut first));
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 /// The path as it was sent, see `routes`.
@@ -91,12 +118,7 @@ pub fn path(req: &HttpRequest) -> String {
 
 /// A segment of the path, decoded. Colons that were encoded arrive encoded twice, see `routes`.
 pub fn segment(req: &HttpRequest, name: &str) -> Result<String> {
-    // Routes without patterns (`direct::below`) have names in the path alone: `/sites/NAME/environments/NAME`.
-    let unmatched = || {
-        let mut parts = req.path().split('/').skip_while(|part| part.strip_suffix('s') != Some(name));
-        parts.nth(1)
-    };
-    let raw = req.match_info().get(name).or_else(unmatched).unwrap_or_default();
+    let raw = req.match_info().get(name).unwrap_or_default();
     if !raw.contains('%') {
         return Ok(raw.to_owned());
     }
@@ -112,7 +134,12 @@ pub struct Query(HashMap<String, String>);
 impl Query {
     /// Any parameters.
     pub fn of(req: &HttpRequest) -> Self {
-        Self(url::form_urlencoded::parse(req.query_string().as_bytes()).into_owned().collect())
+        Self::parse(req.query_string())
+    }
+
+    /// Any parameters, from a query as it was sent.
+    pub fn parse(query: &str) -> Self {
+        Self(parameters(query).map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
 
     /// These parameters and no others: `unknown_parameter`.
@@ -171,6 +198,21 @@ impl Query {
             _ => Err(invalid_cursor()),
         }
     }
+}
+
+/// The parameters of a query, decoded as forms are. What has nothing encoded is taken as it stands, which is far less
+/// work.
+pub fn parameters(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    fn decoded(text: &str) -> Cow<'_, str> {
+        if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+            return text.into();
+        }
+        percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned().into()
+    }
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decoded(name), decoded(value))
+    })
 }
 
 /// The cursor cannot be one that this list gave.
@@ -233,9 +275,36 @@ pub fn if_match(req: &HttpRequest) -> Result<Option<u64>> {
 }
 
 /// Whether `If-None-Match` names this entity tag (RFC 9110 §13.1.2: compared weakly).
-pub fn none_match(req: &HttpRequest, etag: &str) -> bool {
-    let Some(value) = req.headers().get("if-none-match").and_then(|value| value.to_str().ok()) else {
+pub fn none_match(headers: &HeaderMap, etag: &str) -> bool {
+    let Some(value) = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()) else {
         return false;
     };
-    value.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
+    value == etag
+        || value
+            .split(',')
+            .map(str::trim)
+            .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_decoded_as_forms_are() {
+        for query in [
+            "",
+            "a",
+            "a=1&b=2",
+            "a=&=b&&c",
+            "k=x%2Fy&k=x/y",
+            "a+b=c+d%2B",
+            "bad=%zz&half=%4&ff=%ff",
+            "ä=%C3%A4",
+            "a=b=c",
+        ] {
+            let expected: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+            assert_eq!(parameters(query).collect::<Vec<_>>(), expected, "{query}");
+        }
+    }
 }

@@ -117,7 +117,7 @@ pub fn signed(req: &HttpRequest) -> Result<Option<Signed>> {
     Ok(Some(Signed {
         session,
         csrf: Csrf::of(cookie.value()),
-        address: address(req, app).map(|address| address.to_string()),
+        address: address(req.head(), app).map(|address| address.to_string()),
     }))
 }
 

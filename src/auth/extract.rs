@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use actix_web::dev::Payload;
+use actix_web::dev::{Payload, RequestHead};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
@@ -35,6 +35,12 @@ pub enum Credential {
 }
 
 impl ClientKey {
+    /// Of the environment token in `Authorization: Bearer`.
+    pub fn of(app: &App, head: &RequestHead) -> Result<Self> {
+        let secret = bearer(&head.headers).ok_or(Error::Unauthenticated(NO_CREDENTIAL))?;
+        environment_key(app, head, secret)
+    }
+
     /// The newest snapshot, when the environment serves and is the one that was asked for.
     pub fn snapshot(&self) -> Result<Arc<Snapshot>> {
         let snapshot = self.token.environment.snapshot();
@@ -81,14 +87,14 @@ impl ClientKey {
             user: None,
             name: self.token.description.clone(),
             role: Role::Viewer,
-            address: address(req, app(req)?).map(|address| address.to_string()),
+            address: address(req.head(), app(req)?).map(|address| address.to_string()),
         })
     }
 
     /// Counts a request that is dear as several more, and refuses it over the limit.
     pub fn charge(&self, req: &HttpRequest, app: &App, times: u32) -> Result<()> {
         for _ in 0..times {
-            let standing = app.live.limits.count(&self.token, address(req, app), app.now());
+            let standing = app.live.limits.count(&self.token, address(req.head(), app), app.now());
             if let Some(standing) = standing.filter(|standing| !standing.allowed) {
                 app.metrics.rate_limited.inc();
                 return Err(Error::Limited(standing));
@@ -117,12 +123,12 @@ pub fn limit_headers(headers: &mut HeaderMap, standing: Standing) {
 }
 
 /// The address of who asks; behind a trusted proxy, the last one it vouches for.
-pub fn address(req: &HttpRequest, app: &App) -> Option<IpAddr> {
-    let peer = req.peer_addr()?.ip();
+pub fn address(head: &RequestHead, app: &App) -> Option<IpAddr> {
+    let peer = head.peer_addr?.ip();
     if app.config.trusted_proxies.is_empty() || !app.config.trusts(peer) {
         return Some(peer);
     }
-    let forwarded = req.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let forwarded = head.headers.get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
     let mut hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
     let mut client = peer;
     while let Some(hop) = hops.pop().and_then(|hop| hop.parse::<IpAddr>().ok()) {
@@ -139,8 +145,8 @@ fn app(req: &HttpRequest) -> Result<&Data<App>> {
 }
 
 /// The credential in `Authorization: Bearer`.
-pub fn bearer(req: &HttpRequest) -> Option<&str> {
-    let (scheme, token) = req.headers().get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
     let token = std::str::from_utf8(token).ok()?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim())
 }
@@ -148,18 +154,44 @@ pub fn bearer(req: &HttpRequest) -> Option<&str> {
 const NO_CREDENTIAL: &str = "send Authorization: Bearer with a token";
 const UNKNOWN: &str = "this token is unknown, expired or revoked";
 
+impl Caller {
+    fn of(req: &HttpRequest) -> Result<Self> {
+        match bearer(req.headers()) {
+            Some(secret) if secret.starts_with(TOKEN_PREFIX) => {
+                // A foreign or unknown token learns nothing; a known one learns that it is of the wrong kind.
+                client_key(app(req)?, req.head(), secret).and(Err(Error::Forbidden(
+                    "this needs a personal access token, not an environment token",
+                )))
+            }
+            Some(secret) => caller(app(req)?, req.head(), secret),
+            None => browser_caller(req),
+        }
+    }
+}
+
+impl Credential {
+    fn of(req: &HttpRequest) -> Result<Self> {
+        match bearer(req.headers()) {
+            Some(secret) if secret.starts_with(PERSONAL_PREFIX) => {
+                caller(app(req)?, req.head(), secret).map(Self::Caller)
+            }
+            Some(secret) => client_key(app(req)?, req.head(), secret).map(Self::Client),
+            None => browser_caller(req).map(Self::Caller),
+        }
+    }
+}
+
 /// The environment token with this secret.
-pub fn client_key(req: &HttpRequest, secret: &str) -> Result<ClientKey> {
-    let app = app(req)?;
+pub fn client_key(app: &App, head: &RequestHead, secret: &str) -> Result<ClientKey> {
     let now = app.now();
     let token = app.credential(|known| known.native(secret, now)).ok_or(Error::Unauthenticated(UNKNOWN))?;
-    admit(req, app, token)
+    admit(app, head, token)
 }
 
 /// Counts a use of a token that is known, and refuses it over its limit.
-pub fn admit(req: &HttpRequest, app: &App, token: Arc<Token>) -> Result<ClientKey> {
+pub fn admit(app: &App, head: &RequestHead, token: Arc<Token>) -> Result<ClientKey> {
     let now = app.now();
-    let standing = app.live.limits.count(&token, address(req, app), now);
+    let standing = app.live.limits.count(&token, address(head, app), now);
     if let Some(standing) = standing.filter(|standing| !standing.allowed) {
         app.metrics.rate_limited.inc();
         return Err(Error::Limited(standing));
@@ -168,8 +200,7 @@ pub fn admit(req: &HttpRequest, app: &App, token: Arc<Token>) -> Result<ClientKe
     Ok(ClientKey { token, standing })
 }
 
-fn caller(req: &HttpRequest, secret: &str) -> Result<Caller> {
-    let app = app(req)?;
+fn caller(app: &App, head: &RequestHead, secret: &str) -> Result<Caller> {
     let now = app.now();
     let token = app.credential(|known| known.personal(secret, now)).ok_or(Error::Unauthenticated(UNKNOWN))?;
     Ok(Caller(Actor {
@@ -178,7 +209,7 @@ fn caller(req: &HttpRequest, secret: &str) -> Result<Caller> {
         user: Some(token.user),
         name: token.username.clone(),
         role: token.role,
-        address: address(req, app).map(|address| address.to_string()),
+        address: address(head, app).map(|address| address.to_string()),
     }))
 }
 
@@ -204,13 +235,13 @@ fn browser_caller(req: &HttpRequest) -> Result<Caller> {
     Ok(Caller(signed.actor()))
 }
 
-fn environment_key(req: &HttpRequest, secret: &str) -> Result<ClientKey> {
+fn environment_key(app: &App, head: &RequestHead, secret: &str) -> Result<ClientKey> {
     if secret.starts_with(PERSONAL_PREFIX) {
         // As below: only one that is known learns that it is of the wrong kind.
-        return caller(req, secret)
+        return caller(app, head, secret)
             .and(Err(Error::Forbidden("this needs an environment token, not a personal one")));
     }
-    client_key(req, secret)
+    client_key(app, head, secret)
 }
 
 impl FromRequest for ClientKey {
@@ -218,18 +249,17 @@ impl FromRequest for ClientKey {
     type Future = Ready<Result<Self>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let secret = bearer(req).ok_or(Error::Unauthenticated(NO_CREDENTIAL));
-        ready(secret.and_then(|secret| environment_key(req, secret)))
+        ready(app(req).and_then(|app| Self::of(app, req.head())))
     }
 }
 
 /// The environment token in `Authorization: Bearer`, else in `X-API-Key`.
-pub fn key_in_header(req: &HttpRequest) -> Result<ClientKey> {
-    let plain = || req.headers().get("x-api-key").and_then(|value| value.to_str().ok()).map(str::trim);
-    let secret = bearer(req)
+pub fn key_in_header(app: &App, head: &RequestHead) -> Result<ClientKey> {
+    let plain = || head.headers.get("x-api-key").and_then(|value| value.to_str().ok()).map(str::trim);
+    let secret = bearer(&head.headers)
         .or_else(plain)
         .ok_or(Error::Unauthenticated("send Authorization: Bearer or X-API-Key with a token"))?;
-    environment_key(req, secret)
+    environment_key(app, head, secret)
 }
 
 impl FromRequest for Caller {
@@ -237,16 +267,7 @@ impl FromRequest for Caller {
     type Future = Ready<Result<Self>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match bearer(req) {
-            Some(secret) if secret.starts_with(TOKEN_PREFIX) => {
-                // A foreign or unknown token learns nothing; a known one learns that it is of the wrong kind.
-                client_key(req, secret).and(Err(Error::Forbidden(
-                    "this needs a personal access token, not an environment token",
-                )))
-            }
-            Some(secret) => caller(req, secret),
-            None => browser_caller(req),
-        })
+        ready(Self::of(req))
     }
 }
 
@@ -255,11 +276,7 @@ impl FromRequest for Credential {
     type Future = Ready<Result<Self>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match bearer(req) {
-            Some(secret) if secret.starts_with(PERSONAL_PREFIX) => caller(req, secret).map(Self::Caller),
-            Some(secret) => client_key(req, secret).map(Self::Client),
-            None => browser_caller(req).map(Self::Caller),
-        })
+        ready(Self::of(req))
     }
 }
 
@@ -272,14 +289,15 @@ impl FromRequest for StreamKey {
     type Future = Ready<Result<Self>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        if bearer(req).is_some() {
+        if bearer(req.headers()).is_some() {
             return ready(ClientKey::from_request(req, payload).into_inner().map(StreamKey));
         }
         let parameters = url::form_urlencoded::parse(req.query_string().as_bytes());
         let Some((_, secret)) = parameters.into_iter().find(|(name, _)| name == "apiKey") else {
             return ready(Err(Error::Unauthenticated(NO_CREDENTIAL)));
         };
-        ready(client_key(req, &secret).and_then(|key| match key.token.kind {
+        let key = app(req).and_then(|app| client_key(app, req.head(), &secret));
+        ready(key.and_then(|key| match key.token.kind {
             Kind::Client => Ok(StreamKey(key)),
             Kind::Server => {
                 Err(Error::Forbidden("apiKey takes a client token; send a server token as a header"))

@@ -1,32 +1,19 @@
 //! Evaluations as parts of a JSON answer (native-api "POST /evaluate"), written straight into bytes. Most are made
 //! once for each way in which a feature can be answered, and copied from then on.
 
-use std::sync::OnceLock;
-
 use super::compile::slot;
 use super::evaluate::Evaluation;
 
 /// Longer values are not kept a second time.
 const MAX_KEPT: usize = 512;
 
-/// The members that were written before, by [`slot`].
-#[derive(Debug)]
-pub struct Written(Box<[OnceLock<Box<[u8]>>]>);
-
-impl Written {
-    /// Room for so many ways to be answered.
-    pub fn new(slots: usize) -> Self {
-        Self((0..slots).map(|_| OnceLock::new()).collect())
-    }
-}
-
 /// Appends `"key":{…}`, a member of an answer's features.
 pub fn push_member(out: &mut Vec<u8>, evaluation: &Evaluation<'_>) {
     // What a stored Context supplies has as many values as there are Contexts.
     let kept = evaluation.slot != slot::SUPPLIED && evaluation.value.len() <= MAX_KEPT;
-    match evaluation.feature.written.0.get(evaluation.slot).filter(|_| kept) {
+    match evaluation.feature.slots.get(evaluation.slot).filter(|_| kept) {
         Some(place) => {
-            let bytes = place.get_or_init(|| {
+            let bytes = place.written.get_or_init(|| {
                 let mut bytes = Vec::with_capacity(192);
                 write_member(&mut bytes, evaluation);
                 bytes.into()

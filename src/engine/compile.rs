@@ -1,12 +1,11 @@
 //! From what people wrote to what runs: one feature, and the segments of a site.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
-use super::answer::Written;
 use super::context::Path;
 use super::feature::{self, Arm, Bucketing, Definition, Otherwise, Outcome, Percent, Rule, Segment, StickTo};
 use super::matcher::{self, Matcher, SegmentMatcher, Size};
@@ -50,9 +49,7 @@ pub struct Feature {
     /// The attributes at which its rules look, each once.
     pub attributes: Box<[Box<str>]>,
     /// One for each way to be answered, see [`slot`].
-    pub marks: Marks,
-    /// The same for what was written of it.
-    pub written: Written,
+    pub slots: Box<[Slot]>,
 }
 
 /// The ways in which a feature can be answered, numbered; those of rules come behind, see
@@ -66,24 +63,26 @@ pub mod slot {
     pub const RULES: usize = 3;
 }
 
+/// What is kept for one way in which a feature can be answered. Both are read with each such answer, so they lie together.
+#[derive(Debug, Default)]
+pub struct Slot {
+    pub mark: Mark,
+    /// The member of an answer, once it was written.
+    pub written: OnceLock<Box<[u8]>>,
+}
+
 /// Room for whoever counts to note a number, so that counting needs no look-up; it means nothing here. Zero until
 /// one was noted.
-#[derive(Debug)]
-pub struct Marks(Box<[AtomicU64]>);
+#[derive(Debug, Default)]
+pub struct Mark(AtomicU64);
 
-impl Marks {
-    pub fn new(slots: usize) -> Self {
-        Self((0..slots).map(|_| AtomicU64::new(0)).collect())
+impl Mark {
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 
-    pub fn get(&self, slot: usize) -> u64 {
-        self.0.get(slot).map_or(0, |mark| mark.load(Ordering::Relaxed))
-    }
-
-    pub fn set(&self, slot: usize, to: u64) {
-        if let Some(mark) = self.0.get(slot) {
-            mark.store(to, Ordering::Relaxed);
-        }
+    pub fn set(&self, to: u64) {
+        self.0.store(to, Ordering::Relaxed);
     }
 }
 
@@ -177,9 +176,9 @@ impl Feature {
             }
         }
         let attributes = attributes.into_iter().map(Box::from).collect();
-        let (marks, written) = (Marks::new(slots), Written::new(slots));
+        let slots = (0..slots).map(|_| Slot::default()).collect();
         let key = stored.definition.key.as_str().into();
-        Self { key, rules, broken, reads_clock, attributes, marks, written, stored }
+        Self { key, rules, broken, reads_clock, attributes, slots, stored }
     }
 
     pub fn definition(&self) -> &Definition {

@@ -51,13 +51,25 @@ impl Problems {
 #[derive(Clone, Debug)]
 pub struct Node<'a> {
     pub path: String,
+    /// Whether paths are kept at all.
+    located: bool,
     raw: &'a RawValue,
 }
 
 impl<'a> Node<'a> {
     /// Reads a whole body. The error says at which line and column it stops being JSON.
     pub fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
-        Ok(Self { path: String::new(), raw: serde_json::from_str(text)? })
+        Ok(Self { path: String::new(), located: true, raw: serde_json::from_str(text)? })
+    }
+
+    /// The same for what was checked before, where problems are not expected: all of them stand under an empty path.
+    pub fn unlocated(text: &'a str) -> Result<Self, serde_json::Error> {
+        Ok(Self { located: false, ..Self::parse(text)? })
+    }
+
+    /// The same, standing under a name.
+    pub fn named(self, name: &str) -> Self {
+        Self { path: below(self.located, "", name), ..self }
     }
 
     /// The JSON text as written.
@@ -110,16 +122,21 @@ impl<'a> Node<'a> {
     /// problem too, and the first one is read.
     pub fn object(&self, problems: &mut Problems) -> Option<Object<'a>> {
         let Entries(members) = self.read(problems, "must be an object")?;
-        let mut seen = HashSet::with_capacity(members.len());
-        let mut once = Vec::with_capacity(members.len());
+        let mut once: Vec<Member<'a>> = Vec::with_capacity(members.len());
+        // Looking through a few is quicker than hashing them.
+        let mut seen = (members.len() > 16).then(|| HashSet::with_capacity(members.len()));
         for (name, raw) in members {
-            if seen.insert(name.clone()) {
-                once.push((name, raw));
+            let is_new = match &mut seen {
+                Some(seen) => seen.insert(name.clone()),
+                None => once.iter().all(|member| member.name != name),
+            };
+            if is_new {
+                once.push(Member { name, raw, taken: false });
             } else {
                 problems.add(child(&self.path, &name), "is given twice");
             }
         }
-        Some(Object { path: self.path.clone(), taken: vec![false; once.len()], members: once })
+        Some(Object { path: self.path.clone(), located: self.located, members: once })
     }
 
     /// The elements of a list of at most `max`; `None` and a problem otherwise.
@@ -133,7 +150,10 @@ impl<'a> Node<'a> {
             items
                 .into_iter()
                 .enumerate()
-                .map(|(at, raw)| Node { path: format!("{}[{at}]", self.path), raw })
+                .map(|(at, raw)| {
+                    let path = if self.located { format!("{}[{at}]", self.path) } else { String::new() };
+                    Node { path, located: self.located, raw }
+                })
                 .collect(),
         )
     }
@@ -149,16 +169,23 @@ impl<'a> Node<'a> {
 #[derive(Debug)]
 pub struct Object<'a> {
     pub path: String,
-    members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    taken: Vec<bool>,
+    located: bool,
+    members: Vec<Member<'a>>,
+}
+
+#[derive(Debug)]
+struct Member<'a> {
+    name: Cow<'a, str>,
+    raw: &'a RawValue,
+    taken: bool,
 }
 
 impl<'a> Object<'a> {
     /// A member, also when it is `null`.
     pub fn take(&mut self, name: &str) -> Option<Node<'a>> {
-        let at = self.members.iter().position(|(have, _)| have == name)?;
-        self.taken[at] = true;
-        Some(Node { path: child(&self.path, name), raw: self.members[at].1 })
+        let member = self.members.iter_mut().find(|member| member.name == name)?;
+        member.taken = true;
+        Some(Node { path: below(self.located, &self.path, name), located: self.located, raw: member.raw })
     }
 
     /// A member that is there and not `null`.
@@ -183,31 +210,33 @@ impl<'a> Object<'a> {
     }
 
     pub fn has(&self, name: &str) -> bool {
-        self.members.iter().any(|(have, _)| have == name)
+        self.members.iter().any(|member| member.name == name)
     }
 
     /// All members that are left, for maps whose names are data.
-    pub fn rest(mut self) -> Vec<(String, Node<'a>)> {
-        let path = std::mem::take(&mut self.path);
-        self.members
-            .iter()
-            .zip(&self.taken)
-            .filter(|(_, taken)| !**taken)
-            .map(|((name, raw), _)| (name.to_string(), Node { path: child(&path, name), raw }))
-            .collect()
+    pub fn rest(self) -> Vec<(String, Node<'a>)> {
+        let Self { path, located, members } = self;
+        let left = members.into_iter().filter(|member| !member.taken);
+        left.map(|member| {
+            let path = below(located, &path, &member.name);
+            (member.name.into_owned(), Node { path, located, raw: member.raw })
+        })
+        .collect()
     }
 
     /// Reports every member that nobody took.
     pub fn finish(self, problems: &mut Problems) {
-        for ((name, _), taken) in self.members.iter().zip(&self.taken) {
-            if !taken {
-                problems.unknown.push(FieldError {
-                    field: child(&self.path, name),
-                    message: "is not a known member".into(),
-                });
-            }
+        for member in self.members.iter().filter(|member| !member.taken) {
+            problems.unknown.push(FieldError {
+                field: child(&self.path, &member.name),
+                message: "is not a known member".into(),
+            });
         }
     }
+}
+
+fn below(located: bool, path: &str, name: &str) -> String {
+    if located { child(path, name) } else { String::new() }
 }
 
 /// The path of a member.

@@ -743,6 +743,49 @@ pub fn read_rule(
     read_rule_of(node, &Around { kind, scheme: None, variants: None }, base, problems)
 }
 
+/// The parts of a rule that are stored as JSON, read through the decoder that checked them. The error says what is wrong
+/// with which part.
+pub fn read_stored(
+    kind: FeatureType,
+    when: Option<&str>,
+    rollout: Option<&str>,
+    outcome: &str,
+) -> Result<(Option<Condition>, Option<Rollout>, Outcome), String> {
+    let mut problems = Problems::default();
+    // Without paths, which are most of the work, as long as nothing is wrong.
+    let read = read_parts(Node::unlocated, kind, when, rollout, outcome, &mut problems);
+    if let Some(read) = read.filter(|_| problems.is_empty()) {
+        return Ok(read);
+    }
+    let mut problems = Problems::default();
+    read_parts(Node::parse, kind, when, rollout, outcome, &mut problems);
+    let first = problems.invalid.into_iter().chain(problems.unknown).next();
+    Err(first.map_or("it is not JSON".into(), |problem| format!("{} {}", problem.field, problem.message)))
+}
+
+fn read_parts<'a>(
+    parse: fn(&'a str) -> Result<Node<'a>, serde_json::Error>,
+    kind: FeatureType,
+    when: Option<&'a str>,
+    rollout: Option<&'a str>,
+    outcome: &'a str,
+    problems: &mut Problems,
+) -> Option<(Option<Condition>, Option<Rollout>, Outcome)> {
+    let part = |name: &str, text| parse(text).ok().map(|node| node.named(name));
+    let when = match when {
+        Some(text) => Some(Condition::decode(&part("when", text)?, problems)?),
+        None => None,
+    };
+    let rollout = match rollout {
+        Some(text) => Some(read_rollout(&part("rollout", text)?, problems)?),
+        None => None,
+    };
+    let outcome = read_outcome(&part("outcome", outcome)?, Some(kind), problems)?;
+    let around = Around { kind: Some(kind), scheme: None, variants: None };
+    check_rule(rollout.as_ref(), Some(&outcome), &around, "", problems);
+    Some((when, rollout, outcome))
+}
+
 fn read_rule_of(
     node: &Node<'_>,
     around: &Around<'_>,

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use imbl::{HashMap as SharedMap, OrdMap};
 use uuid::Uuid;
 
-use super::compile::{self, Feature, Marks, Segments, StoredFeature};
+use super::compile::{self, Feature, Mark, Segments, StoredFeature};
 use super::context::{Attribute, Context, Own, Path};
 use super::feature::Segment;
 use super::value::Json;
@@ -154,8 +154,8 @@ pub struct Snapshot {
     counted: Arc<[Path]>,
     /// No feature was made later than this (milliseconds since 1970).
     newest: i64,
-    /// Room for whoever counts, see [`Marks`].
-    pub mark: Arc<Marks>,
+    /// Room for whoever counts, see [`Mark`].
+    pub mark: Arc<Mark>,
     /// The ruleset body, made on first use.
     pub ruleset: Arc<OnceLock<Arc<[u8]>>>,
     /// What the FeatureHub door makes of it.
@@ -236,7 +236,7 @@ impl Snapshot {
             counted: counted(&attributes, &source.info.uncounted),
             attributes,
             newest: features.values().map(|feature| feature.stored.created_at).max().unwrap_or_default(),
-            mark: Arc::new(Marks::new(1)),
+            mark: Arc::default(),
             clock_readers: features.values().filter(|feature| feature.reads_clock).count(),
             info: source.info,
             revision: source.revision,
@@ -258,7 +258,7 @@ impl Snapshot {
         next.revision = revision;
         next.ruleset = Arc::default();
         next.featurehub = Made::default();
-        next.mark = Arc::new(Marks::new(1));
+        next.mark = Arc::default();
         let mut flags = self.flags.get().cloned();
         let mut made = Vec::new();
         for (key, stored) in changed {

@@ -29,24 +29,20 @@ const SELECT: &str =
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
     let mut damage = None;
-    let mut json = |text: Option<String>, what: &str| {
-        text.and_then(|text| {
-            let json = Json::parse(&text);
-            if json.is_none() {
-                damage = Some(format!("the stored {what} is not JSON"));
-            }
-            json
-        })
+    let default_value = match row.get_ref(4)?.as_str_or_null()?.map(Json::parse) {
+        None => None,
+        Some(Some(json)) => Some(json),
+        Some(None) => {
+            damage = Some("the stored default value is not JSON".to_owned());
+            None
+        }
     };
-    let default_value = json(row.get(4)?, "default value");
-    let kind: String = row.get(3)?;
-    let uuid: String = row.get(1)?;
-    let bucketing: String = row.get(9)?;
-    let flagr: Option<String> = row.get(19)?;
+    let text = |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_str()?);
+    let flagr = row.get_ref(19)?.as_str_or_null()?;
     Ok(FeatureRow {
         id: row.get(0)?,
         stored: StoredFeature {
-            id: Uuid::parse_str(&uuid).unwrap_or_default(),
+            id: Uuid::parse_str(text(1)?).unwrap_or_default(),
             version: row.get::<_, i64>(11)?.unsigned_abs(),
             locked: row.get(6)?,
             number: row.get(17)?,
@@ -56,19 +52,19 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
             updated_by: row.get(14)?,
             definition: Definition {
                 key: row.get(2)?,
-                kind: FeatureType::parse(&kind).unwrap_or(FeatureType::Json),
+                kind: FeatureType::parse(text(3)?).unwrap_or(FeatureType::Json),
                 integer: row.get(15)?,
                 enabled: row.get(5)?,
                 default_value,
                 description: row.get(7)?,
-                tags: list_from_json(&row.get::<_, String>(8)?),
-                properties: serde_json::from_str(&row.get::<_, String>(16)?).unwrap_or_default(),
+                tags: list_from_json(text(8)?),
+                properties: serde_json::from_str(text(16)?).unwrap_or_default(),
                 retired: row.get(20)?,
-                bucketing: Bucketing::parse(&bucketing).unwrap_or_default(),
+                bucketing: Bucketing::parse(text(9)?).unwrap_or_default(),
                 bucketing_id: row.get(10)?,
                 variants: Vec::new(),
                 rules: Vec::new(),
-                flagr: flagr.as_deref().and_then(read_flagr),
+                flagr: flagr.and_then(read_flagr),
             },
             damage,
         },
@@ -127,10 +123,9 @@ pub fn defaults(conn: &Connection, environment: EnvironmentId) -> Result<Vec<Own
         "SELECT key, default_value, updated_at, updated_by FROM features WHERE environment_id = ?1 ORDER BY key",
     )?;
     let rows = statement.query_map([environment], |row| {
-        let value: Option<String> = row.get(1)?;
         Ok(OwnValue {
             key: row.get(0)?,
-            value: value.as_deref().and_then(Json::parse),
+            value: row.get_ref(1)?.as_str_or_null()?.and_then(Json::parse),
             updated_at: row.get(2)?,
             updated_by: row.get(3)?,
         })
@@ -146,8 +141,7 @@ pub fn ids(
     let mut statement =
         conn.prepare_cached("SELECT key, id, type, is_integer FROM features WHERE environment_id = ?1")?;
     let rows = statement.query_map([environment], |row| {
-        let kind: String = row.get(2)?;
-        let kind = FeatureType::parse(&kind).unwrap_or(FeatureType::Json);
+        let kind = FeatureType::parse(row.get_ref(2)?.as_str()?).unwrap_or(FeatureType::Json);
         Ok((row.get(0)?, (row.get(1)?, kind, row.get(3)?)))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -167,10 +161,9 @@ pub fn kind_of(conn: &Connection, environment: EnvironmentId, key: &str) -> Resu
     let kind = conn
         .prepare_cached("SELECT id, type, is_integer FROM features WHERE environment_id = ?1 AND key = ?2")?
         .query_row((environment, key), |row| {
-            let kind: String = row.get(1)?;
             Ok(Kind {
                 id: row.get(0)?,
-                kind: FeatureType::parse(&kind).unwrap_or(FeatureType::Json),
+                kind: FeatureType::parse(row.get_ref(1)?.as_str()?).unwrap_or(FeatureType::Json),
                 integer: row.get(2)?,
             })
         });
@@ -253,39 +246,30 @@ fn add_parts(
     let mut statement = conn.prepare_cached(&format!(
         "SELECT feature_id, uuid, name, priority, enabled, condition, rollout, outcome
            FROM rules WHERE feature_id {scope}
-          ORDER BY feature_id, priority DESC, position"
+          ORDER BY feature_id, position"
     ))?;
     let mut rows = statement.query([&parameter])?;
     while let Some(row) = rows.next()? {
-        let id = row.get(0)?;
         let name: String = row.get(2)?;
-        // A rule is read back through the same decoder that checked it.
-        let json = format!(
-            r#"{{"id":"{}","name":{},"priority":{},"enabled":{},"when":{},"rollout":{},"outcome":{}}}"#,
-            row.get::<_, String>(1)?,
-            serde_json::to_string(&name).unwrap_or_default(),
-            row.get::<_, i64>(3)?,
-            row.get::<_, bool>(4)?,
-            row.get::<_, Option<String>>(5)?.as_deref().unwrap_or("null"),
-            row.get::<_, Option<String>>(6)?.as_deref().unwrap_or("null"),
-            row.get::<_, String>(7)?,
-        );
-        owner(id, &mut |feature| match read_rule(&json, feature.definition.kind) {
-            Ok(rule) => feature.definition.rules.push(rule),
-            Err(problem) => feature.damage = Some(format!("the stored rule {name:?}: {problem}")),
+        let text = |at: usize| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
+        let (id, when, rollout, outcome) =
+            (text(1)?.unwrap_or_default(), text(5)?, text(6)?, text(7)?.unwrap_or_default());
+        let (priority, enabled) = (row.get(3)?, row.get(4)?);
+        owner(row.get(0)?, &mut |feature| {
+            let definition = &mut feature.definition;
+            match feature::read_stored(definition.kind, when, rollout, outcome) {
+                Ok((when, rollout, outcome)) => {
+                    let id = Uuid::parse_str(id).unwrap_or_default();
+                    let rule = Rule { id, name: name.clone(), priority, enabled, when, rollout, outcome };
+                    // Sorting them here is quicker than having all of them sorted there.
+                    let at = definition.rules.partition_point(|before| before.priority >= priority);
+                    definition.rules.insert(at, rule);
+                }
+                Err(problem) => feature.damage = Some(format!("the stored rule {name:?}: {problem}")),
+            }
         });
     }
     Ok(())
-}
-
-fn read_rule(json: &str, kind: FeatureType) -> std::result::Result<Rule, String> {
-    let node = Node::parse(json).map_err(|_| "is not JSON".to_owned())?;
-    let mut problems = Problems::default();
-    let rule = feature::read_rule(&node, Some(kind), None, &mut problems);
-    match problems.invalid.into_iter().chain(problems.unknown).next() {
-        Some(problem) => Err(format!("{} {}", problem.field, problem.message)),
-        None => rule.ok_or_else(|| "cannot be read".into()),
-    }
 }
 
 /// The version a new feature of this key begins with: behind the one of a deleted predecessor.

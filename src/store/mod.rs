@@ -85,7 +85,8 @@ impl Store {
             });
         let readers = r2d2::Pool::builder()
             .max_size(READERS)
-            .min_idle(Some(1))
+            // Opened when somebody first reads: each takes a while to read the schema, which a start need not wait for.
+            .min_idle(Some(0))
             .connection_timeout(BUSY_TIMEOUT)
             .build(manager)
             .map_err(|error| OpenError(format!("{}: {error}", path.display())))?;

@@ -45,7 +45,8 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed) -> Result<Ht
     })?;
     let Known { sites, site_count, tokens, asked, users, recent } = &known;
     // What opens once opens always; what was lost may have been reset meanwhile.
-    let lost = if app.seal.lost() == 0 { 0 } else { admin::two_factor::count_lost(&app)? };
+    let lost =
+        if app.seal.lost() == 0 { 0 } else { app.read(|conn| admin::two_factor::count_lost(&app, conn))? };
     let live = app.live.environments();
     let (mut features, mut overridden, mut broken) = (0, 0, 0);
     for environment in &live {

@@ -34,7 +34,7 @@ impl Caller {
     pub fn of(req: &HttpRequest, app: &App) -> Self {
         let user_agent = req.headers().get("user-agent").and_then(|value| value.to_str().ok());
         Self {
-            address: address(req, app).map(|address| address.to_string()).unwrap_or_default(),
+            address: address(req.head(), app).map(|address| address.to_string()).unwrap_or_default(),
             user_agent: user_agent.unwrap_or_default().to_owned(),
         }
     }

@@ -2,14 +2,13 @@
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{HOST, ORIGIN};
-use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
 use super::components::form::Typed;
 use super::failure::Failure;
+use crate::api::request::{MAX_BODY, collect};
 use crate::auth::browser::{Pending, Signed, whereabouts};
-use crate::error::Error;
 
 /// A form posted by somebody who is signed in, with the right CSRF token.
 pub struct Edit {
@@ -38,8 +37,8 @@ pub fn is_foreign(req: &HttpRequest) -> bool {
     }
 }
 
-async fn read(bytes: impl Future<Output = Result<Bytes, actix_web::Error>>) -> Result<Typed, Failure> {
-    let bytes = bytes.await.map_err(|_| Error::TooLarge(crate::api::request::MAX_BODY))?;
+async fn read(req: &HttpRequest, payload: Payload) -> Result<Typed, Failure> {
+    let bytes = collect(req.head(), payload, MAX_BODY).await?;
     Ok(Typed::posted(url::form_urlencoded::parse(&bytes).into_owned().collect()))
 }
 
@@ -49,13 +48,12 @@ impl FromRequest for Edit {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let signed = Signed::from_request(req, payload).into_inner();
-        let bytes = Bytes::from_request(req, payload);
-        let (foreign, back) = (is_foreign(req), whereabouts(req));
+        let (req, payload) = (req.clone(), payload.take());
         Box::pin(async move {
             let signed = signed?;
-            let form = read(bytes).await?;
-            if foreign || !signed.csrf.matches(form.get("csrf")) {
-                return Err(Failure::StaleForm(back));
+            let form = read(&req, payload).await?;
+            if is_foreign(&req) || !signed.csrf.matches(form.get("csrf")) {
+                return Err(Failure::StaleForm(whereabouts(&req)));
             }
             Ok(Self { signed, form })
         })
@@ -68,13 +66,12 @@ impl FromRequest for PendingEdit {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let pending = Pending::from_request(req, payload).into_inner();
-        let bytes = Bytes::from_request(req, payload);
-        let (foreign, back) = (is_foreign(req), whereabouts(req));
+        let (req, payload) = (req.clone(), payload.take());
         Box::pin(async move {
             let signed = pending?.0;
-            let form = read(bytes).await?;
-            if foreign || !signed.csrf.matches(form.get("csrf")) {
-                return Err(Failure::StaleForm(back));
+            let form = read(&req, payload).await?;
+            if is_foreign(&req) || !signed.csrf.matches(form.get("csrf")) {
+                return Err(Failure::StaleForm(whereabouts(&req)));
             }
             Ok(Self { signed, form })
         })
@@ -86,11 +83,10 @@ impl FromRequest for OpenForm {
     type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let bytes = Bytes::from_request(req, payload);
-        let (foreign, back) = (is_foreign(req), whereabouts(req));
+        let (req, payload) = (req.clone(), payload.take());
         Box::pin(async move {
-            let form = read(bytes).await?;
-            if foreign { Err(Failure::StaleForm(back)) } else { Ok(Self(form)) }
+            let form = read(&req, payload).await?;
+            if is_foreign(&req) { Err(Failure::StaleForm(whereabouts(&req))) } else { Ok(Self(form)) }
         })
     }
 }

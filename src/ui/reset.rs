@@ -105,7 +105,7 @@ pub async fn reset(
     form: OpenForm,
 ) -> Result<HttpResponse, Failure> {
     let typed = form.0;
-    let from = address(&req, &app).map(|address| address.to_string());
+    let from = address(req.head(), &app).map(|address| address.to_string());
     let (secret, password) = (link.clone(), typed.get("password").to_owned());
     match block(move || users::reset_password(&app, &secret, &password, from)).await {
         Ok(()) => {

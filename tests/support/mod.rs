@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
-use actix_web::dev::{Service, ServiceResponse};
+use actix_web::dev::{AppConfig, Service, ServiceFactory, ServiceResponse};
 use actix_web::test;
 use actix_web::web::Data;
 use featured::admin;
@@ -59,17 +59,16 @@ impl TestApp {
         admin::sites::create(&app, &Author::system("test"), r#"{"name": "Shop"}"#).expect("a site");
         let people = [("vera", Role::Viewer), ("eddie", Role::Editor), ("ada", Role::Admin)]
             .map(|(name, role)| person(&app, name, role));
-        let service = test::init_service(
-            actix_web::App::new().app_data(Data::from(app.clone())).configure(routes::configure),
-        )
-        .await;
+        let service = routes::service(Data::from(app.clone())).new_service(AppConfig::default()).await;
+        let service = service.expect("the routes");
         let call: Call = Rc::new(move |request| {
             let answer = service.call(request.to_request());
             Box::pin(async move {
-                answer.await.unwrap_or_else(|error| {
-                    let request = test::TestRequest::default().to_http_request();
-                    ServiceResponse::<BoxBody>::from_err(error, request)
-                })
+                let request = test::TestRequest::default().to_http_request();
+                match answer.await {
+                    Ok(response) => ServiceResponse::new(request, response.into()),
+                    Err(error) => ServiceResponse::<BoxBody>::from_err(error, request),
+                }
             })
         });
         Self { app, call, people, secrets: RefCell::default(), _folder: folder }

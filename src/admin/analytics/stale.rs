@@ -171,9 +171,9 @@ pub fn list(app: &App, conn: &Connection, site: SiteId, environment: Environment
 
 /// Remembers when counting began, the first time.
 pub fn note_beginning(app: &App) -> Result<()> {
-    if !app.live.counters.is_on() || app.read(|conn| store::settings::read(conn, SINCE))?.is_some() {
+    let writer = app.store.writer();
+    if !app.live.counters.is_on() || store::settings::read(&writer, SINCE)?.is_some() {
         return Ok(());
     }
-    let writer = app.store.writer();
     store::settings::write(&writer, SINCE, &app.now().to_string())
 }

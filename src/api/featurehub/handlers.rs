@@ -1,17 +1,20 @@
 //! `GET /features`: polling, with one or many keys (featurehub.md §2).
 
+use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
+use actix_web::dev::RequestHead;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
 };
-use actix_web::web::{Bytes, Data};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::Bytes;
 use serde_json::json;
 
 use super::context::Sent;
 use super::failure::Failure;
 use super::keys::Key;
 use super::views::{self, Sight};
-use crate::api::request::none_match;
+use crate::api::request::{none_match, parameters};
 use crate::app::App;
 use crate::auth::extract::{ClientKey, admit};
 use crate::engine::snapshot::Snapshot;
@@ -33,7 +36,7 @@ impl Asked {
     /// `sdkUrl` is the old name of `apiKey` and goes before it.
     fn of(query: &str) -> Self {
         let (mut asked, mut old, mut new) = (Self::default(), Vec::new(), Vec::new());
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in parameters(query) {
             match name.as_ref() {
                 "apiKey" => new.push(value),
                 "sdkUrl" => old.push(value),
@@ -53,13 +56,13 @@ impl Asked {
 }
 
 /// The context of a request, in its headers.
-pub fn sent(req: &HttpRequest) -> Sent {
-    Sent::parse(req.headers().get_all("x-featurehub").filter_map(|line| line.to_str().ok()))
+pub fn sent(headers: &HeaderMap) -> Sent {
+    Sent::parse(headers.get_all("x-featurehub").filter_map(|line| line.to_str().ok()))
 }
 
 /// `GET /features`: the features of every key. 400 without a key, 404 where none is known.
-pub async fn features(app: Data<App>, req: HttpRequest) -> Result<HttpResponse, Failure> {
-    let asked = Asked::of(req.query_string());
+pub fn features(app: &App, head: &RequestHead) -> Result<HttpResponse, Failure> {
+    let asked = Asked::of(head.uri.query().unwrap_or_default());
     if !asked.some {
         return Err(Failure::bad("give a key: ?apiKey="));
     }
@@ -68,8 +71,8 @@ pub async fn features(app: Data<App>, req: HttpRequest) -> Result<HttpResponse, 
     }
     let mut found = Vec::with_capacity(asked.keys.len());
     for key in &asked.keys {
-        let client = match key.find(&app) {
-            Some(token) => serving(admit(&req, &app, token)?),
+        let client = match key.find(app) {
+            Some(token) => serving(admit(app, head, token)?),
             None => None,
         };
         found.push((key, client));
@@ -80,9 +83,9 @@ pub async fn features(app: Data<App>, req: HttpRequest) -> Result<HttpResponse, 
     if let [(_, Some(client))] = found.as_slice()
         && Sight::of(&client.token).strategies
     {
-        return ready_made(&app, &req, client);
+        return ready_made(app, &head.headers, client);
     }
-    several(&app, &req, &found)
+    several(app, &head.headers, &found)
 }
 
 /// The key, unless its environment is archived.
@@ -94,13 +97,13 @@ fn serving(client: ClientKey) -> Option<ClientKey> {
 }
 
 /// One key whose clients evaluate by themselves: bytes that were made once.
-fn ready_made(app: &App, req: &HttpRequest, client: &ClientKey) -> Result<HttpResponse, Failure> {
+fn ready_made(app: &App, headers: &HeaderMap, client: &ClientKey) -> Result<HttpResponse, Failure> {
     let snapshot = client.snapshot()?;
     client.token.environment.hand_out(app.now());
     let list = views::expressed(&snapshot, Sight::of(&client.token).extended);
     let Some((body, etag)) = list.alone else { return Err(Error::internal("no entity tag").into()) };
     let fresh =
-        req.headers().contains_key(IF_NONE_MATCH) && etag.to_str().is_ok_and(|etag| none_match(req, etag));
+        headers.contains_key(IF_NONE_MATCH) && etag.to_str().is_ok_and(|etag| none_match(headers, etag));
     let environments = [snapshot.info.id];
     Ok(answer(app, (!fresh).then_some(body), etag, &environments))
 }
@@ -108,11 +111,11 @@ fn ready_made(app: &App, req: &HttpRequest, client: &ClientKey) -> Result<HttpRe
 /// Any keys: each gets what it may see, in the order given.
 fn several(
     app: &App,
-    req: &HttpRequest,
+    headers: &HeaderMap,
     found: &[(&Key, Option<ClientKey>)],
 ) -> Result<HttpResponse, Failure> {
     let now = app.now();
-    let sent = sent(req);
+    let sent = sent(headers);
     let context = sent.context();
     let snapshots = found.iter().map(|(_, client)| client.as_ref().map(ClientKey::snapshot).transpose());
     let snapshots: Vec<_> = snapshots.collect::<Result<_, _>>()?;
@@ -143,7 +146,7 @@ fn several(
     let etag = format!("\"{}\"", tags.join(";"));
     let environments: Vec<_> = found.iter().map(|(key, _)| key.environment).collect();
     let tag = HeaderValue::from_str(&etag).map_err(Error::internal)?;
-    if none_match(req, &etag) {
+    if none_match(headers, &etag) {
         return Ok(answer(app, None, tag, &environments));
     }
     let mut body = vec![b'['];
@@ -180,11 +183,11 @@ fn answer(app: &App, body: Option<Bytes>, etag: HeaderValue, environments: &[uui
     let settings = &app.config.featurehub;
     let mut response = match body {
         Some(body) => {
-            let mut response = HttpResponse::Ok().body(body);
+            let mut response = HttpResponse::with_body(StatusCode::OK, BoxBody::new(body));
             response.headers_mut().insert(CONTENT_TYPE, JSON_TYPE);
             response
         }
-        None => HttpResponse::NotModified().finish(),
+        None => HttpResponse::new(StatusCode::NOT_MODIFIED),
     };
     let headers = response.headers_mut();
     headers.insert(ETAG, etag);

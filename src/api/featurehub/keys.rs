@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::app::App;
 use crate::live::credentials::Token;
@@ -21,16 +22,22 @@ pub struct Key {
 impl Key {
     /// `None` when it is malformed.
     pub fn parse(text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text.split('/').collect();
-        match parts.as_slice() {
-            [environment, token] | [_, environment, token] => Self::of(environment, token),
-            _ => None,
-        }
+        let (environment, token) = text.rsplit_once('/')?;
+        // What may stand before it names a cache.
+        let environment = match environment.split_once('/') {
+            Some((_, environment)) => environment,
+            None => environment,
+        };
+        Self::of(environment, token)
     }
 
     fn of(environment: &str, token: &str) -> Option<Self> {
         let environment = Uuid::try_parse(environment).ok()?;
-        Some(Self { environment, text: format!("{}/{token}", environment.hyphenated()) })
+        let mut text = String::with_capacity(Hyphenated::LENGTH + 1 + token.len());
+        text.push_str(environment.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+        text.push('/');
+        text.push_str(token);
+        Some(Self { environment, text })
     }
 
     /// The token, while it is neither revoked nor expired.

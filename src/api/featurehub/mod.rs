@@ -25,18 +25,18 @@ pub mod update;
 pub mod views;
 pub mod wire;
 
-use actix_web::guard;
+use actix_web::dev::RequestHead;
+use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 
-use crate::api::direct::direct;
+use crate::api::direct::{Hot, answer};
 
-/// Polling, which SDKs do all the time, see [`direct`].
-pub fn direct_routes(cfg: &mut ServiceConfig) {
-    // Not one resource with two paths: those are matched as patterns.
-    for path in ["/features", "/features/"] {
-        let resource = web::resource(path).guard(guard::Get());
-        cfg.service(resource.to(direct(async |app, (req,)| handlers::features(app, req).await)));
+/// Polling, which SDKs do all the time, see [`crate::api::direct`].
+pub fn hot(head: &RequestHead, path: &str) -> Option<Hot> {
+    if !matches!(path, "/features" | "/features/") || head.method != Method::GET {
+        return None;
     }
+    Some(|app, request| answer(app, request, async |app, head, _| handlers::features(app, head)))
 }
 
 /// Every other route of the door, and what its operators probe.

@@ -135,7 +135,7 @@ fn context(req: &HttpRequest) -> Sent {
             let header = percent_encoding::percent_decode_str(raw.unwrap_or_default()).decode_utf8_lossy();
             Sent::parse([header.as_ref()])
         }
-        None => sent(req),
+        None => sent(req.headers()),
     }
 }
 
@@ -153,7 +153,7 @@ impl Connection {
         }
         // Registered before the snapshot is read: what happens in between is seen twice rather than missed.
         self.notices = Some(token.environment.subscribe());
-        match admit(req, &self.app, token) {
+        match admit(&self.app, req.head(), token) {
             Ok(_) => {}
             Err(Error::Limited(standing)) => {
                 self.limited_until = Some(Instant::now() + Duration::from_secs(standing.reset));

@@ -25,7 +25,7 @@ pub async fn update(app: Data<App>, req: HttpRequest, body: AnyBody) -> Result<H
         None => return Err(Failure::not_found("this key is malformed")),
     };
     let token = named.key.find(&app).ok_or_else(|| Failure::not_found("this key is not known"))?;
-    let client = admit(&req, &app, token)?;
+    let client = admit(&app, req.head(), token)?;
     let token = client.token;
     let snapshot = token.environment.snapshot();
     if snapshot.info.status == Status::Archived {
@@ -37,7 +37,7 @@ pub async fn update(app: Data<App>, req: HttpRequest, body: AnyBody) -> Result<H
     let update = std::str::from_utf8(&body.0).ok().and_then(TestUpdate::parse);
     let update =
         update.ok_or_else(|| Failure::bad("the body must be a JSON object with lock, value, updateValue"))?;
-    let address = address(&req, &app).map(|address| address.to_string());
+    let address = address(req.head(), &app).map(|address| address.to_string());
     let changed = block(move || {
         let info = &snapshot.info;
         let (site, environment) = (info.site_id.to_string(), info.id.to_string());

@@ -31,7 +31,7 @@ impl Guest {
         let app = req.app_data::<Data<App>>();
         let app = app.ok_or_else(|| Error::internal("the application is not attached"))?;
         let in_path = req.match_info().get("token");
-        let Some(secret) = in_path.or_else(|| bearer(req)) else {
+        let Some(secret) = in_path.or_else(|| bearer(req.headers())) else {
             if !app.config.insecure {
                 return Err(Error::Unauthenticated("send Authorization: Bearer with an environment token"));
             }
@@ -44,7 +44,7 @@ impl Guest {
         if secret.starts_with(PERSONAL_PREFIX) {
             return Err(Error::Forbidden("this needs an environment token, not a personal one"));
         }
-        let key = client_key(req, secret)?;
+        let key = client_key(app, req.head(), secret)?;
         Ok(Self { snapshot: key.token.environment.snapshot(), key: Some(key) })
     }
 

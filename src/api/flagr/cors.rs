@@ -1,6 +1,7 @@
 //! Which pages may call this door (flagr.md §7): evaluation from the allowed origins, management only from
 //! origins that are named one by one. The answers are Flagr's.
 
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
@@ -25,10 +26,10 @@ fn is_open(path: &str) -> bool {
 }
 
 /// What to allow: the origin, and whether it may send credentials.
-fn allowed(req: &HttpRequest, origins: &Origins) -> Option<(HeaderValue, bool)> {
-    let origin = req.headers().get(ORIGIN)?;
+fn allowed(head: &RequestHead, origins: &Origins) -> Option<(HeaderValue, bool)> {
+    let origin = head.headers.get(ORIGIN)?;
     match origins {
-        Origins::Any => is_open(req.path()).then(|| (HeaderValue::from_static("*"), false)),
+        Origins::Any => is_open(head.uri.path()).then(|| (HeaderValue::from_static("*"), false)),
         Origins::Only(list) => {
             let known = list.iter().any(|one| one.as_bytes() == origin.as_bytes());
             known.then(|| (origin.clone(), true))
@@ -45,7 +46,7 @@ pub fn preflight(req: &HttpRequest, origins: &Origins) -> HttpResponse {
     let wanted = text(ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
     let known = |name: &str| name.is_empty() || HEADERS.contains(&name.to_ascii_lowercase().as_str());
     let fits = METHODS.contains(&method) && wanted.split(',').map(str::trim).all(known);
-    if let Some((origin, credentials)) = allowed(req, origins).filter(|_| fits) {
+    if let Some((origin, credentials)) = allowed(req.head(), origins).filter(|_| fits) {
         response
             .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, origin))
             .insert_header((ACCESS_CONTROL_ALLOW_METHODS, method))
@@ -61,9 +62,9 @@ pub fn preflight(req: &HttpRequest, origins: &Origins) -> HttpResponse {
 }
 
 /// Lets the page read the answer, be it an error.
-pub fn decorate(req: &HttpRequest, origins: &Origins, headers: &mut HeaderMap) {
+pub fn decorate(head: &RequestHead, origins: &Origins, headers: &mut HeaderMap) {
     headers.append(VARY, HeaderValue::from_static("Origin"));
-    if let Some((origin, credentials)) = allowed(req, origins) {
+    if let Some((origin, credentials)) = allowed(head, origins) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate"));
         if credentials {

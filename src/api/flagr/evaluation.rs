@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::debug::Log;
 use super::injected::Injected;
 use super::request::{Sent, as_number, invalid};
-use super::wire::{attachment, is_flag, seconds};
+use super::wire::{attachment, is_flag, push_seconds};
 use super::{Door, Failure, Result, ok};
 use crate::api::rest::client::nanos;
 use crate::app::App;
@@ -172,10 +172,10 @@ impl<'de> Deserialize<'de> for NoList {
     }
 }
 
-pub async fn post_one(app: Data<App>, door: Door, body: Sent) -> Result {
-    let sent: EvalContext<'_> = read_body(&body)?;
+pub fn post_one(app: &App, door: &Door, body: &Sent) -> Result {
+    let sent: EvalContext<'_> = read_body(body)?;
     sent.check()?;
-    respond(&door, |snapshot| one(&Asked::by(&app, &door, snapshot), &sent))
+    respond(door, |snapshot| one(&Asked::by(app, door, snapshot), &sent))
 }
 
 pub async fn get_one(app: Data<App>, door: Door, req: HttpRequest) -> Result {
@@ -185,10 +185,10 @@ pub async fn get_one(app: Data<App>, door: Door, req: HttpRequest) -> Result {
     respond(&door, |snapshot| one(&Asked::by(&app, &door, snapshot), &sent))
 }
 
-pub async fn post_batch(app: Data<App>, door: Door, body: Sent) -> Result {
-    let sent: Batch<'_> = read_body(&body)?;
+pub fn post_batch(app: &App, door: &Door, body: &Sent) -> Result {
+    let sent: Batch<'_> = read_body(body)?;
     sent.check()?;
-    respond(&door, |snapshot| batch(&Asked::by(&app, &door, snapshot), &sent))
+    respond(door, |snapshot| batch(&Asked::by(app, door, snapshot), &sent))
 }
 
 pub async fn get_batch(app: Data<App>, door: Door, req: HttpRequest) -> Result {
@@ -275,13 +275,13 @@ fn one(asked: &Asked<'_>, sent: &EvalContext<'_>) -> Result<Vec<u8>> {
     let (id, key) = (as_number(sent.flag_id.unwrap_or_default()), text(&sent.flag_key));
     let mut selector = Vec::with_capacity(64);
     let mut members = Fields::new(&mut selector);
-    members.number("flagID", id);
-    members.text("flagKey", key);
+    members.number(r#""flagID":"#, id);
+    members.text(r#""flagKey":"#, key);
     if let Some(tags) = sent.flag_tags.as_ref().filter(|tags| !tags.is_empty()) {
         push_tags(&mut selector, tags);
     }
     if let Some(operator) = &sent.flag_tags_operator {
-        Fields::new(&mut selector).text("flagTagsOperator", &operator.0);
+        Fields::new(&mut selector).text(r#""flagTagsOperator":"#, &operator.0);
     }
     let target = Target { id, key, selector, feature: look_up(snapshot, id, key) };
     let entity = Entity {
@@ -304,7 +304,7 @@ fn batch(asked: &Asked<'_>, sent: &Batch<'_>) -> Result<Vec<u8>> {
         let mut selector = Vec::new();
         push_tags(&mut selector, tags);
         if !operator.is_empty() {
-            Fields::new(&mut selector).text("flagTagsOperator", operator);
+            Fields::new(&mut selector).text(r#""flagTagsOperator":"#, operator);
         }
         for feature in snapshot.flags().tagged(&wanted, operator == "ALL") {
             targets.push(Target { id: 0, key: "", selector: selector.clone(), feature: Some(feature) });
@@ -313,13 +313,13 @@ fn batch(asked: &Asked<'_>, sent: &Batch<'_>) -> Result<Vec<u8>> {
     let mut seen = std::collections::HashSet::new();
     for id in sent.flag_ids.iter().flatten().map(|id| as_number(*id)).filter(|id| seen.insert(*id)) {
         let mut selector = Vec::new();
-        Fields::new(&mut selector).number("flagID", id);
+        Fields::new(&mut selector).number(r#""flagID":"#, id);
         targets.push(Target { id, key: "", selector, feature: look_up(snapshot, id, "") });
     }
     let mut seen = std::collections::HashSet::new();
     for key in sent.flag_keys.iter().flatten().map(|key| key.0.as_ref()).filter(|key| seen.insert(*key)) {
         let mut selector = Vec::new();
-        Fields::new(&mut selector).text("flagKey", key);
+        Fields::new(&mut selector).text(r#""flagKey":"#, key);
         targets.push(Target { id: 0, key, selector, feature: look_up(snapshot, 0, key) });
     }
     let entities = sent.entities.as_deref().unwrap_or_default();
@@ -349,7 +349,8 @@ struct Target<'t> {
     feature: Option<&'t Arc<Feature>>,
 }
 
-/// Writes members of an object, each with a comma behind; what is zero or empty is left out.
+/// Writes members of an object, each with a comma behind; what is zero or empty is left out. Names come with their quotes
+/// and colon.
 struct Fields<'o>(&'o mut Vec<u8>);
 
 impl<'o> Fields<'o> {
@@ -357,15 +358,9 @@ impl<'o> Fields<'o> {
         Self(out)
     }
 
-    fn name(&mut self, name: &str) {
-        self.0.push(b'"');
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.extend_from_slice(b"\":");
-    }
-
     fn number(&mut self, name: &str, number: u32) {
         if number > 0 {
-            self.name(name);
+            self.0.extend_from_slice(name.as_bytes());
             self.0.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
             self.0.push(b',');
         }
@@ -373,14 +368,14 @@ impl<'o> Fields<'o> {
 
     fn text(&mut self, name: &str, text: &str) {
         if !text.is_empty() {
-            self.name(name);
+            self.0.extend_from_slice(name.as_bytes());
             push_text(self.0, text);
             self.0.push(b',');
         }
     }
 
     fn raw(&mut self, name: &str, json: &str) {
-        self.name(name);
+        self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(json.as_bytes());
         self.0.push(b',');
     }
@@ -399,11 +394,11 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
 }
 
 fn push_tags(out: &mut Vec<u8>, tags: &[BorrowedText<'_>]) {
-    push_list(out, "flagTags", tags.iter().map(|tag| tag.0.as_ref()));
+    push_list(out, r#""flagTags":"#, tags.iter().map(|tag| tag.0.as_ref()));
 }
 
 fn push_list<'t>(out: &mut Vec<u8>, name: &str, texts: impl Iterator<Item = &'t str>) {
-    Fields::new(out).name(name);
+    out.extend_from_slice(name.as_bytes());
     out.push(b'[');
     for (at, text) in texts.enumerate() {
         if at > 0 {
@@ -432,15 +427,18 @@ struct Writer<'s> {
 impl<'s> Writer<'s> {
     fn new(asked: &'s Asked<'s>, debug: bool, room: usize) -> Self {
         let now = asked.app.now();
-        let tail = format!("\"recordSource\":\"evaluation\",\"timestamp\":\"{}\"}}", seconds(now));
+        let mut tail = Vec::with_capacity(80);
+        tail.extend_from_slice(br#""recordSource":"evaluation","timestamp":""#);
+        push_seconds(&mut tail, now);
+        tail.extend_from_slice(b"\"}");
         Self {
             asked,
             out: Vec::with_capacity(room),
             debug,
-            tail: tail.into_bytes(),
+            tail,
             now: nanos(now),
             rows: 0,
-            tallies: Vec::new(),
+            tallies: Vec::with_capacity(1),
             echo: Vec::new(),
         }
     }
@@ -466,12 +464,13 @@ impl<'s> Writer<'s> {
             sent = injected.into_context(&sent).map_err(unreadable)?.into();
         }
         self.echo.clear();
+        self.echo.reserve(sent.len() + 48);
         let mut members = Fields::new(&mut self.echo);
         if !sent.is_empty() {
-            members.raw("entityContext", &sent);
+            members.raw(r#""entityContext":"#, &sent);
         }
         if self.debug {
-            members.raw("enableDebug", "true");
+            members.raw(r#""enableDebug":"#, "true");
         }
         let is_object = sent.starts_with('{');
         let attributes: Members<'_> =
@@ -519,22 +518,22 @@ impl<'s> Writer<'s> {
         self.out.push(b'{');
         let Some(feature) = target.feature else {
             let mut members = Fields::new(&mut self.out);
-            members.number("flagID", target.id);
-            members.text("flagKey", target.key);
+            members.number(r#""flagID":"#, target.id);
+            members.text(r#""flagKey":"#, target.key);
             self.blank(entity, asked, target, "not found or deleted", target.id);
             return;
         };
         let definition = feature.definition();
         let number = feature.stored.number;
         let mut members = Fields::new(&mut self.out);
-        members.number("flagID", number);
-        members.text("flagKey", &definition.key);
-        members.number("flagSnapshotID", feature.stored.snapshot);
+        members.number(r#""flagID":"#, number);
+        members.text(r#""flagKey":"#, &definition.key);
+        members.number(r#""flagSnapshotID":"#, feature.stored.snapshot);
         if !definition.tags.is_empty() {
-            push_list(&mut self.out, "flagTags", definition.tags.iter().map(String::as_str));
+            push_list(&mut self.out, r#""flagTags":"#, definition.tags.iter().map(String::as_str));
         }
         if definition.flagr.as_ref().is_some_and(|flagr| flagr.data_records_enabled) {
-            Fields::new(&mut self.out).raw("dataRecordsEnabled", "true");
+            Fields::new(&mut self.out).raw(r#""dataRecordsEnabled":"#, "true");
         }
         let (evaluation, log) = if self.debug {
             let mut log = Log::new(feature, is_object);
@@ -568,8 +567,8 @@ impl<'s> Writer<'s> {
         self.out.extend_from_slice(b"\"evalContext\":{");
         self.out.extend_from_slice(&self.echo);
         let mut members = Fields::new(&mut self.out);
-        members.text("entityID", id);
-        members.text("entityType", kind);
+        members.text(r#""entityID":"#, id);
+        members.text(r#""entityType":"#, kind);
         self.out.extend_from_slice(&target.selector);
         if self.out.last() == Some(&b',') {
             self.out.pop();
@@ -604,17 +603,17 @@ fn push_assigned(out: &mut Vec<u8>, evaluation: &Evaluation<'_>) -> bool {
     }
     let mut members = Fields::new(out);
     if let (Some((rule, variant)), Some(flagr)) = (evaluation.place, flagr) {
-        members.number("segmentID", flagr.segments.get(rule).map_or(0, |segment| segment.number));
+        members.number(r#""segmentID":"#, flagr.segments.get(rule).map_or(0, |segment| segment.number));
         let at = variant.and_then(|at| flagr.variants.get(at));
-        members.number("variantID", at.copied().unwrap_or_default());
+        members.number(r#""variantID":"#, at.copied().unwrap_or_default());
     }
     match evaluation.variant {
         Some(variant) => {
-            members.text("variantKey", &variant.key);
+            members.text(r#""variantKey":"#, &variant.key);
             match &variant.attachment {
-                Some(json) if json.is_object() => members.raw("variantAttachment", json.as_str()),
-                Some(_) => members.raw("variantAttachment", &attachment(variant).to_string()),
-                None if flag => members.raw("variantAttachment", "{}"),
+                Some(json) if json.is_object() => members.raw(r#""variantAttachment":"#, json.as_str()),
+                Some(_) => members.raw(r#""variantAttachment":"#, &attachment(variant).to_string()),
+                None if flag => members.raw(r#""variantAttachment":"#, "{}"),
                 None => push_value(out, evaluation.value),
             }
         }
@@ -624,7 +623,7 @@ fn push_assigned(out: &mut Vec<u8>, evaluation: &Evaluation<'_>) -> bool {
                 (FeatureType::Boolean, _) => "off",
                 _ => "value",
             };
-            members.text("variantKey", key);
+            members.text(r#""variantKey":"#, key);
             push_value(out, evaluation.value);
         }
     }

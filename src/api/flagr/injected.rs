@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 use serde_json::json;
 use serde_json::value::{RawValue, Value};
@@ -36,8 +35,8 @@ pub struct Injected {
 }
 
 impl Injected {
-    pub fn of(listed: &InjectedHeaders, req: &HttpRequest, now: Millis) -> Self {
-        Self { headers: add(listed, req.headers()), now }
+    pub fn of(listed: &InjectedHeaders, headers: &HeaderMap, now: Millis) -> Self {
+        Self { headers: add(listed, headers), now }
     }
 
     /// The time alone.
@@ -82,7 +81,7 @@ mod tests {
     fn a_header_that_comes_several_times_is_joined() {
         let listed = InjectedHeaders::parse(&["X-Hop".to_owned()]).expect("a name");
         let request = TestRequest::default().append_header(("x-hop", "a")).append_header(("x-hop", "b"));
-        let injected = Injected::of(&listed, &request.to_http_request(), -1);
+        let injected = Injected::of(&listed, request.to_http_request().headers(), -1);
         let told =
             json!({"@http_x_hop": "a, b", "@ts": -1, "@ts_hour": 23, "@ts_weekday": 3, "@ts_month": 12});
         let context = injected.into_context("null").expect("a context");

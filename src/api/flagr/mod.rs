@@ -17,17 +17,17 @@ mod parts;
 mod request;
 pub mod wire;
 
-use actix_web::dev::Payload;
+use actix_web::dev::{Payload, RequestHead};
 use actix_web::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, Resource, ResponseError, Route, guard};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Resource, ResponseError, Route};
 use serde::Serialize;
 use serde_json::json;
 use std::future::{Ready, ready};
 
 use crate::admin::flagr::{MISSING, WRONG};
-use crate::api::direct::direct;
+use crate::api::direct::{Hot, answer};
 use crate::app::{Actor, App};
 use crate::auth::extract::{ClientKey, address, bearer, client_key};
 use crate::blocking::block;
@@ -37,6 +37,7 @@ use crate::error::{Error, Result as OurResult};
 use crate::store::changes::ActorKind;
 use crate::uniform;
 use injected::Injected;
+use request::Sent;
 
 /// The permission that management needs.
 const PERMISSION: &str = "FLAGR_ADMIN";
@@ -127,12 +128,22 @@ fn done() -> Result {
 /// Any token of the environment, from the header or the path, and what the server adds to contexts.
 pub struct Door(ClientKey, Option<Injected>);
 
-fn key(req: &HttpRequest) -> OurResult<ClientKey> {
-    let secret = match req.match_info().get("token") {
-        Some(secret) => secret,
-        None => bearer(req).ok_or(Error::Unauthenticated("send Authorization: Bearer with a token"))?,
-    };
-    client_key(req, secret)
+fn key(app: &App, head: &RequestHead, in_path: Option<&str>) -> OurResult<ClientKey> {
+    let secret = in_path.or_else(|| bearer(&head.headers));
+    let secret = secret.ok_or(Error::Unauthenticated("send Authorization: Bearer with a token"))?;
+    client_key(app, head, secret)
+}
+
+impl Door {
+    fn of(app: &App, head: &RequestHead, in_path: Option<&str>) -> Result<Self> {
+        let key = key(app, head, in_path)?;
+        let listed = app.config.flagr_injected.as_ref();
+        Ok(Self(key, listed.map(|listed| Injected::of(listed, &head.headers, app.now()))))
+    }
+}
+
+fn application(req: &HttpRequest) -> OurResult<&Data<App>> {
+    req.app_data::<Data<App>>().ok_or_else(|| Error::internal("no application"))
 }
 
 impl FromRequest for Door {
@@ -140,13 +151,8 @@ impl FromRequest for Door {
     type Future = Ready<Result<Self>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let door = key(req).map(|key| {
-            let app = req.app_data::<Data<App>>();
-            let listed =
-                app.and_then(|app| app.config.flagr_injected.as_ref().map(|listed| (listed, app.now())));
-            Self(key, listed.map(|(listed, now)| Injected::of(listed, req, now)))
-        });
-        ready(door.map_err(Failure::from))
+        let app = application(req).map_err(Failure::from);
+        ready(app.and_then(|app| Self::of(app, req.head(), req.match_info().get("token"))))
     }
 }
 
@@ -158,8 +164,8 @@ pub struct Manager {
 }
 
 fn manager(req: &HttpRequest) -> OurResult<Manager> {
-    let key = key(req)?;
-    let app = req.app_data::<Data<App>>().ok_or_else(|| Error::internal("no application"))?.clone();
+    let app = application(req)?.clone();
+    let key = key(&app, req.head(), req.match_info().get("token"))?;
     let token = &key.token;
     if !token.permissions.iter().any(|have| have == PERMISSION) {
         return Err(Error::Forbidden("this needs a token with the permission FLAGR_ADMIN"));
@@ -173,7 +179,7 @@ fn manager(req: &HttpRequest) -> OurResult<Manager> {
         user: None,
         name: token.description.clone(),
         role: Role::Editor,
-        address: address(req, &app).map(|address| address.to_string()),
+        address: address(req.head(), &app).map(|address| address.to_string()),
     };
     Ok(Manager { app, key, actor })
 }
@@ -230,20 +236,43 @@ fn at(path: &str, routes: Vec<(Method, Route)>) -> Resource {
     }))
 }
 
-/// The routes that clients ask all the time. Another method falls through to those below.
-pub fn direct_routes(cfg: &mut ServiceConfig) {
-    for scope in ["/flagr/api/v1", "/flagr/{token}/api/v1"] {
-        cfg.service(
-            web::resource(format!("{scope}/evaluation"))
-                .guard(guard::Post())
-                .to(direct(async |app, (door, body)| evaluation::post_one(app, door, body).await)),
-        )
-        .service(
-            web::resource(format!("{scope}/evaluation/batch"))
-                .guard(guard::Post())
-                .to(direct(async |app, (door, body)| evaluation::post_batch(app, door, body).await)),
-        );
+/// The routes that clients ask all the time, see [`crate::api::direct`].
+pub fn hot(head: &RequestHead, path: &str) -> Option<Hot> {
+    let rest = path.strip_prefix("/flagr/")?;
+    if head.method != Method::POST || rest.contains('%') {
+        return None;
     }
+    match within(rest).1 {
+        "evaluation" => Some(|app, request| {
+            answer(app, request, async |app, head, payload| {
+                let door = Door::of(app, head, in_path(head))?;
+                evaluation::post_one(app, &door, &Sent::of(head, payload).await?)
+            })
+        }),
+        "evaluation/batch" => Some(|app, request| {
+            answer(app, request, async |app, head, payload| {
+                let door = Door::of(app, head, in_path(head))?;
+                evaluation::post_batch(app, &door, &Sent::of(head, payload).await?)
+            })
+        }),
+        _ => None,
+    }
+}
+
+/// The token in what stands behind `/flagr/`, and what is asked for, below `api/v1/`; empty where it is none of ours.
+fn within(rest: &str) -> (Option<&str>, &str) {
+    match rest.strip_prefix("api/v1/") {
+        Some(inner) => (None, inner),
+        None => match rest.split_once("/api/v1/") {
+            Some((token, inner)) if !token.contains('/') => (Some(token), inner),
+            _ => (None, ""),
+        },
+    }
+}
+
+/// The token in the path of a hot route.
+fn in_path(head: &RequestHead) -> Option<&str> {
+    within(head.uri.path().strip_prefix("/flagr/")?).0
 }
 
 /// Every route of the door; fixed names come before the ids whose place they take.
@@ -265,11 +294,14 @@ fn scoped(cfg: &mut ServiceConfig) {
             uniform::any().to($handler)
         };
     }
+    // Where something of the path is encoded; else `hot` answers.
+    let post_one = async |app: Data<App>, door, body| evaluation::post_one(&app, &door, &body);
+    let post_batch = async |app: Data<App>, door, body| evaluation::post_batch(&app, &door, &body);
     cfg.service(at("/health", vec![get(to!(evaluation::health))]))
-        .service(at("/evaluation", vec![get(to!(evaluation::get_one)), post(to!(evaluation::post_one))]))
+        .service(at("/evaluation", vec![get(to!(evaluation::get_one)), post(uniform::any().to(post_one))]))
         .service(at(
             "/evaluation/batch",
-            vec![get(to!(evaluation::get_batch)), post(to!(evaluation::post_batch))],
+            vec![get(to!(evaluation::get_batch)), post(uniform::any().to(post_batch))],
         ))
         .service(at("/exposures", vec![post(to!(exposures::post))]))
         .service(at("/export/sqlite", vec![get(to!(export::sqlite))]))

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
+use actix_web::dev::{Payload, RequestHead};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
@@ -11,32 +10,36 @@ use futures_util::future::LocalBoxFuture;
 use serde::de::{Deserialize, DeserializeOwned};
 
 use super::{Failure, Result};
-use crate::api::request::MAX_BODY;
+use crate::api::request::{MAX_BODY, collect};
 use crate::error::Error;
 
 /// A body of JSON, or none.
 pub struct Sent(pub Bytes);
+
+impl Sent {
+    /// What a request brings.
+    pub async fn of(head: &RequestHead, payload: Payload) -> Result<Self> {
+        let bytes = collect(head, payload, MAX_BODY).await.map_err(|error| match error {
+            Error::TooLarge(_) => error.into(),
+            _ => unparsable("the body did not arrive whole"),
+        })?;
+        let sent = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let essence = sent.split(';').next().unwrap_or_default().trim();
+        if !bytes.is_empty() && !essence.eq_ignore_ascii_case("application/json") {
+            let refusal = format!("unsupported media type {essence:?}, only [application/json] are allowed");
+            return Err(Failure::framework(415, 415, refusal));
+        }
+        Ok(Self(bytes))
+    }
+}
 
 impl FromRequest for Sent {
     type Error = Failure;
     type Future = LocalBoxFuture<'static, Result<Self>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let sent = req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let essence = sent.split(';').next().unwrap_or_default().trim();
-        let fits = essence.eq_ignore_ascii_case("application/json");
-        let refusal = format!("unsupported media type {essence:?}, only [application/json] are allowed");
-        let bytes = Bytes::from_request(req, payload);
-        Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| match error.as_error::<PayloadError>() {
-                Some(PayloadError::Overflow) => Failure::from(Error::TooLarge(MAX_BODY)),
-                _ => unparsable("the body did not arrive whole"),
-            })?;
-            if !fits && !bytes.is_empty() {
-                return Err(Failure::framework(415, 415, refusal));
-            }
-            Ok(Self(bytes))
-        })
+        let (req, payload) = (req.clone(), payload.take());
+        Box::pin(async move { Self::of(req.head(), payload).await })
     }
 }
 

@@ -202,6 +202,15 @@ impl FlagView {
 
 /// A time in whole seconds, as snapshots and evaluations have it.
 pub fn seconds(millis: Millis) -> String {
-    let text = clock::rfc3339(millis);
-    format!("{}Z", &text[..19])
+    let mut text = Vec::with_capacity(24);
+    push_seconds(&mut text, millis);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// The same, appended to bytes.
+pub fn push_seconds(out: &mut Vec<u8>, millis: Millis) {
+    clock::push_rfc3339(out, millis);
+    // Without `.123Z`.
+    out.truncate(out.len() - 5);
+    out.push(b'Z');
 }

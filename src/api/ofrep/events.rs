@@ -50,7 +50,7 @@ pub async fn events(app: Data<App>, req: HttpRequest) -> Result<HttpResponse, Fa
         .get("ticket")
         .and_then(|ticket| app.live.tickets.redeem(&app.live.credentials, ticket, now))
         .ok_or(Error::Unauthenticated("this ticket is unknown or too old: ask for the flags again"))?;
-    let key = admit(&req, &app, token.clone())?;
+    let key = admit(&app, req.head(), token.clone())?;
     // Registered before the snapshot is read: what happens in between is seen twice rather than missed.
     let notices = token.environment.subscribe();
     let snapshot = token.environment.snapshot();

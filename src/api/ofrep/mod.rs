@@ -13,40 +13,33 @@ mod events;
 mod handlers;
 mod wire;
 
-use actix_web::guard;
+use actix_web::dev::RequestHead;
 use actix_web::http::Method;
-use actix_web::web::{self, PayloadConfig, ServiceConfig};
+use actix_web::web::{self, ServiceConfig};
 
-use crate::api::direct::{below, direct};
+use crate::api::direct::{Hot, answer};
 
 /// The largest body of a request, in bytes.
 pub const MAX_BODY: usize = 256 << 10;
 
-/// What programs ask all the time: evaluation.
-pub fn direct_routes(cfg: &mut ServiceConfig) {
-    let resource =
-        |path: &str| web::resource(path).guard(guard::Post()).app_data(PayloadConfig::new(MAX_BODY));
-    cfg.service(
-        resource("/ofrep/v1/evaluate/flags")
-            .to(direct(async |app, (req, key, body)| handlers::evaluate_flags(app, req, key, body).await)),
-    )
-    // Not one segment: some providers send a `/` in a key as it is.
-    .service(
-        below("/ofrep/v1/evaluate/flags", Method::POST, |key| key.len() > 1 && !key.contains('%'))
-            .app_data(PayloadConfig::new(MAX_BODY))
-            .default_service(web::to(direct(async |app, (req, key, body)| {
-                handlers::evaluate_flag(app, req, key, body).await
-            }))),
-    );
+/// What programs ask all the time, see [`crate::api::direct`]: evaluation.
+pub fn hot(head: &RequestHead, path: &str) -> Option<Hot> {
+    let key = path.strip_prefix("/ofrep/v1/evaluate/flags")?;
+    match (&head.method, key) {
+        (&Method::POST, "") => Some(|app, request| answer(app, request, handlers::evaluate_flags)),
+        // Not one segment: some providers send a `/` in a key as it is.
+        (&Method::POST, key) if key.starts_with('/') && key.len() > 1 => {
+            Some(|app, request| answer(app, request, handlers::evaluate_flag))
+        }
+        _ => None,
+    }
 }
 
 /// Every other route, and what is no route, beneath `/ofrep/v1`.
 pub fn routes(cfg: &mut ServiceConfig) {
     let resource = |path: &str| web::resource(path).default_service(web::to(handlers::wrong_method));
-    cfg.app_data(PayloadConfig::new(MAX_BODY))
-        .service(resource("/evaluate/flags"))
-        // With an encoded key.
-        .service(resource("/evaluate/flags/{key:.+}").route(web::post().to(handlers::evaluate_flag)))
+    cfg.service(resource("/evaluate/flags"))
+        .service(resource("/evaluate/flags/{key:.+}"))
         .service(resource("/events").route(web::get().to(events::events)))
         .default_service(web::to(handlers::unknown_path));
 }

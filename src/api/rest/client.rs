@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
+use actix_web::body::BoxBody;
+use actix_web::dev::RequestHead;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
@@ -17,7 +20,8 @@ use super::params::{EnvironmentPath, IfNoneMatch};
 use super::wire;
 use crate::api::request::{AnyBody, Body, Query, none_match, segment};
 use crate::app::App;
-use crate::auth::extract::{ClientKey, StreamKey};
+use crate::auth::extract::{ClientKey, StreamKey, bearer};
+use crate::auth::secret::PERSONAL_PREFIX;
 use crate::clock::{self, Millis};
 use crate::engine::compile::Feature;
 use crate::engine::context::{BorrowedText, Context, Members};
@@ -192,7 +196,7 @@ fn push_decision_id(out: &mut Vec<u8>, now: Millis) {
 }
 
 fn ok(body: Vec<u8>, cache: &'static str, key: &ClientKey) -> HttpResponse {
-    let mut response = HttpResponse::Ok().body(body);
+    let mut response = HttpResponse::with_body(StatusCode::OK, BoxBody::new(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON_TYPE);
     headers.insert(X_CACHE, HeaderValue::from_static(cache));
@@ -230,7 +234,7 @@ pub fn cache_key(environment: i64, revision: u64, body: &[u8]) -> Box<[u8]> {
         Evaluates,
     ),
 )]
-pub async fn evaluate(app: Data<App>, key: ClientKey, body: Body) -> Result<HttpResponse> {
+pub fn evaluate(app: &App, key: &ClientKey, body: &Body) -> Result<HttpResponse> {
     let snapshot = key.snapshot()?;
     let now = app.now();
     let cache = app.live.answers.as_ref().filter(|_| !snapshot.reads_clock());
@@ -241,7 +245,7 @@ pub async fn evaluate(app: Data<App>, key: ClientKey, body: Body) -> Result<Http
         app.metrics.cache_hits.inc();
         app.metrics.evaluations.inc_by(answer.features as u64);
         app.live.counters.count(&answer.tally, now);
-        return Ok(ok(assemble(&answer, now), "HIT", &key));
+        return Ok(ok(assemble(&answer, now), "HIT", key));
     }
     let text = body.text()?;
     let request: EvaluateRequest<'_> = serde_json::from_str(text).map_err(|_| diagnose(text, false))?;
@@ -249,7 +253,7 @@ pub async fn evaluate(app: Data<App>, key: ClientKey, body: Body) -> Result<Http
     let wanted = request.features.as_ref().map(|keys| keys.iter().map(|key| key.0.as_ref()));
     let selection = Selection::of(&snapshot, wanted);
     let context = Context::new(request.context.unwrap_or_default());
-    let answer = answer(&app, &key, &snapshot, &context, &selection, now)?;
+    let answer = answer(app, key, &snapshot, &context, &selection, now)?;
     let whole = assemble(&answer, now);
     app.metrics.cache_misses.inc();
     app.metrics.evaluations.inc_by(answer.features as u64);
@@ -257,7 +261,7 @@ pub async fn evaluate(app: Data<App>, key: ClientKey, body: Body) -> Result<Http
     if let (Some(cache), Some(cache_key)) = (cache, cache_key) {
         cache.insert(cache_key, Arc::new(answer));
     }
-    Ok(ok(whole, "MISS", &key))
+    Ok(ok(whole, "MISS", key))
 }
 
 fn text_of<'t>(text: &'t Option<BorrowedText<'_>>) -> Option<&'t str> {
@@ -309,7 +313,7 @@ pub struct BatchRequest<'a> {
         Evaluates,
     ),
 )]
-pub async fn evaluate_batch(app: Data<App>, key: ClientKey, body: Body) -> Result<HttpResponse> {
+pub fn evaluate_batch(app: &App, key: &ClientKey, body: &Body) -> Result<HttpResponse> {
     let snapshot = key.snapshot()?;
     let now = app.now();
     let text = body.text()?;
@@ -347,7 +351,7 @@ pub async fn evaluate_batch(app: Data<App>, key: ClientKey, body: Body) -> Resul
     }
     out.extend_from_slice(b"]}");
     app.metrics.evaluations.inc_by((features * entities) as u64);
-    Ok(ok(out, "MISS", &key))
+    Ok(ok(out, "MISS", key))
 }
 
 /// The context of a GET: `?context=` with JSON.
@@ -373,11 +377,24 @@ pub fn read_context(json: &str) -> Result<Context<'_>> {
 fn etag(snapshot: &Snapshot, path: &str, query: &str) -> String {
     let mut hasher = DefaultHasher::new();
     (snapshot.info.id, path, query).hash(&mut hasher);
-    format!("\"{}-{:016x}\"", snapshot.revision, hasher.finish())
+    tagged(snapshot.revision, hasher.finish())
+}
+
+/// `"7-0123456789abcdef"`: what a format string would make of both.
+fn tagged(revision: u64, hash: u64) -> String {
+    let mut tag = String::with_capacity(40);
+    tag.push('"');
+    tag.push_str(itoa::Buffer::new().format(revision));
+    tag.push('-');
+    for at in (0..16).rev() {
+        tag.push(char::from(b"0123456789abcdef"[(hash >> (4 * at)) as usize & 15]));
+    }
+    tag.push('"');
+    tag
 }
 
 fn not_modified(etag: &str, key: &ClientKey) -> HttpResponse {
-    let mut response = HttpResponse::NotModified().finish();
+    let mut response = HttpResponse::new(StatusCode::NOT_MODIFIED);
     tag(&mut response, etag);
     key.note_limit(&mut response);
     response
@@ -393,22 +410,22 @@ fn tag(response: &mut HttpResponse, etag: &str) {
 /// Answers a GET that evaluates, from its entity tag alone where nothing can have changed.
 fn conditional(
     app: &App,
-    req: &HttpRequest,
+    head: &RequestHead,
     key: &ClientKey,
     snapshot: &Snapshot,
     now: Millis,
     write: impl FnOnce() -> Result<(Vec<u8>, Tally)>,
 ) -> Result<HttpResponse> {
-    let mut etag = etag(snapshot, req.path(), req.query_string());
-    if !snapshot.reads_clock() && none_match(req, &etag) {
+    let mut etag = etag(snapshot, head.uri.path(), head.uri.query().unwrap_or_default());
+    if !snapshot.reads_clock() && none_match(&head.headers, &etag) {
         return Ok(not_modified(&etag, key));
     }
     let (body, tally) = write()?;
     if snapshot.reads_clock() {
         let mut hasher = DefaultHasher::new();
         (&etag, &body).hash(&mut hasher);
-        etag = format!("\"{}-{:016x}\"", snapshot.revision, hasher.finish());
-        if none_match(req, &etag) {
+        etag = tagged(snapshot.revision, hasher.finish());
+        if none_match(&head.headers, &etag) {
             return Ok(not_modified(&etag, key));
         }
     }
@@ -427,13 +444,36 @@ fn conditional(
     Ok(response)
 }
 
-/// `GET …/features` with an environment token.
-pub fn get_features(app: &App, req: &HttpRequest, key: &ClientKey) -> Result<HttpResponse> {
-    require_path(req, key)?;
+/// Site and environment of a path that asks for all features (below `/api/v1/`), where both stand in it as they are.
+pub fn place(path: &str) -> Option<(&str, &str)> {
+    let names = path.strip_prefix("sites/")?.strip_suffix("/features")?;
+    if names.bytes().any(|byte| matches!(byte, b':' | b'%')) {
+        return None;
+    }
+    let (site, rest) = names.split_once('/')?;
+    let environment = rest.strip_prefix("environments/")?;
+    (!site.is_empty() && !environment.is_empty() && !environment.contains('/')).then_some((site, environment))
+}
+
+/// Whether an environment token came along, not what people send.
+pub fn is_program(headers: &HeaderMap) -> bool {
+    bearer(headers).is_some_and(|secret| !secret.starts_with(PERSONAL_PREFIX))
+}
+
+/// `GET …/features` of a [`place`] with an environment token.
+pub fn get_all(app: &App, head: &RequestHead) -> Result<HttpResponse> {
+    let key = ClientKey::of(app, head)?;
+    let place = head.uri.path().strip_prefix("/api/v1/").and_then(place);
+    key.require(place.map(|(site, _)| site), place.map(|(_, environment)| environment))?;
+    get_features(app, head, &key)
+}
+
+/// `GET …/features` with the token of the environment that the path names.
+pub fn get_features(app: &App, head: &RequestHead, key: &ClientKey) -> Result<HttpResponse> {
     let snapshot = key.snapshot()?;
     let now = app.now();
-    conditional(app, req, key, &snapshot, now, || {
-        let query = Query::of(req);
+    conditional(app, head, key, &snapshot, now, || {
+        let query = Query::parse(head.uri.query().unwrap_or_default());
         let context = read_context(query.get("context").unwrap_or("{}"))?;
         let selection = Selection::of(
             &snapshot,
@@ -455,7 +495,7 @@ pub fn get_feature(app: &App, req: &HttpRequest, key: &ClientKey) -> Result<Http
     let name = segment(req, "key")?;
     let feature = snapshot.feature(&name).ok_or_else(|| Error::NotFound(format!("feature {name}")))?;
     let now = app.now();
-    conditional(app, req, key, &snapshot, now, || {
+    conditional(app, req.head(), key, &snapshot, now, || {
         let query = Query::of(req);
         let context = read_context(query.get("context").unwrap_or("{}"))?;
         let evaluator = Evaluator::new(&snapshot, &context, nanos(now))?;
@@ -506,7 +546,7 @@ pub async fn ruleset(app: Data<App>, req: HttpRequest, key: ClientKey) -> Result
     let snapshot = key.snapshot()?;
     key.token.environment.hand_out(app.now());
     let etag = format!("\"{}-{}\"", snapshot.revision, snapshot.info.id.simple());
-    if none_match(&req, &etag) {
+    if none_match(req.headers(), &etag) {
         return Ok(not_modified(&etag, &key));
     }
     let body = match snapshot.ruleset.get() {

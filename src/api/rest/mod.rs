@@ -12,13 +12,16 @@ pub mod params;
 pub mod stream;
 pub mod wire;
 
+use actix_web::dev::RequestHead;
 use actix_web::http::Method;
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{Resource, Result as ActixResult, guard};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpResponse, Resource, Result as ActixResult};
 
-use crate::api::direct::{below, direct};
-use crate::api::request::MAX_IMPORT;
-use crate::error::Error;
+use crate::api::direct::{Hot, answer};
+use crate::api::request::Body;
+use crate::app::App;
+use crate::auth::extract::ClientKey;
+use crate::error::{Error, Result};
 use crate::uniform;
 
 async fn method_not_allowed() -> ActixResult<&'static str> {
@@ -29,27 +32,37 @@ fn resource(path: &str) -> Resource {
     web::resource(path).default_service(web::to(method_not_allowed))
 }
 
-/// The routes that clients ask all the time. Another method falls through to those below.
-pub fn direct_routes(cfg: &mut ServiceConfig) {
-    let names = |path: &str| match path.split('/').collect::<Vec<_>>().as_slice() {
-        ["", site, "environments", environment, "features"] => {
-            [site, environment].iter().all(|name| !name.is_empty() && !name.contains([':', '%']))
+/// The routes that clients ask all the time, see [`crate::api::direct`].
+pub fn hot(head: &RequestHead, path: &str) -> Option<Hot> {
+    let path = path.strip_prefix("/api/v1/")?;
+    match (&head.method, path) {
+        (&Method::POST, "evaluate") => Some(|app, request| {
+            answer(app, request, async |app, head, payload| {
+                let key = ClientKey::of(app, head)?;
+                client::evaluate(app, &key, &Body::of(head, payload).await?)
+            })
+        }),
+        (&Method::POST, "evaluate/batch") => Some(|app, request| {
+            answer(app, request, async |app, head, payload| {
+                let key = ClientKey::of(app, head)?;
+                client::evaluate_batch(app, &key, &Body::of(head, payload).await?)
+            })
+        }),
+        (&Method::GET, path) if client::place(path).is_some() && client::is_program(&head.headers) => {
+            Some(|app, request| answer(app, request, async |app, head, _| client::get_all(app, head)))
         }
-        _ => false,
-    };
-    cfg.service(
-        web::resource("/api/v1/evaluate")
-            .guard(guard::Post())
-            .to(direct(async |app, (key, body)| client::evaluate(app, key, body).await)),
-    )
-    .service(
-        web::resource("/api/v1/evaluate/batch")
-            .guard(guard::Post())
-            .to(direct(async |app, (key, body)| client::evaluate_batch(app, key, body).await)),
-    )
-    .service(below("/api/v1/sites", Method::GET, names).default_service(web::to(direct(
-        async |app, (who, req)| admin::features::list_or_evaluate(app, who, req).await,
-    ))));
+        _ => None,
+    }
+}
+
+/// Where something of the path is encoded; else [`hot`] answers.
+async fn evaluate(app: Data<App>, key: ClientKey, body: Body) -> Result<HttpResponse> {
+    client::evaluate(&app, &key, &body)
+}
+
+/// The same.
+async fn evaluate_batch(app: Data<App>, key: ClientKey, body: Body) -> Result<HttpResponse> {
+    client::evaluate_batch(&app, &key, &body)
 }
 
 /// Every route of the native API, on one screen. `{x}:word` is an action on `x`.
@@ -75,8 +88,8 @@ pub fn routes(cfg: &mut ServiceConfig) {
 
     cfg.app_data(web::Data::new(openapi::Served::default()))
         .service(resource("/openapi.json").route(get().to(openapi::serve)))
-        .service(resource("/evaluate").route(post().to(client::evaluate)))
-        .service(resource("/evaluate/batch").route(post().to(client::evaluate_batch)))
+        .service(resource("/evaluate").route(post().to(evaluate)))
+        .service(resource("/evaluate/batch").route(post().to(evaluate_batch)))
         .service(resource("/evaluate:explain").route(post().to(explain::explain)))
         .service(resource("/analytics/evaluations").route(post().to(client::report_evaluations)))
         .service(resource("/analytics/events").route(post().to(client::report_conversion)))
@@ -137,11 +150,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         )
         .service(resource(&format!("{contexts}:lookup")).route(post().to(contexts::lookup::batch)))
         .service(resource(&format!("{contexts}:export")).route(get().to(contexts::documents::export)))
-        .service(
-            resource(&format!("{contexts}:import"))
-                .app_data(web::PayloadConfig::new(MAX_IMPORT))
-                .route(post().to(contexts::documents::import)),
-        )
+        .service(resource(&format!("{contexts}:import")).route(post().to(contexts::documents::import)))
         .service(
             resource(context)
                 .route(get().to(contexts::stored::get))
@@ -210,11 +219,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         )
         .service(resource(&format!("{site}/owner")).route(put().to(admin::sites::transfer)))
         .service(resource(&format!("{site}/export")).route(get().to(admin::documents::export)))
-        .service(
-            resource(&format!("{site}/import"))
-                .app_data(web::PayloadConfig::new(MAX_IMPORT))
-                .route(post().to(admin::documents::import)),
-        )
+        .service(resource(&format!("{site}/import")).route(post().to(admin::documents::import)))
         .service(
             resource(&format!("{site}/segments"))
                 .route(get().to(admin::segments::list))

@@ -451,6 +451,50 @@ fn one_rule_reads_alone_and_over_another() {
     assert_eq!(problems, told(&[("name", "must not be empty"), ("outcome", "is required")]));
 }
 
+#[test]
+fn stored_parts_of_a_rule_are_read_as_they_were_checked_and_damage_is_located() {
+    let when = r#"{"all": [{"attribute": "plan", "operator": "in", "values": ["a", "b"]}, {"not": {"segment": "s"}}]}"#;
+    let rollout = r#"{"percentage": 12.5, "by": "teamId"}"#;
+    let outcome = r#"{"split": [{"variant": "x", "weight": 40}, {"variant": "y", "weight": 60}]}"#;
+    let text = format!(r#"{{"name": "r", "when": {when}, "rollout": {rollout}, "outcome": {outcome}}}"#);
+    let mut problems = Problems::default();
+    let whole = read_rule(&Node::parse(&text).expect("JSON"), Some(FeatureType::String), None, &mut problems);
+    let whole = whole.expect("a rule");
+    let read = read_stored(FeatureType::String, Some(when), Some(rollout), outcome);
+    assert_eq!(read, Ok((whole.when, whole.rollout, whole.outcome)));
+    let always = read_stored(FeatureType::Number, None, None, r#"{"value": 1.50}"#).expect("fine");
+    assert!(matches!(&always, (None, None, Outcome::Value(value)) if value.as_str() == "1.50"));
+    for (kind, when, rollout, outcome, told) in [
+        (
+            FeatureType::String,
+            Some(r#"{"all": [{"attribute": "a", "operator": "is", "value": 1}]}"#),
+            None,
+            r#"{"value": "x"}"#,
+            "when.all[0].operator must be one of equals",
+        ),
+        (
+            FeatureType::String,
+            None,
+            Some(r#"{"percentage": 101}"#),
+            r#"{"value": "x"}"#,
+            "rollout.percentage ",
+        ),
+        (FeatureType::Boolean, None, None, r#"{"value": "x"}"#, "outcome.value "),
+        (FeatureType::Boolean, None, None, r#"{"value": true, "x": 1}"#, "outcome.x is not a known member"),
+        (FeatureType::Boolean, Some("{"), None, r#"{"value": true}"#, "it is not JSON"),
+        (
+            FeatureType::String,
+            None,
+            None,
+            r#"{"split": [{"variant": "x", "weight": 50}, {"variant": "x", "weight": 50}]}"#,
+            "outcome.split[1].variant x stands twice",
+        ),
+    ] {
+        let error = read_stored(kind, when, rollout, outcome).expect_err(outcome);
+        assert!(error.starts_with(told), "{error}");
+    }
+}
+
 fn segments(rows: &[(&str, &[&str])]) -> Vec<Segment> {
     let segment = |(key, uses): &(&str, &[&str])| Segment {
         key: key.to_string(),

@@ -33,6 +33,8 @@ const FLUSH: Duration = Duration::from_millis(200);
 const TURN: Duration = Duration::from_secs(3);
 /// How often it is looked for work that nobody announced: another process's, or what is to be tried again.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long after the start that is done for the first time.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
 /// Tries of an event in the log of each webhook.
 const KEPT: u32 = 1000;
 /// Seconds to wait after each failed try; after the last one the event is given up: some four hours.
@@ -85,7 +87,8 @@ impl Pool {
 
     /// One thread of the pool.
     pub fn work(&self, app: &Arc<App>) {
-        let mut seen = 0;
+        // Not at once: whoever starts has to answer first.
+        let mut seen = app.bell.wait(0, FIRST_LOOK);
         while !self.stopping.load(Ordering::Relaxed) {
             let worked = match catch_unwind(AssertUnwindSafe(|| self.next(app))) {
                 Ok(Ok(worked)) => worked,

@@ -25,6 +25,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use rand::RngCore;
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 
 use crate::clock::{self, Millis};
 use crate::engine::compile::Feature;
@@ -56,11 +57,11 @@ pub struct Tally {
     /// Numbers of outcomes.
     outcomes: Vec<u32>,
     /// Those of `outcomes` that are arms of a split, with this person taking part in the comparison.
-    exposed: Vec<u32>,
+    exposed: SmallVec<[u32; 2]>,
     /// Numbers of audiences that the person is in.
-    audiences: Vec<u32>,
+    audiences: SmallVec<[u32; 2]>,
     /// Numbers of values of context fields.
-    values: Vec<u32>,
+    values: SmallVec<[u32; 8]>,
     /// The person, hashed.
     person: Option<u64>,
     /// Evaluations that had no room among the names.
@@ -253,9 +254,9 @@ impl Counters {
         let tally = Tally {
             names,
             outcomes: Vec::new(),
-            exposed: Vec::new(),
-            audiences: Vec::new(),
-            values: Vec::new(),
+            exposed: SmallVec::new(),
+            audiences: SmallVec::new(),
+            values: SmallVec::new(),
             person,
             lost: 0,
         };

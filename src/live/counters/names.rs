@@ -1,13 +1,13 @@
 //! Numbers for what is counted, and what each stands for.
 
-use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::quality::RandomState;
 use parking_lot::RwLock;
 
 use super::pending::{Audience, Count, shorten};
+use super::sketch::ByHash;
 use crate::clock::Millis;
 use crate::engine::compile::{Feature, slot};
 use crate::engine::evaluate::Evaluation;
@@ -73,10 +73,10 @@ pub struct Names {
 
 #[derive(Debug, Default)]
 struct Table {
-    numbers: HashMap<u64, u32>,
+    numbers: ByHash<u32>,
     names: Vec<Name>,
     /// How many values the field with that hash has.
-    values: HashMap<u64, u32>,
+    values: ByHash<u32>,
 }
 
 impl Names {
@@ -107,7 +107,8 @@ impl Names {
     #[inline]
     pub fn outcome(&self, environment: EnvironmentId, evaluation: &Evaluation<'_>) -> Option<u32> {
         if evaluation.slot != slot::SUPPLIED
-            && let Some(number) = self.marked(evaluation.feature.marks.get(evaluation.slot))
+            && let Some(slot) = evaluation.feature.slots.get(evaluation.slot)
+            && let Some(number) = self.marked(slot.mark.get())
         {
             return Some(number);
         }
@@ -138,30 +139,35 @@ impl Names {
                 limit: AtomicU64::new(u64::MAX),
             })
         })?;
-        if evaluation.slot != slot::SUPPLIED {
-            evaluation.feature.marks.set(evaluation.slot, self.mark(number));
+        if evaluation.slot != slot::SUPPLIED
+            && let Some(slot) = evaluation.feature.slots.get(evaluation.slot)
+        {
+            slot.mark.set(self.mark(number));
         }
         Some(number)
     }
 
     /// The number of those who are answered the whole environment.
     pub fn everybody(&self, environment: EnvironmentId, snapshot: &Snapshot) -> Option<u32> {
-        if let Some(number) = self.marked(snapshot.mark.get(0)) {
+        if let Some(number) = self.marked(snapshot.mark.get()) {
             return Some(number);
         }
         let number = self.audience(environment, None, snapshot.newest())?;
-        snapshot.mark.set(0, self.mark(number));
+        snapshot.mark.set(self.mark(number));
         Some(number)
     }
 
     /// The number of those who are answered this feature by itself.
     #[inline]
     pub fn asking_for(&self, environment: EnvironmentId, feature: &Feature) -> Option<u32> {
-        if let Some(number) = self.marked(feature.marks.get(slot::SUPPLIED)) {
+        let mark = feature.slots.get(slot::SUPPLIED).map(|slot| &slot.mark);
+        if let Some(number) = mark.and_then(|mark| self.marked(mark.get())) {
             return Some(number);
         }
         let number = self.audience(environment, Some(&feature.key), 0)?;
-        feature.marks.set(slot::SUPPLIED, self.mark(number));
+        if let Some(mark) = mark {
+            mark.set(self.mark(number));
+        }
         Some(number)
     }
 
@@ -179,13 +185,16 @@ impl Names {
     }
 
     fn some_value(&self, audience: u32, field: &str, value: Option<&str>) -> Option<u32> {
-        let hash = self.hasher.hash_one(("value", audience, field, value));
-        let field_hash = value.map(|_| self.hasher.hash_one(("field", audience, field)));
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_u32(audience);
+        hasher.write_usize(field.len());
+        hasher.write(field.as_bytes());
+        hasher.write(value.unwrap_or_default().as_bytes());
         let same = |name: &Name| {
             matches!(name, Name::Value { audience: of, field: have, value: given }
                 if *of == audience && have == field && given.as_deref() == value)
         };
-        self.limited(hash, field_hash, same, || Name::Value {
+        self.limited(hasher.finish(), value.map(|_| (audience, field)), same, || Name::Value {
             audience,
             field: field.to_owned(),
             value: value.map(str::to_owned),
@@ -200,7 +209,7 @@ impl Names {
     fn limited(
         &self,
         hash: u64,
-        field: Option<u64>,
+        field: Option<(u32, &str)>,
         same: impl Fn(&Name) -> bool,
         make: impl FnOnce() -> Name,
     ) -> Option<u32> {
@@ -214,10 +223,10 @@ impl Names {
             }
             Err(hash)
         };
+        let field = || field.map(|field| self.hasher.hash_one(field));
         let full = |table: &Table| {
             table.names.len() >= LIMIT
-                || field
-                    .is_some_and(|field| table.values.get(&field).is_some_and(|count| *count >= MAX_VALUES))
+                || field().is_some_and(|it| table.values.get(&it).is_some_and(|count| *count >= MAX_VALUES))
         };
         {
             let table = self.table.read();
@@ -237,7 +246,7 @@ impl Names {
         let number = u32::try_from(table.names.len()).ok()?;
         table.names.push(make());
         table.numbers.insert(hash, number);
-        if let Some(field) = field {
+        if let Some(field) = field() {
             *table.values.entry(field).or_default() += 1;
         }
         Some(number)

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +11,7 @@ use parking_lot::Mutex;
 use super::Tally;
 use super::names::{Name, Names};
 use super::pending::{Exposure, FieldValue, Pending};
-use super::sketch::{Hashed, Sketch};
+use super::sketch::{ByHash, Sketch};
 use crate::clock::{self, DAY, Millis};
 
 /// So many sketches, and so many exposures, are held between two flushes.
@@ -36,8 +35,6 @@ fn thread() -> usize {
         })
     })
 }
-
-type ByHash<V> = HashMap<u64, V, BuildHasherDefault<Hashed>>;
 
 /// Counts under one set of names, of one day.
 pub struct Batch {

@@ -2,7 +2,7 @@
 //! registers (standard error 1.6 %), read with Ertl's improved estimator (arXiv 1702.01284, algorithm 6). Never
 //! more than 4 KB.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// So many are kept as they are.
@@ -12,6 +12,9 @@ const BITS: u32 = 12;
 const REGISTERS: usize = 1 << BITS;
 /// The largest rank: that of a hash whose other bits are all zero.
 const MAX_RANK: u8 = (64 - BITS + 1) as u8;
+
+/// A table whose keys are hashes already.
+pub type ByHash<V> = HashMap<u64, V, BuildHasherDefault<Hashed>>;
 
 /// What is put in is a hash already.
 #[derive(Clone, Default)]

@@ -73,7 +73,10 @@ pub enum FeatureBody {
 )]
 pub async fn list_or_evaluate(app: Data<App>, who: Credential, req: HttpRequest) -> Result<HttpResponse> {
     let caller = match who {
-        Credential::Client(key) => return client::get_features(&app, &req, &key),
+        Credential::Client(key) => {
+            client::require_path(&req, &key)?;
+            return client::get_features(&app, req.head(), &key);
+        }
         Credential::Caller(caller) => caller,
     };
     caller.0.require(Permission::Read)?;
@@ -165,7 +168,7 @@ pub async fn get_or_evaluate(app: Data<App>, who: Credential, req: HttpRequest) 
     })
     .await?;
     let etag = format!("\"{}\"", feature.version);
-    if none_match(&req, &etag) {
+    if none_match(req.headers(), &etag) {
         let mut response = HttpResponse::NotModified().finish();
         if let Ok(value) = HeaderValue::from_str(&etag) {
             response.headers_mut().insert(ETAG, value);

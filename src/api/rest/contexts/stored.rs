@@ -69,7 +69,7 @@ pub async fn get(app: Data<App>, who: Credential, req: HttpRequest) -> Result<Ht
     let view =
         block(move || app.read_consistent(|conn| contexts::get(conn, &at.site, &at.environment, &at.key)))
             .await?;
-    if none_match(&req, &format!("\"{}\"", view.version)) {
+    if none_match(req.headers(), &format!("\"{}\"", view.version)) {
         return Ok(tagged(HttpResponse::NotModified().finish(), &view));
     }
     Ok(tagged(HttpResponse::Ok().json(&view), &view))

@@ -248,9 +248,9 @@ class FeatureHubTest {
     }
 
     /** Serves that database; the address stands in its first line. */
-    private static Process serve(Path folder, String listen) throws IOException {
+    private static Process serve(Path folder, String listen, String dropAfter) throws IOException {
         return new ProcessBuilder(required("FEATURED_BIN"), "--db", folder.resolve("flags.db").toString(),
-                "--listen", listen, "--featurehub-drop-after", "2")
+                "--listen", listen, "--featurehub-drop-after", dropAfter)
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
                 .start();
     }
@@ -260,34 +260,74 @@ class FeatureHubTest {
         return line.substring(line.indexOf("http://"));
     }
 
-    @Test
-    void streamsGoOnAfterTheServerClosedThem(@TempDir Path folder) throws Exception {
-        featured(folder, "version: 1\nsite: {slug: own, name: Own}\nenvironments: [{name: prod, features: "
-                + "[{key: TEXT, type: STRING, defaultValue: before}]}]\n", "import", "-");
-        featured(folder, "a quiet harbour", "user", "add", "ana", "--email", "ana@own.example", "--role", "admin",
-                "--password-stdin");
-        String[] printed = featured(folder, "", "user", "pat", "ana", "--description", "java").split("\\s+");
-        String person = printed[printed.length - 1];
-        List<String> keys = new ArrayList<>();
-        for (String kind : List.of("server", "client")) {
-            String made = featured(folder, "", "token", "add", "--site", "own", "--env", "prod", "--kind", kind,
-                    "--description", "java", "--rate-limit", "0", "--json");
-            keys.add(JSON.readTree(made).get("featurehubKey").asText());
+    /** A database of our own with one feature, a person, and a key of each kind. */
+    private record Own(Path folder, String person, List<String> keys) {
+        static Own in(Path folder) throws Exception {
+            featured(folder, "version: 1\nsite: {slug: own, name: Own}\nenvironments: [{name: prod, features: "
+                    + "[{key: TEXT, type: STRING, defaultValue: before}]}]\n", "import", "-");
+            featured(folder, "a quiet harbour", "user", "add", "ana", "--email", "ana@own.example", "--role", "admin",
+                    "--password-stdin");
+            String[] printed = featured(folder, "", "user", "pat", "ana", "--description", "java").split("\\s+");
+            List<String> keys = new ArrayList<>();
+            for (String kind : List.of("server", "client")) {
+                String made = featured(folder, "", "token", "add", "--site", "own", "--env", "prod", "--kind", kind,
+                        "--description", "java", "--rate-limit", "0", "--json");
+                keys.add(JSON.readTree(made).get("featurehubKey").asText());
+            }
+            return new Own(folder, printed[printed.length - 1], keys);
         }
-        Process server = serve(folder, "127.0.0.1:0");
-        try {
-            String url = address(server);
-            String feature = url + "/api/v1/sites/own/environments/prod/features/TEXT";
+
+        List<EdgeFeatureHubConfig> connectAll(String url) throws Exception {
             List<EdgeFeatureHubConfig> configs = new ArrayList<>();
             for (String key : keys) configs.add(connect(url, key));
+            return configs;
+        }
+
+        /** Gives the feature a value that every client then has. */
+        void change(String url, String value, List<EdgeFeatureHubConfig> configs) throws Exception {
+            String feature = url + "/api/v1/sites/own/environments/prod/features/TEXT";
+            ask("PATCH", feature, person, Map.of("defaultValue", value));
+            for (var config : configs) {
+                until(value, () -> value.equals(config.getRepository().getFeatureState("TEXT").getString()));
+            }
+        }
+    }
+
+    @Test
+    void streamsGoOnAfterTheServerClosedThem(@TempDir Path folder) throws Exception {
+        Own own = Own.in(folder);
+        Process server = serve(folder, "127.0.0.1:0", "2");
+        try {
+            String url = address(server);
+            List<EdgeFeatureHubConfig> configs = own.connectAll(url);
             // Longer than a stream lives.
             long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(5);
-            for (int at = 0; System.nanoTime() < end; at++) {
-                String value = "v" + at;
-                ask("PATCH", feature, person, Map.of("defaultValue", value));
+            for (int at = 0; System.nanoTime() < end; at++) own.change(url, "v" + at, configs);
+            for (var config : configs) config.close();
+        } finally {
+            server.destroy();
+        }
+    }
+
+    @Test
+    void streamsGoOnAfterARestart(@TempDir Path folder) throws Exception {
+        Own own = Own.in(folder);
+        Process server = serve(folder, "127.0.0.1:0", "0");
+        try {
+            String url = address(server);
+            List<EdgeFeatureHubConfig> configs = own.connectAll(url);
+            own.change(url, "first", configs);
+            // Once in order, once as a power cut would.
+            for (String how : List.of("ended", "killed")) {
+                if (how.equals("ended")) server.destroy();
+                else server.destroyForcibly();
+                server.waitFor();
                 for (var config : configs) {
-                    until(value, () -> value.equals(config.getRepository().getFeatureState("TEXT").getString()));
+                    assertEquals(Readyness.Ready, config.getReadyness(), "the last known values are kept");
                 }
+                server = serve(folder, url.substring("http://".length()), "0");
+                assertEquals(url, address(server));
+                own.change(url, how, configs);
             }
             for (var config : configs) config.close();
         } finally {

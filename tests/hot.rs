@@ -1,0 +1,122 @@
+//! The routes that are answered before the framework's router: bodies in every form, paths in every spelling, and what
+//! the router answers in their place.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::binary::{PROD, Place, Server};
+
+/// One request as it is, and the whole answer.
+fn send(server: &Server, head: &str, body: &[u8]) -> (u16, String) {
+    let mut stream =
+        TcpStream::connect(server.url.strip_prefix("http://").expect("a URL")).expect("connected");
+    stream.write_all(head.as_bytes()).expect("a head");
+    // The server may have answered, and closed, before the last of it.
+    let _ = stream.write_all(body);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer.get(9..12).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("no status in {answer:?}")), answer)
+}
+
+fn head(server: &Server, first: &str, rest: &str) -> String {
+    let bearer = &server.secrets.client;
+    format!(
+        "{first} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {bearer}\r\n{rest}\r\n"
+    )
+}
+
+const EVALUATE: &str = "POST /api/v1/evaluate";
+
+fn packed(text: &[u8]) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(text).expect("packed");
+    packer.finish().expect("packed")
+}
+
+#[test]
+fn a_body_may_come_in_chunks_or_packed() {
+    let place = Place::shop();
+    let server = place.serve();
+    let context = br#"{"context": {"userId": "u1", "email": "a@shop.example"}}"#;
+    let json = "Content-Type: application/json\r\n";
+    let chunked = format!(
+        "{:x}\r\n{}\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+        10,
+        String::from_utf8_lossy(&context[..10]),
+        context.len() - 10,
+        String::from_utf8_lossy(&context[10..]),
+    );
+    let (status, answer) = send(
+        &server,
+        &head(&server, EVALUATE, &format!("{json}Transfer-Encoding: chunked\r\n")),
+        chunked.as_bytes(),
+    );
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer.contains("\"greeting\":{\"value\":\"Hello\""), "{answer}");
+    let body = packed(context);
+    let rest = format!("{json}Content-Encoding: gzip\r\nContent-Length: {}\r\n", body.len());
+    let (status, answer) = send(&server, &head(&server, EVALUATE, &rest), &body);
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer.contains("\"dark_mode\":{\"value\":true"), "the context was read: {answer}");
+    // Not gzip at all.
+    let rest = format!("{json}Content-Encoding: gzip\r\nContent-Length: {}\r\n", context.len());
+    let (status, answer) = send(&server, &head(&server, EVALUATE, &rest), context);
+    assert_eq!(status, 400, "{answer}");
+    assert!(answer.contains("bad_json"), "{answer}");
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused_however_it_comes() {
+    let place = Place::shop();
+    let server = place.serve();
+    let long = format!(r#"{{"context": {{"userId": "{}"}}}}"#, "u".repeat(1 << 20));
+    let json = "Content-Type: application/json\r\n";
+    let rest = format!("{json}Content-Length: {}\r\n", long.len());
+    // It is told from the length alone: nothing is waited for.
+    let (status, answer) = send(&server, &head(&server, EVALUATE, &rest), b"");
+    assert_eq!(status, 413, "{answer}");
+    let chunked = format!("{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
+    let rest = format!("{json}Transfer-Encoding: chunked\r\n");
+    let (status, answer) = send(&server, &head(&server, EVALUATE, &rest), chunked.as_bytes());
+    assert_eq!(status, 413, "{answer}");
+    // Short as it is sent, long as it is read.
+    let body = packed(long.as_bytes());
+    assert!(body.len() < 20_000, "{}", body.len());
+    let rest = format!("{json}Content-Encoding: gzip\r\nContent-Length: {}\r\n", body.len());
+    let (status, answer) = send(&server, &head(&server, EVALUATE, &rest), &body);
+    assert_eq!(status, 413, "{answer}");
+    assert!(answer.contains("too_large"), "{answer}");
+}
+
+#[test]
+fn other_spellings_of_a_path_and_other_methods_reach_the_router() {
+    let place = Place::shop();
+    let server = place.serve();
+    let json = "Content-Type: application/json\r\nContent-Length: 2\r\n";
+    for (first, rest, body, status) in [
+        ("POST /api/v1/evaluat%65", json, "{}", 200),
+        ("POST /api/v1/evaluate/batc%68", json, "{}", 422),
+        ("POST /flagr/api/v1/evaluatio%6E", json, "{}", 200),
+        ("GET /api/v1/evaluate", "", "", 405),
+        ("PUT /api/v1/evaluate/batch", json, "{}", 405),
+        ("GET /ofrep/v1/evaluate/flags", "", "", 405),
+        ("GET /ofrep/v1/evaluate/flags/greeting", "", "", 405),
+        ("POST /ofrep/v1/evaluate/flags/greetin%67", json, "{}", 200),
+        ("POST /ofrep/v1/evaluate/flags/", json, "{}", 404),
+        ("POST /api/v1/evaluate/", json, "{}", 404),
+        (&format!("GET {PROD}/features"), "", "", 200),
+        ("GET /api/v1/sites/sho%70/environments/prod/features", "", "", 200),
+        ("GET /api/v1/sites/shop/environments/dev/features", "", "", 403),
+        ("GET /api/v1/sites/shop/environments//features", "", "", 404),
+        ("HEAD /healthz", "", "", 404),
+        ("POST /healthz", json, "{}", 404),
+    ] {
+        let (is, answer) = send(&server, &head(&server, first, rest), body.as_bytes());
+        assert_eq!(is, status, "{first}: {answer}");
+    }
+}
