@@ -14,7 +14,7 @@ use crate::api::featuresd;
 use crate::app::App;
 use crate::config::Config;
 use crate::error::Failure;
-use crate::jobs::{Jobs, webhooks};
+use crate::jobs::{Jobs, prepare_counting, webhooks};
 use crate::routes;
 use crate::socket::Socket;
 use crate::statsd::Statsd;
@@ -53,8 +53,9 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     if lock.as_ref().is_ok_and(|lock| lock.alone) {
         webhooks::release(&app)?;
     }
-    let jobs = Jobs::start(&app).map_err(|error| format!("cannot start a thread: {error}"))?;
-    let served = actix_web::rt::System::new().block_on(run(&app, listener, socket.as_ref()));
+    let (served, jobs) = actix_web::rt::System::new()
+        .block_on(run(&app, listener, socket.as_ref()))
+        .map_err(|error| error.to_string())?;
     jobs.stop();
     tracing::info!("ended");
     Ok(served.map_err(|error| error.to_string())?)
@@ -115,6 +116,7 @@ fn require_loopback(listener: &TcpListener, address: &str) -> Result<(), Failure
 
 /// The first admin and the demo, where asked for.
 fn prepare(app: &Arc<App>) -> Result<(), Failure> {
+    prepare_counting(app);
     let lost = admin::two_factor::count_lost(app, &app.store.writer())?;
     if lost > 0 {
         tracing::warn!(
@@ -165,7 +167,12 @@ fn print_setup_link(app: &App, address: SocketAddr) {
 /// How long a connection may stay silent, before its first request and between two.
 const IDLE: Duration = Duration::from_secs(75);
 
-async fn run(app: &Arc<App>, listener: TcpListener, socket: Option<&Socket>) -> std::io::Result<()> {
+/// Serves, with the jobs beside it: how that ended, and the jobs, which go on.
+async fn run(
+    app: &Arc<App>,
+    listener: TcpListener,
+    socket: Option<&Socket>,
+) -> std::io::Result<(std::io::Result<()>, Jobs)> {
     let data = Data::from(app.clone());
     let address = listener.local_addr()?;
     let server = HttpServer::new(move || routes::service(data.clone()))
@@ -199,10 +206,11 @@ async fn run(app: &Arc<App>, listener: TcpListener, socket: Option<&Socket>) -> 
     // Whoever started us may have closed the pipe; that is no reason to end.
     let _ = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
     drop(stdout);
-    // Beside the serving: it writes, and hashes a password to have one to compare with.
+    // Once it answers: threads take a while to begin.
+    let jobs = Jobs::start(app)?;
     let app = app.clone();
     actix_web::rt::task::spawn_blocking(move || print_setup_link(&app, address));
-    server.await
+    Ok((server.await, jobs))
 }
 
 /// Listens for SIGTERM and SIGINT from now on; what it gives resolves with the first of them.

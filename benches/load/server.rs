@@ -2,20 +2,33 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::{Outcome, client};
 
-/// The core of the servers; the load runs on another.
-const CORE: &str = "0";
+/// The core of the servers, and the one of the load.
+const CORES: [usize; 2] = [0, 1];
 
-/// A command that will run pinned.
-pub fn pinned(program: &Path) -> Command {
-    let mut command = Command::new("taskset");
-    command.args(["-c", CORE]).arg(program);
-    command
+/// Starts a command on the core of the servers. Not with `taskset`, which would be a part of every start.
+#[cfg(target_os = "linux")]
+fn spawn(command: &mut Command) -> Outcome<Child> {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    let on = |core: usize| {
+        let mut set = CpuSet::new();
+        set.set(core);
+        sched_setaffinity(None, &set)
+    };
+    // A child begins where its parent is.
+    on(CORES[0])?;
+    let child = command.spawn();
+    on(CORES[1])?;
+    Ok(child?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn spawn(_: &mut Command) -> Outcome<Child> {
+    Err(format!("processes are pinned to the cores {CORES:?} on Linux alone").into())
 }
 
 /// A running server. Dropping it ends it.
@@ -30,7 +43,7 @@ impl Server {
     /// Starts one that prints `listening on http://ADDRESS`, and waits until it answers.
     pub fn start(mut command: Command) -> Outcome<Self> {
         let started = Instant::now();
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut child = spawn(command.stdout(Stdio::piped()).stderr(Stdio::null()))?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().ok_or("no stdout")?).read_line(&mut line)?;
         let Some(address) = line.trim().strip_prefix("listening on http://") else {
@@ -89,7 +102,7 @@ pub struct Gauge {
 
 impl Gauge {
     pub fn start(mut command: Command) -> Outcome<Self> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut child = spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
         let stdin = child.stdin.take().ok_or("no stdin")?;
         let stdout = BufReader::new(child.stdout.take().ok_or("no stdout")?);
         Ok(Self { child, stdin, stdout })

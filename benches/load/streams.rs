@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -177,7 +178,7 @@ async fn change(sender: Data<broadcast::Sender<Bytes>>) -> HttpResponse {
 
 /// Starts the broadcaster and measures it.
 pub fn bare(program: &Path, count: usize, changes: usize) -> Outcome<Streams> {
-    let mut command = crate::server::pinned(program);
+    let mut command = Command::new(program);
     command.arg("broadcast");
     let server = Server::start(command)?;
     client::ask(server.address, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")?;

@@ -33,7 +33,7 @@ impl Row {
         let value = median(values);
         Self {
             what: what.into(),
-            featured: format!("{value:.1} {unit}"),
+            featured: if value < 1.0 { format!("{value:.3} {unit}") } else { format!("{value:.1} {unit}") },
             bare: String::new(),
             ratio: String::new(),
             cpu: String::new(),

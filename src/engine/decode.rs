@@ -246,6 +246,10 @@ pub fn child(path: &str, name: &str) -> String {
 
 /// JSON text without the space between its tokens. The text must be JSON.
 pub fn compact(json: &str) -> String {
+    // Without any there is nothing to do, as in what was compacted before.
+    if !json.bytes().any(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
+        return json.to_owned();
+    }
     let mut out = String::with_capacity(json.len());
     let (mut in_string, mut escaped) = (false, false);
     for c in json.chars() {

@@ -107,8 +107,9 @@ impl Jobs {
     }
 }
 
-/// What users are hashed with follows from the server's key, so that they are the same ones after a restart.
-fn prepare_counting(app: &App) {
+/// What users are hashed with follows from the server's key, so that they are the same ones after a restart. To be done
+/// before the first is counted.
+pub fn prepare_counting(app: &App) {
     if let Err(error) = admin::analytics::stale::note_beginning(app) {
         tracing::warn!(?error, "it is not known since when evaluations are counted");
     }

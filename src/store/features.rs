@@ -262,6 +262,10 @@ fn add_parts(
                     let id = Uuid::parse_str(id).unwrap_or_default();
                     let rule = Rule { id, name: name.clone(), priority, enabled, when, rollout, outcome };
                     // Sorting them here is quicker than having all of them sorted there.
+                    if definition.rules.is_empty() {
+                        // Most have one; room for four would be most of what a feature takes.
+                        definition.rules.reserve_exact(1);
+                    }
                     let at = definition.rules.partition_point(|before| before.priority >= priority);
                     definition.rules.insert(at, rule);
                 }
@@ -353,12 +357,27 @@ pub fn update(
     feature: &StoredFeature,
 ) -> Result<()> {
     let definition = &feature.definition;
+    // To set what an index holds writes a page of that index, also when it is what it was.
+    if indexed(before) != indexed(feature) {
+        conn.prepare_cached(
+            "UPDATE features SET key = ?3, number = ?4, bucketing = ?5, bucketing_id = ?6
+              WHERE environment_id = ?1 AND id = ?2",
+        )?
+        .execute(params![
+            environment,
+            id,
+            definition.key,
+            feature.number,
+            definition.bucketing.as_str(),
+            definition.bucketing_id,
+        ])
+        .map_err(|error| taken(error, definition))?;
+    }
     conn.prepare_cached(
         "UPDATE features
-            SET default_value = ?3, enabled = ?4, locked = ?5, description = ?6, tags = ?7, bucketing = ?8,
-                bucketing_id = ?9, version = ?10, updated_at = ?11, updated_by = ?12, type = ?13,
-                is_integer = ?14, properties = ?15, key = ?16, number = ?17, snapshot = ?18, flagr = ?19,
-                retired = ?20
+            SET default_value = ?3, enabled = ?4, locked = ?5, description = ?6, tags = ?7, version = ?8,
+                updated_at = ?9, updated_by = ?10, type = ?11, is_integer = ?12, properties = ?13, snapshot = ?14,
+                flagr = ?15, retired = ?16
           WHERE environment_id = ?1 AND id = ?2",
     )?
     .execute(params![
@@ -369,21 +388,16 @@ pub fn update(
         feature.locked,
         definition.description,
         list_to_json(&definition.tags),
-        definition.bucketing.as_str(),
-        definition.bucketing_id,
         feature.version as i64,
         feature.updated_at,
         feature.updated_by,
         definition.kind.as_str(),
         definition.integer,
         properties(definition)?,
-        definition.key,
-        feature.number,
         feature.snapshot,
         definition.flagr.as_ref().map(to_json).transpose()?,
         definition.retired,
-    ])
-    .map_err(|error| taken(error, definition))?;
+    ])?;
     note_flag_number(conn, environment, definition)?;
     super::flagr::register(conn, environment, id, Some(&before.definition), definition)?;
     if before.definition.key != definition.key {
@@ -398,6 +412,12 @@ pub fn update(
         insert_rules(conn, id, &definition.rules)?;
     }
     Ok(())
+}
+
+/// What indexes hold of a feature.
+fn indexed(feature: &StoredFeature) -> (&str, u32, Bucketing, Option<&str>) {
+    let definition = &feature.definition;
+    (&definition.key, feature.number, definition.bucketing, definition.bucketing_id.as_deref())
 }
 
 /// Deletes a feature and remembers its version.

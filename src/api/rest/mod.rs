@@ -87,6 +87,19 @@ pub fn routes(cfg: &mut ServiceConfig) {
     let delete = uniform::delete;
 
     cfg.app_data(web::Data::new(openapi::Served::default()))
+        // Patterns are tried in this order, and dear: what programs change stands first.
+        .service(
+            resource(&format!("{environment}/features"))
+                .route(get().to(admin::features::list_or_evaluate))
+                .route(post().to(admin::features::create)),
+        )
+        .service(
+            resource(feature)
+                .route(get().to(admin::features::get_or_evaluate))
+                .route(patch().to(admin::features::update))
+                .route(put().to(admin::features::replace))
+                .route(delete().to(admin::features::delete)),
+        )
         .service(resource("/openapi.json").route(get().to(openapi::serve)))
         .service(resource("/evaluate").route(post().to(evaluate)))
         .service(resource("/evaluate/batch").route(post().to(evaluate_batch)))
@@ -106,18 +119,6 @@ pub fn routes(cfg: &mut ServiceConfig) {
         )
         .service(resource(&format!("{environment}/ruleset")).route(get().to(client::ruleset)))
         .service(resource(&format!("{environment}/stream")).route(get().to(stream::stream)))
-        .service(
-            resource(&format!("{environment}/features"))
-                .route(get().to(admin::features::list_or_evaluate))
-                .route(post().to(admin::features::create)),
-        )
-        .service(
-            resource(feature)
-                .route(get().to(admin::features::get_or_evaluate))
-                .route(patch().to(admin::features::update))
-                .route(put().to(admin::features::replace))
-                .route(delete().to(admin::features::delete)),
-        )
         .service(resource(&format!("{feature}:revert")).route(post().to(admin::features::revert)))
         .service(resource(&format!("{feature}/history")).route(get().to(admin::features::history)))
         .service(
