@@ -4,7 +4,7 @@
 #
 #   FEATURED_BIN   the server's binary (default: the debug build)
 #   CHROMIUM       the browser (default: /usr/bin/chromium)
-#   PAGES_SHOTS    where pictures of every page of the admin UI are kept (default: ci-output/pages)
+#   PAGES_SHOTS    a folder in which pictures of every page of the admin UI are kept, to be looked at (default: none)
 #   CI=true        a missing tool is a failure; otherwise its suites are left out, loudly
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,8 +16,11 @@ if [ ! -x "$FEATURED_BIN" ]; then
     exit 1
 fi
 FEATURED_BIN=$(realpath "$FEATURED_BIN")
-PAGES_SHOTS=${PAGES_SHOTS:-$(realpath "$here/../..")/ci-output/pages}
-export FEATURED_BIN CHROMIUM PAGES_SHOTS
+export FEATURED_BIN CHROMIUM
+if [ -n "${PAGES_SHOTS:-}" ]; then
+    PAGES_SHOTS=$(realpath -m "$PAGES_SHOTS")
+    export PAGES_SHOTS
+fi
 cd "$here"
 
 # missing TOOL SUITES: says what is left out; in CI nothing may be.

@@ -380,7 +380,7 @@ fn etag(snapshot: &Snapshot, path: &str, query: &str) -> String {
     tagged(snapshot.revision, hasher.finish())
 }
 
-/// `"7-0123456789abcdef"`: what a format string would make of both.
+/// `"7-0123456789abcdef"`, made without format strings: every 304 makes one.
 fn tagged(revision: u64, hash: u64) -> String {
     let mut tag = String::with_capacity(40);
     tag.push('"');
