@@ -82,6 +82,10 @@ export async function faultsOf(page, tags = wcag) {
   // axe comes in over the debugging protocol, past the policy that keeps other scripts out of the page.
   if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe);
   return page.evaluate(async (runOnly) => {
+    // Colours may still be on their way to those of another theme.
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    const ending = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(ending.map((one) => one.finished));
     const { violations } = await globalThis.axe.run({ runOnly, resultTypes: ['violations'], preload: false });
     return violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)}`);
   }, tags);
