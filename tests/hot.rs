@@ -30,7 +30,18 @@ fn head(server: &Server, first: &str, rest: &str) -> String {
     )
 }
 
-const EVALUATE: &str = "POST /api/v1/evaluate";
+const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
+const GZIP: &str = "Content-Encoding: gzip\r\n";
+
+fn length(body: &[u8]) -> String {
+    format!("Content-Length: {}\r\n", body.len())
+}
+
+/// An evaluation whose body is sent in the way that these headers tell.
+fn evaluate(server: &Server, headers: &str, body: &[u8]) -> (u16, String) {
+    let rest = format!("Content-Type: application/json\r\n{headers}");
+    send(server, &head(server, "POST /api/v1/evaluate", &rest), body)
+}
 
 fn packed(text: &[u8]) -> Vec<u8> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
@@ -43,29 +54,18 @@ fn a_body_may_come_in_chunks_or_packed() {
     let place = Place::shop();
     let server = place.serve();
     let context = br#"{"context": {"userId": "u1", "email": "a@shop.example"}}"#;
-    let json = "Content-Type: application/json\r\n";
-    let chunked = format!(
-        "{:x}\r\n{}\r\n{:x}\r\n{}\r\n0\r\n\r\n",
-        10,
-        String::from_utf8_lossy(&context[..10]),
-        context.len() - 10,
-        String::from_utf8_lossy(&context[10..]),
-    );
-    let (status, answer) = send(
-        &server,
-        &head(&server, EVALUATE, &format!("{json}Transfer-Encoding: chunked\r\n")),
-        chunked.as_bytes(),
-    );
+    let (first, second) = context.split_at(10);
+    let chunk = |part: &[u8]| format!("{:x}\r\n{}\r\n", part.len(), String::from_utf8_lossy(part));
+    let chunked = format!("{}{}0\r\n\r\n", chunk(first), chunk(second));
+    let (status, answer) = evaluate(&server, CHUNKED, chunked.as_bytes());
     assert_eq!(status, 200, "{answer}");
     assert!(answer.contains("\"greeting\":{\"value\":\"Hello\""), "{answer}");
     let body = packed(context);
-    let rest = format!("{json}Content-Encoding: gzip\r\nContent-Length: {}\r\n", body.len());
-    let (status, answer) = send(&server, &head(&server, EVALUATE, &rest), &body);
+    let (status, answer) = evaluate(&server, &format!("{GZIP}{}", length(&body)), &body);
     assert_eq!(status, 200, "{answer}");
     assert!(answer.contains("\"dark_mode\":{\"value\":true"), "the context was read: {answer}");
     // Not gzip at all.
-    let rest = format!("{json}Content-Encoding: gzip\r\nContent-Length: {}\r\n", context.len());
-    let (status, answer) = send(&server, &head(&server, EVALUATE, &rest), context);
+    let (status, answer) = evaluate(&server, &format!("{GZIP}{}", length(context)), context);
     assert_eq!(status, 400, "{answer}");
     assert!(answer.contains("bad_json"), "{answer}");
 }
@@ -75,20 +75,16 @@ fn a_body_that_is_too_long_is_refused_however_it_comes() {
     let place = Place::shop();
     let server = place.serve();
     let long = format!(r#"{{"context": {{"userId": "{}"}}}}"#, "u".repeat(1 << 20));
-    let json = "Content-Type: application/json\r\n";
-    let rest = format!("{json}Content-Length: {}\r\n", long.len());
     // It is told from the length alone: nothing is waited for.
-    let (status, answer) = send(&server, &head(&server, EVALUATE, &rest), b"");
+    let (status, answer) = evaluate(&server, &length(long.as_bytes()), b"");
     assert_eq!(status, 413, "{answer}");
     let chunked = format!("{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
-    let rest = format!("{json}Transfer-Encoding: chunked\r\n");
-    let (status, answer) = send(&server, &head(&server, EVALUATE, &rest), chunked.as_bytes());
+    let (status, answer) = evaluate(&server, CHUNKED, chunked.as_bytes());
     assert_eq!(status, 413, "{answer}");
     // Short as it is sent, long as it is read.
     let body = packed(long.as_bytes());
     assert!(body.len() < 20_000, "{}", body.len());
-    let rest = format!("{json}Content-Encoding: gzip\r\nContent-Length: {}\r\n", body.len());
-    let (status, answer) = send(&server, &head(&server, EVALUATE, &rest), &body);
+    let (status, answer) = evaluate(&server, &format!("{GZIP}{}", length(&body)), &body);
     assert_eq!(status, 413, "{answer}");
     assert!(answer.contains("too_large"), "{answer}");
 }

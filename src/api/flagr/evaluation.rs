@@ -16,6 +16,7 @@ use super::injected::Injected;
 use super::request::{Sent, as_number, invalid};
 use super::wire::{attachment, is_flag, push_seconds};
 use super::{Door, Failure, Result, ok};
+use crate::api::request::parameters;
 use crate::api::rest::client::nanos;
 use crate::app::App;
 use crate::engine::compile::Feature;
@@ -137,8 +138,7 @@ fn from_query(req: &HttpRequest) -> Result<Cow<'_, str>> {
             format!("the query of {} bytes exceeds maximum allowed size of {MAX_QUERY} bytes", query.len());
         return Err(Failure::handler(400, message));
     }
-    let mut parameters = url::form_urlencoded::parse(query.as_bytes());
-    let found = parameters.find(|(name, _)| name == "json").map(|(_, json)| json);
+    let found = parameters(query).find(|(name, _)| name == "json").map(|(_, json)| json);
     found.filter(|json| !json.is_empty()).ok_or_else(|| invalid(602, "json in query is required"))
 }
 

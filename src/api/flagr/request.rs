@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use serde::de::{Deserialize, DeserializeOwned};
 
 use super::{Failure, Result};
-use crate::api::request::{MAX_BODY, collect};
+use crate::api::request::{MAX_BODY, collect, parameters};
 use crate::error::Error;
 
 /// A body of JSON, or none.
@@ -120,7 +120,8 @@ pub struct Query(HashMap<String, String>);
 
 impl Query {
     pub fn of(req: &HttpRequest) -> Self {
-        Self(url::form_urlencoded::parse(req.query_string().as_bytes()).into_owned().collect())
+        let sent = parameters(req.query_string());
+        Self(sent.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -464,7 +464,8 @@ pub fn is_program(headers: &HeaderMap) -> bool {
 pub fn get_all(app: &App, head: &RequestHead) -> Result<HttpResponse> {
     let key = ClientKey::of(app, head)?;
     let place = head.uri.path().strip_prefix("/api/v1/").and_then(place);
-    key.require(place.map(|(site, _)| site), place.map(|(_, environment)| environment))?;
+    let (site, environment) = place.ok_or_else(|| Error::NotFound("this path".into()))?;
+    key.require(Some(site), Some(environment))?;
     get_features(app, head, &key)
 }
 
