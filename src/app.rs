@@ -356,7 +356,13 @@ fn record(tx: &Tx<'_>, change: &Change, effects: &Effects) -> Result<()> {
         Touched::Environments(environments) => environments.first().copied(),
         _ => None,
     };
+    // A change of the whole site is recorded with one of its environments. Of the others, what else of them changed with
+    // it must not pass for all that did.
+    let wholly = environment
+        .and_then(|id| effects.environments.get(&id))
+        .is_some_and(|effect| effect.touched.is_none());
     let touched = match &change.touched {
+        _ if wholly => None,
         Touched::Features(_, keys) => Some(keys.clone()),
         Touched::Contexts { contexts, features, .. } => {
             Some(changes::touched_contexts(contexts.as_deref(), features))

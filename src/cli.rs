@@ -337,13 +337,18 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         }
         Some(Command::Restore { backup }) => {
             let db = need_db()?;
-            let old = store::backup::restore(&db, &backup)?;
-            let kept =
-                old.as_ref().map(|old| format!("; what was there is {}", old.display())).unwrap_or_default();
-            out.either(
-                &json!({ "restored": db, "before": old }),
-                &format!("{} is what {} was{kept}", db.display(), backup.display()),
-            )
+            let (before, problem) = match store::backup::restore(&db, &backup)? {
+                Some(kept) => (Some(kept.path), kept.problem),
+                None => (None, None),
+            };
+            let mut said = format!("{} is what {} was", db.display(), backup.display());
+            if let Some(before) = &before {
+                said += &format!("; what was there is {}", before.display());
+            }
+            if let Some(problem) = &problem {
+                said += &format!(", as it was, for it could not be copied: {problem}");
+            }
+            out.either(&json!({ "restored": db, "before": before, "problem": problem }), &said)
         }
         Some(Command::Check) => check(&need_db()?, &out),
         Some(Command::Audit(AuditCommand::Verify)) => verify_audit(&need_db()?, &out),

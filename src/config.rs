@@ -257,6 +257,33 @@ impl Config {
 
     /// Whether this peer may say for whom it speaks (`X-Forwarded-For`).
     pub fn trusts(&self, peer: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|network| network.contains(&peer))
+        // A listener for both kinds of addresses sees 10.0.0.5 as ::ffff:10.0.0.5.
+        let plain = peer.to_canonical();
+        self.trusted_proxies.iter().any(|network| network.contains(&plain) || network.contains(&peer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_trusted_by_the_address_it_has_however_that_is_written() {
+        let mut config = Config::new("flags.db");
+        config.trusted_proxies = ["10.0.0.0/8", "fd00::/16", "::ffff:192.168.0.0/112"]
+            .map(|network| network.parse::<IpNet>().unwrap())
+            .into();
+        for (peer, trusted) in [
+            ("10.0.0.5", true),
+            ("::ffff:10.0.0.5", true),
+            ("fd00::1", true),
+            ("::ffff:192.168.0.9", true),
+            ("11.0.0.5", false),
+            ("::ffff:11.0.0.5", false),
+            ("fd01::1", false),
+            ("::10.0.0.5", false),
+        ] {
+            assert_eq!(config.trusts(peer.parse().unwrap()), trusted, "{peer}");
+        }
     }
 }

@@ -235,3 +235,24 @@ async fn images_are_uploaded_replaced_and_removed_with_the_form() {
     admin::sites::delete(&server.app, &Author::system("test"), "shop").expect("gone");
     assert_eq!(images(), 0);
 }
+
+#[actix_web::test]
+async fn both_images_may_be_as_large_as_the_form_says() {
+    let (server, mut ed) = two_sites().await;
+    ed.get("/sites/shop/branding").await;
+    let csrf = ed.csrf.clone();
+    let png = |length: usize| {
+        let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+        bytes.resize(length, 0);
+        bytes
+    };
+    let (logo, icon) = (png((256 << 10) - 1), png(150_000));
+    assert_eq!(upload(&mut ed, &csrf, &[("logo", &logo), ("favicon", &icon)]).await, 303);
+    let stored = "SELECT sum(length(data)) FROM branding_images";
+    let both = server.number(stored);
+    assert_eq!(both, (256 << 10) - 1 + 150_000, "byte for byte");
+    // What is too large for an image is told beside it; what is too large for the form, on a page.
+    assert_eq!(upload(&mut ed, &csrf, &[("logo", &png((256 << 10) + 1))]).await, 422);
+    assert_eq!(upload(&mut ed, &csrf, &[("logo", &png(1 << 20))]).await, 413);
+    assert_eq!(server.number(stored), both);
+}

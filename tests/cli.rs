@@ -231,9 +231,17 @@ fn users_are_made_listed_and_repaired() {
             .expect("a user")
     };
     let before = hash("ana");
+    let ways_in = "INSERT INTO links (hash, purpose, user_id, expires_at)
+                   SELECT x'00', 'reset', id, 1 << 60 FROM users WHERE username = 'ana';
+                   INSERT INTO trusted_devices (uuid, user_id, hash, user_agent, created_at, last_used_at, expires_at)
+                   SELECT 'd', id, x'00', '', 0, 0, 1 << 60 FROM users WHERE username = 'ana'";
+    place.open().execute_batch(ways_in).expect("a link and a device");
     let mut passwd = place.featured(["user", "passwd", "ana", "--password-stdin"]);
     assert_eq!(Ended::with_input(&mut passwd, "another harbour\n").ok(), "password of ana changed\n");
     assert_ne!(hash("ana"), before);
+    let left = "SELECT (SELECT count(*) FROM links l JOIN users u ON u.id = user_id AND username = 'ana')
+                     + (SELECT count(*) FROM trusted_devices)";
+    assert_eq!(place.number(left), 0, "the old ways in");
     assert!(hash("ana").starts_with("$argon2id$"));
 
     // Every change stands in the audit trail.

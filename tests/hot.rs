@@ -6,8 +6,9 @@ use std::net::TcpStream;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::json;
 
-use crate::binary::{PROD, Place, Server};
+use crate::binary::{PROD, Place, Server, stream_path};
 
 /// One request as it is, and the whole answer.
 fn send(server: &Server, head: &str, body: &[u8]) -> (u16, String) {
@@ -41,6 +42,14 @@ fn length(body: &[u8]) -> String {
 fn evaluate(server: &Server, headers: &str, body: &[u8]) -> (u16, String) {
     let rest = format!("Content-Type: application/json\r\n{headers}");
     send(server, &head(server, "POST /api/v1/evaluate", &rest), body)
+}
+
+/// The most memory that a server has taken so far, in bytes.
+#[cfg(target_os = "linux")]
+fn most_memory(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
 
 fn packed(text: &[u8]) -> Vec<u8> {
@@ -109,10 +118,67 @@ fn other_spellings_of_a_path_and_other_methods_reach_the_router() {
         ("GET /api/v1/sites/sho%70/environments/prod/features", "", "", 200),
         ("GET /api/v1/sites/shop/environments/dev/features", "", "", 403),
         ("GET /api/v1/sites/shop/environments//features", "", "", 404),
-        ("HEAD /healthz", "", "", 404),
+        ("HEAD /healthz", "", "", 200),
+        ("HEAD /readyz", "", "", 200),
+        ("HEAD /feature-config.js", "", "", 200),
+        (&format!("HEAD {}", stream_path("{}")), "", "", 200),
+        ("HEAD /api/v1/evaluate", "", "", 405),
         ("POST /healthz", json, "{}", 404),
     ] {
         let (is, answer) = send(&server, &head(&server, first, rest), body.as_bytes());
         assert_eq!(is, status, "{first}: {answer}");
+        assert!(!first.starts_with("HEAD") || answer.ends_with("\r\n\r\n"), "{first} has a body: {answer}");
+    }
+    let (_, answer) = send(&server, &head(&server, "HEAD /healthz", ""), b"");
+    assert!(answer.contains("\r\ncontent-length: 15\r\n"), "as long as that of GET: {answer}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_packed_body_is_unpacked_no_further_than_it_may_be_long() {
+    let place = Place::shop();
+    let server = place.serve();
+    let before = most_memory(&server);
+    let bomb = packed(&vec![b' '; 100 << 20]);
+    assert!(bomb.len() < 128 << 10, "one chunk: {}", bomb.len());
+    for _ in 0..4 {
+        let (status, answer) = evaluate(&server, &format!("{GZIP}{}", length(&bomb)), &bomb);
+        assert_eq!(status, 413, "{answer}");
+    }
+    let grown = most_memory(&server) - before;
+    assert!(grown < 20 << 20, "{grown} bytes for bodies of which 1 MiB is allowed");
+}
+
+#[test]
+fn an_answer_is_bounded_however_small_the_request() {
+    let place = Place::shop();
+    let server = place.serve();
+    let text = "x".repeat(250_000);
+    let feature = json!({"key": "long", "type": "JSON", "defaultValue": text});
+    server.admin().post(&format!("{PROD}/features"), &feature).expect(201);
+    let client = server.bearer(&server.secrets.client);
+    let entities = |count: usize| json!({"entities": vec![json!({}); count], "features": ["long"]});
+    client.post("/api/v1/evaluate/batch", &entities(200)).expect(200);
+    let refused = client.post("/api/v1/evaluate/batch", &entities(1000)).expect(400);
+    assert_eq!(refused["error"]["code"], "answer_too_large", "{refused}");
+    let flagr = |flags: usize| {
+        json!({"entities": [{"entityID": "a", "entityContext": {"x": text}}],
+               "flagIDs": (1..=flags).collect::<Vec<_>>()})
+    };
+    client.post("/flagr/api/v1/evaluation/batch", &flagr(200)).expect(200);
+    let refused = client.post("/flagr/api/v1/evaluation/batch", &flagr(5000)).expect(400);
+    assert!(refused["message"].as_str().is_some_and(|text| text.contains("larger")), "{refused}");
+}
+
+#[test]
+fn an_offer_to_change_the_protocol_is_declined_in_words_where_the_connection_ends_with_it() {
+    let place = Place::shop();
+    let server = place.serve();
+    let offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n";
+    // One from each side of the router.
+    for path in ["/healthz", "/readyz"] {
+        let (status, answer) = send(&server, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n{offer}\r\n"), b"");
+        assert_eq!(status, 200, "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
     }
 }

@@ -39,6 +39,25 @@ async fn the_last_admin_is_neither_removed_nor_demoted_nor_deactivated() {
 }
 
 #[actix_web::test]
+async fn the_setup_link_makes_the_first_admin_and_nobody_else() {
+    let server = Server::new();
+    let fields =
+        |name: &'static str| [("username", name), ("email", "x@shop.example"), ("password", PASSWORD)];
+    let link = || featured::admin::sign_in::setup_link(&server.app).unwrap().unwrap();
+    // Made at the terminal, while the link still stands in the log.
+    let path = format!("/setup/{}", link());
+    let ana = server.user("ana", Role::Admin);
+    assert_eq!(server.browser().post_raw(&path, &fields("bo")).await.status, 404);
+    assert_eq!(server.number("SELECT count(*) FROM users"), 1);
+
+    server.sql(&format!("DELETE FROM users WHERE uuid = '{}'", ana.uuid));
+    let path = format!("/setup/{}", link());
+    assert_eq!(server.browser().post_raw(&path, &fields("bo")).await.status, 303);
+    assert_eq!(server.browser().post_raw(&path, &fields("eve")).await.status, 404);
+    assert_eq!(server.number("SELECT count(*) FROM users WHERE username = 'bo' AND role = 'admin'"), 1);
+}
+
+#[actix_web::test]
 async fn users_are_found_on_the_server_and_their_addresses_are_not_in_the_list() {
     let server = Server::new();
     server.user("ana", Role::Admin);

@@ -61,6 +61,33 @@ fn an_import_beside_the_server_changes_answers_and_reaches_open_streams() {
 }
 
 #[test]
+fn an_import_that_changes_a_segment_beside_features_is_seen_whole_in_every_environment() {
+    let place = Place::shop();
+    let document = |staff: &str, hello: &str| {
+        let feature = "      - {key: dark_mode, type: BOOLEAN, defaultValue: true}\n";
+        let features = format!(
+            "      - key: dark_mode
+        type: BOOLEAN
+        defaultValue: false
+        rules:
+          - {{name: Staff first, when: {{segment: staff}}, outcome: {{value: true}}}}
+      - {{key: hello, type: STRING, defaultValue: {hello}}}
+"
+        );
+        assert!(SHOP.contains(feature));
+        SHOP.replace("ends_with, value: \"@shop.example\"", staff).replace(feature, &features)
+    };
+    place.import(&document("equals, value: nobody", "before"));
+    let token = place.token("dev", "client");
+    let server = place.serve();
+    let dev = server.bearer(&token);
+    assert_eq!(value(&dev, json!({"email": "x"}), "dark_mode"), false);
+    place.import(&document("exists", "after"));
+    until("the import", || (value(&dev, json!({}), "hello") == "after").then_some(()));
+    assert_eq!(value(&dev, json!({"email": "x"}), "dark_mode"), true);
+}
+
+#[test]
 fn a_site_a_token_and_a_user_made_beside_the_server_work() {
     let place = Place::shop();
     let server = place.serve();

@@ -382,3 +382,24 @@ async fn a_database_without_its_key_serves_and_says_what_is_lost() {
     browser.set_up_app().await;
     assert!(server.folder.path().join("flags.db.key").exists(), "a new key");
 }
+
+#[actix_web::test]
+async fn a_session_that_ended_meanwhile_is_not_confirmed_and_neither_is_the_next() {
+    let server = Server::new();
+    server.user("ana", Role::Editor);
+    server.user("bo", Role::Admin);
+    let (totp, _) = server.signed_in("ana").await.set_up_app().await;
+    server.signed_in("bo").await.set_up_app().await;
+    let pending = server.signed_in("ana").await;
+    let cookie = hash(&pending.cookies[featured::auth::browser::COOKIE]);
+    let app = &server.app;
+    let session = app.read(|conn| store::sessions::find(conn, &cookie, app.now())).unwrap().unwrap();
+    // Ended while the code is on its way.
+    store::sessions::delete(&app.store.writer(), session.id).unwrap();
+    let mut next = server.signed_in("bo").await;
+    let visitor = Visitor { address: "192.0.2.9", user_agent: "" };
+    let actor = Actor::system("test");
+    let step = two_factor::second_step(app, &actor, &session, &fresh(&totp), false, &visitor).unwrap();
+    assert!(matches!(step, Step::Expired));
+    assert!(!next.is_in().await);
+}

@@ -421,12 +421,14 @@ fn follow(options: &Options, database: &Database, rows: &mut Table) -> Outcome<(
         None,
     ));
     rows.push(Row::at_most("the same, last of them hears", &bare.last_heard, "ms", None));
+    let bare_heard = table::median(&bare.last_heard);
     let [expressed, evaluated] = &database.featurehub;
     // The first change must be one, after those that were made before.
     let mut value = true;
+    // As much slower as 150 and 400 ms are than a bare broadcast of 90 ms, where those bars were set.
     for (what, key, bar) in [
-        ("client-evaluated FeatureHub streams", expressed, 150.0),
-        ("server-evaluated FeatureHub streams, each for its own user", evaluated, 400.0),
+        ("client-evaluated FeatureHub streams", expressed, 1.67),
+        ("server-evaluated FeatureHub streams, each for its own user", evaluated, 4.44),
     ] {
         let server = serve(options, &database.file, &[])?;
         let path = format!("/features/{key}");
@@ -447,7 +449,9 @@ fn follow(options: &Options, database: &Database, rows: &mut Table) -> Outcome<(
             streams::run(&server, count, request, ("event: features\n", "event: feature\n"), &changes)?;
         let memory = format!("{count} {what}, memory of one");
         rows.push(Row::at_most(&memory, &[measured.kilobytes], "KB", Some(20.0)));
-        rows.push(Row::at_most("the same, last of them hears", &measured.last_heard, "ms", Some(bar)));
+        rows.push(Row::at_most("the same, last of them hears", &measured.last_heard, "ms", None));
+        let times: Vec<f64> = measured.last_heard.iter().map(|heard| heard / bare_heard).collect();
+        rows.push(Row::at_most("the same, against the bare one", &times, "×", Some(bar)));
     }
     Ok(())
 }

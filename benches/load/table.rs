@@ -53,7 +53,7 @@ pub fn ratios(featured: &[f64], bare: &[f64]) -> String {
     format!("{middle:.2} ({low:.2}–{high:.2})")
 }
 
-fn median(values: &[f64]) -> f64 {
+pub fn median(values: &[f64]) -> f64 {
     quartiles(values).1
 }
 

@@ -517,6 +517,12 @@ impl Import<'_> {
                 self.plan.deleted(format!("{path}/contexts/{}", old.key));
             }
         }
+        let is_more = rows.iter().any(|row| row.key != OVERRIDE && !before.contains_key(&row.key));
+        let max = self.app.config.max_contexts;
+        if is_more && store::contexts::count_all(self.tx, environment.id)? > max {
+            let message = format!("{} would have more than {max} Contexts", environment.name);
+            return Err(Error::conflict("limit_reached", message));
+        }
         Ok(())
     }
 

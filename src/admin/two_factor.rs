@@ -314,7 +314,9 @@ pub fn second_step(
             return Ok(Written::nothing(Step::Refused(left)));
         }
         sign_in::forgive_on(tx, &subject, visitor)?;
-        store::sessions::confirm(tx, session.id)?;
+        if !store::sessions::confirm(tx, session)? {
+            return Ok(Written::nothing(Step::Expired));
+        }
         store::users::set_last_login(tx, user.id, tx.now)?;
         let device = trust.then(new_secret);
         if let Some(device) = &device {

@@ -100,14 +100,36 @@ pub fn create_first(app: &App, first: &FirstAdmin) -> Result<bool> {
     })
 }
 
-/// Sets a user's password.
+/// Makes the first admin with the link that the server printed at its start. `NotFound` when the link is unknown, used
+/// or expired, or there are users by now.
+pub fn set_up(app: &App, link: &str, first: &FirstAdmin, address: Option<String>) -> Result<User> {
+    let stored = checked(&first.username, &first.email, &first.password)?;
+    let actor = Actor { address, ..Actor::system("setup") };
+    app.write(&actor, |tx| {
+        let found = sessions::find_link(tx, &hash(link), Purpose::Setup, tx.now)?;
+        if found.is_none() || store::users::count(tx)? > 0 {
+            return Err(Error::NotFound("this link".into()));
+        }
+        sessions::delete_link(tx, &hash(link))?;
+        insert(tx, &first.username, &first.email, Role::Admin, &stored)
+    })
+}
+
+/// Whoever was in, or holds a way in, must sign in with the new password.
+fn set_new_password(tx: &Tx<'_>, user: UserId, stored: &str) -> Result<()> {
+    store::users::set_password(tx, user, stored)?;
+    sessions::delete_all(tx, user, None)?;
+    sessions::delete_links_of(tx, user)?;
+    store::two_factor::delete_devices(tx, user)
+}
+
+/// Sets a user's password. Every session ends, links that were mailed stop working, and no device is trusted any more.
 pub fn set_password(app: &App, actor: &Actor, name: &str, password: &str) -> Result<()> {
     actor.require(Permission::Administer)?;
     let hash = password::checked(password)?;
     app.write(actor, |tx| {
         let user = store::users::find(tx, name)?;
-        store::users::set_password(tx, user.id, &hash)?;
-        store::sessions::delete_all(tx, user.id, None)?;
+        set_new_password(tx, user.id, &hash)?;
         Ok(Written::one((), change(&user, "password changed", Touched::Nothing)))
     })
 }
@@ -280,10 +302,7 @@ pub fn reset_password(app: &App, link: &str, password: &str, address: Option<Str
         if !user.active {
             return Err(gone());
         }
-        sessions::delete_links_of(tx, user.id)?;
-        store::users::set_password(tx, user.id, &stored)?;
-        sessions::delete_all(tx, user.id, None)?;
-        store::two_factor::delete_devices(tx, user.id)?;
+        set_new_password(tx, user.id, &stored)?;
         Ok(Written::one((), change(&user, "password reset", Touched::Nothing)))
     })
 }

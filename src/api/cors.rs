@@ -36,9 +36,7 @@ fn reach(path: &str) -> Reach {
         | "/api/v1/analytics/evaluations"
         | "/api/v1/analytics/events" => Reach::Client("POST"),
         "/api/v1/openapi.json" => Reach::Client("GET"),
-        "/feature-config.js" | "/feature-config.min.js" | "/feature-config.mjs" | "/feature-config.d.ts" => {
-            Reach::Client("GET")
-        }
+        "/feature-config.js" | "/feature-config.min.js" | "/feature-config.d.ts" => Reach::Client("GET"),
         "/ofrep/v1/events" => Reach::Client("GET, OPTIONS"),
         _ if path.starts_with("/ofrep/v1/evaluate/flags") => Reach::Client("POST, OPTIONS"),
         _ => {

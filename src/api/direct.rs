@@ -7,11 +7,12 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use actix_http::Request;
-use actix_web::body::BoxBody;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{
     AppConfig, Payload, RequestHead, Response, Service, ServiceFactory, ServiceResponse, always_ready,
 };
 use actix_web::http::header::ORIGIN;
+use actix_web::http::{ConnectionType, Method};
 use actix_web::web::Data;
 use actix_web::{HttpResponse, ResponseError};
 use futures_util::future::LocalBoxFuture;
@@ -22,8 +23,13 @@ use crate::app::App;
 use crate::auth::secret::TOKEN_PREFIX;
 use crate::error::Error;
 
-/// What an answer owes before it goes out: CORS, metrics, a log line.
+/// What an answer owes before it goes out: its end told, CORS, metrics, a log line.
 pub fn conclude(app: &App, head: &RequestHead, response: &mut HttpResponse, started: Instant) {
+    // Java's HttpClient offers HTTP/2 with every request that is not encrypted. There the framework closes after its
+    // answer (`actix_http::h1::Codec::keep_alive`) without saying so, and the client loses its next request.
+    if head.connection_type() == ConnectionType::Upgrade {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     if head.headers.contains_key(ORIGIN) {
         cors::decorate(head, &app.config.allowed_origins, response.headers_mut());
     }
@@ -120,6 +126,26 @@ where
     }
 }
 
+impl<F, S> Serving<F, S>
+where
+    F: Fn(Data<App>) -> S + Clone + 'static,
+    S: Routes<ServiceResponse>,
+{
+    /// HEAD is GET whose body is not sent (RFC 9110 §9.3.2): the framework leaves it out, but it would wait for the end
+    /// of a stream.
+    fn without_body(&self, mut request: Request) -> Answer {
+        request.head_mut().method = Method::GET;
+        let answer = self.call(request);
+        Box::pin(async move {
+            let response = answer.await?;
+            Ok(match response.body().size() {
+                BodySize::Stream => response.set_body(BoxBody::new(())),
+                _ => response,
+            })
+        })
+    }
+}
+
 impl<F, S> Service<Request> for Serving<F, S>
 where
     F: Fn(Data<App>) -> S + Clone + 'static,
@@ -132,6 +158,9 @@ where
     always_ready!();
 
     fn call(&self, request: Request) -> Self::Future {
+        if request.head().method == Method::HEAD {
+            return self.without_body(request);
+        }
         if let Some(hot) = (self.front.find)(request.head()) {
             return hot(self.front.app.clone(), request);
         }

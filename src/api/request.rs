@@ -3,14 +3,18 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::FromStr;
+use std::time::Duration;
 
 use actix_web::dev::{Decompress, Payload, RequestHead};
+use actix_web::error::PayloadError;
 use actix_web::http::Method;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, IF_MATCH, IF_NONE_MATCH};
+use actix_web::http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, IF_MATCH, IF_NONE_MATCH,
+};
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
-use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
+use futures_util::{Stream, StreamExt, stream};
 use percent_encoding::percent_decode_str;
 
 use crate::error::{Error, Result};
@@ -19,6 +23,14 @@ use crate::error::{Error, Result};
 pub const MAX_BODY: usize = 1 << 20;
 /// The largest import (native-api).
 pub const MAX_IMPORT: usize = 64 << 20;
+/// The largest answer to a request for many evaluations: a small one could ask for gigabytes.
+pub const MAX_ANSWER: usize = 64 << 20;
+/// How long a body may take to arrive. Until then whoever sent it is believed to be who they were.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The same for an import.
+const IMPORT_PATIENCE: Duration = Duration::from_secs(600);
+/// So many packed bytes are unpacked at a time.
+const PACKED_PIECE: usize = 512;
 
 /// A JSON body as text.
 pub struct Body(pub Bytes);
@@ -93,7 +105,37 @@ pub async fn collect(head: &RequestHead, payload: Payload, limit: usize) -> Resu
     if length.is_some_and(|length: usize| length > limit) {
         return Err(Error::TooLarge(limit));
     }
-    let mut chunks = Decompress::from_headers(payload, &head.headers);
+    let body = async {
+        if !head.headers.contains_key(CONTENT_ENCODING) {
+            return gather(payload, limit).await;
+        }
+        // A thousand times as much may come out of what goes in: little by little, so that it is seen in time.
+        let pieces = payload.flat_map(|chunk| stream::iter(pieces(chunk)));
+        gather(Decompress::from_headers(pieces, &head.headers), limit).await
+    };
+    let patience = if limit > MAX_BODY { IMPORT_PATIENCE } else { PATIENCE };
+    tokio::time::timeout(patience, body).await.unwrap_or_else(|_| {
+        let message = format!("the body did not arrive within {} s", patience.as_secs());
+        Err(Error::BadRequest("body_timeout", message))
+    })
+}
+
+type Chunk = std::result::Result<Bytes, PayloadError>;
+
+/// A chunk in pieces that are unpacked one at a time.
+fn pieces(chunk: Chunk) -> impl Iterator<Item = Chunk> {
+    let (mut rest, mut error) = match chunk {
+        Ok(chunk) => (chunk, None),
+        Err(error) => (Bytes::new(), Some(error)),
+    };
+    std::iter::from_fn(move || match error.take() {
+        Some(error) => Some(Err(error)),
+        None if rest.is_empty() => None,
+        None => Some(Ok(rest.split_to(rest.len().min(PACKED_PIECE)))),
+    })
+}
+
+async fn gather(mut chunks: impl Stream<Item = Chunk> + Unpin, limit: usize) -> Result<Bytes> {
     let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Error::BadJson("the body did not arrive whole".into()))?;

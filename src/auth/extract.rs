@@ -122,11 +122,12 @@ pub fn limit_headers(headers: &mut HeaderMap, standing: Standing) {
     }
 }
 
-/// The address of who asks; behind a trusted proxy, the last one it vouches for.
+/// The address of who asks; behind a trusted proxy, the last one it vouches for. One of IPv4 is told as such, also by a
+/// listener for both kinds.
 pub fn address(head: &RequestHead, app: &App) -> Option<IpAddr> {
     let peer = head.peer_addr?.ip();
     if app.config.trusted_proxies.is_empty() || !app.config.trusts(peer) {
-        return Some(peer);
+        return Some(peer.to_canonical());
     }
     let forwarded = head.headers.get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
     let mut hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
@@ -137,7 +138,7 @@ pub fn address(head: &RequestHead, app: &App) -> Option<IpAddr> {
             break;
         }
     }
-    Some(client)
+    Some(client.to_canonical())
 }
 
 fn app(req: &HttpRequest) -> Result<&Data<App>> {
@@ -303,5 +304,41 @@ impl FromRequest for StreamKey {
                 Err(Error::Forbidden("apiKey takes a client token; send a server token as a header"))
             }
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use actix_web::test::TestRequest;
+
+    use super::*;
+    use crate::config::{Config, Durability};
+
+    #[test]
+    fn the_address_is_the_same_however_the_listener_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::new(folder.path().join("flags.db"));
+        config.durability = Durability::Normal;
+        config.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+        let app = App::open(config).unwrap();
+        for (peer, forwarded, expected) in [
+            ("10.0.0.5", "192.0.2.1", "192.0.2.1"),
+            ("::ffff:10.0.0.5", "192.0.2.1", "192.0.2.1"),
+            ("::ffff:10.0.0.5", "192.0.2.1, ::ffff:10.0.0.6", "192.0.2.1"),
+            ("::ffff:10.0.0.5", "::ffff:192.0.2.1", "192.0.2.1"),
+            ("::ffff:10.0.0.5", "2001:db8::7", "2001:db8::7"),
+            ("::ffff:192.0.2.9", "192.0.2.1", "192.0.2.9"),
+            ("2001:db8::9", "192.0.2.1", "2001:db8::9"),
+        ] {
+            let peer_addr = SocketAddr::new(peer.parse().unwrap(), 40_000);
+            let request = TestRequest::default()
+                .peer_addr(peer_addr)
+                .insert_header(("x-forwarded-for", forwarded))
+                .to_http_request();
+            let address = address(request.head(), &app).unwrap();
+            assert_eq!(address.to_string(), expected, "{peer} for {forwarded}");
+        }
     }
 }

@@ -74,11 +74,6 @@ impl Seal {
         Ok(Sha256::new().chain_update(key).chain_update(purpose).finalize().into())
     }
 
-    /// Whether there is a key already.
-    pub fn has_key(&self) -> bool {
-        self.key.lock().is_some()
-    }
-
     /// Notes how many sealed values could not be opened.
     pub fn note_lost(&self, lost: usize) {
         self.lost.store(lost, Ordering::Relaxed);

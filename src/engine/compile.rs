@@ -1,6 +1,6 @@
 //! From what people wrote to what runs: one feature, and the segments of a site.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -58,8 +58,11 @@ pub mod slot {
     /// A stored Context or the override supplied the value: as many ways as there are values. Its mark is free for
     /// what concerns the feature as a whole.
     pub const SUPPLIED: usize = 0;
+    /// The switch is off.
     pub const DISABLED: usize = 1;
+    /// No rule answered.
     pub const DEFAULT: usize = 2;
+    /// The first slot of rules.
     pub const RULES: usize = 3;
 }
 
@@ -77,10 +80,12 @@ pub struct Slot {
 pub struct Mark(AtomicU64);
 
 impl Mark {
+    /// The number that was noted last.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Notes a number.
     pub fn set(&self, to: u64) {
         self.0.store(to, Ordering::Relaxed);
     }
@@ -112,6 +117,7 @@ pub enum Stick {
     Attributes(Box<[Path]>),
 }
 
+/// What a rule gives to those it answers.
 #[derive(Debug)]
 pub enum CompiledOutcome {
     Value(Json),
@@ -167,20 +173,19 @@ impl Feature {
             (_, Some(damage)) => (Box::default(), Some(damage.clone())),
         };
         let reads_clock = rules.iter().any(|rule| rule.reads_clock);
-        let mut attributes = BTreeSet::new();
-        for rule in &rules {
-            if let Some(when) = &rule.when {
-                when.attributes(&mut |name| {
-                    attributes.insert(name);
-                });
-            }
+        let mut attributes: Vec<&str> = Vec::new();
+        for when in rules.iter().filter_map(|rule| rule.when.as_ref()) {
+            when.attributes(&mut |name| attributes.push(name));
         }
+        attributes.sort_unstable();
+        attributes.dedup();
         let attributes = attributes.into_iter().map(Box::from).collect();
         let slots = (0..slots).map(|_| Slot::default()).collect();
         let key = stored.definition.key.as_str().into();
         Self { key, rules, broken, reads_clock, attributes, slots, stored }
     }
 
+    /// What people wrote.
     pub fn definition(&self) -> &Definition {
         &self.stored.definition
     }
@@ -219,7 +224,7 @@ fn compile_rule(rule: &Rule, definition: &Definition, segments: &Segments) -> Re
     };
     let rollout = rule.rollout.as_ref();
     Ok(CompiledRule {
-        id: rule.id.to_string().into(),
+        id: (&*rule.id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).into(),
         when,
         reads_clock: size.is_some_and(|size| size.reads_clock),
         unconditional: size.is_none_or(|size| size.constant == Some(true)),

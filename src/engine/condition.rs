@@ -57,6 +57,7 @@ pub enum Operands {
 }
 
 impl Operands {
+    /// What it compares with; empty where that is nothing.
     pub fn as_slice(&self) -> &[Scalar] {
         match self {
             Self::None => &[],
@@ -94,8 +95,10 @@ macro_rules! operators {
         pub enum Operator { $($variant,)* }
 
         impl Operator {
+            /// Every operator.
             pub const ALL: &'static [Operator] = &[$(Operator::$variant,)*];
 
+            /// Its name in JSON.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
@@ -130,6 +133,7 @@ operators! {
 }
 
 impl Operator {
+    /// The operator of that name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|operator| operator.as_str() == text)
     }
@@ -139,6 +143,7 @@ impl Operator {
         matches!(self, Self::NotEquals | Self::NotContains | Self::NotIn | Self::NotExists)
     }
 
+    /// Whether a leaf must say what it compares with.
     pub fn takes_operands(self) -> bool {
         !matches!(self, Self::Exists | Self::NotExists)
     }

@@ -48,6 +48,7 @@ fn tag(name: &str) -> u32 {
 }
 
 impl<'a> Members<'a> {
+    /// The member of exactly that name, also when it is `null`.
     pub fn get(&self, name: &str) -> Option<&Attribute<'a>> {
         self.tagged(tag(name), name)
     }
@@ -56,19 +57,23 @@ impl<'a> Members<'a> {
         self.0.iter().rev().find(|(have, _)| have.tag == tag && have.text == name).map(|(_, value)| value)
     }
 
+    /// Adds a member, which counts before an earlier one of its name.
     pub fn insert(&mut self, name: impl Into<Cow<'a, str>>, value: Attribute<'a>) {
         let text = name.into();
         self.0.push((Name { tag: tag(&text), text }, value));
     }
 
+    /// In the order sent, repeated names included.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Attribute<'a>)> {
         self.0.iter().map(|(name, value)| (name.text.as_ref(), value))
     }
 
+    /// How many were sent, repeated names included.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Whether none was sent.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -97,11 +102,13 @@ pub struct Path {
 }
 
 impl Path {
+    /// Prepares a name, dots and all.
     pub fn new(name: &str) -> Self {
         let dot = name.find('.').map(|dot| (dot, tag(&name[..dot])));
         Self { name: name.into(), tag: tag(name), dot }
     }
 
+    /// The name as the rule writes it.
     pub fn as_str(&self) -> &str {
         &self.name
     }
@@ -199,6 +206,7 @@ impl<'a> Context<'a> {
         Ok(Self::new(members))
     }
 
+    /// What rollouts stick to where a rule names nothing else.
     pub fn targeting_key(&self) -> Option<&str> {
         self.targeting_key.as_deref()
     }
@@ -208,6 +216,7 @@ impl<'a> Context<'a> {
         &self.own
     }
 
+    /// Every attribute, with the `userId` that a targeting key became.
     pub fn members(&self) -> &Members<'a> {
         &self.members
     }

@@ -38,10 +38,12 @@ impl Problems {
         }
     }
 
+    /// Whether there is none of either kind.
     pub fn is_empty(&self) -> bool {
         self.count() == 0
     }
 
+    /// How many there are, of both kinds.
     pub fn count(&self) -> usize {
         self.unknown.len() + self.invalid.len()
     }
@@ -53,18 +55,20 @@ pub struct Node<'a> {
     pub path: String,
     /// Whether paths are kept at all.
     located: bool,
-    raw: &'a RawValue,
+    text: &'a str,
 }
 
 impl<'a> Node<'a> {
     /// Reads a whole body. The error says at which line and column it stops being JSON.
     pub fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
-        Ok(Self { path: String::new(), located: true, raw: serde_json::from_str(text)? })
+        let raw: &RawValue = serde_json::from_str(text)?;
+        Ok(Self { path: String::new(), located: true, text: raw.get() })
     }
 
-    /// The same for what was checked before, where problems are not expected: all of them stand under an empty path.
+    /// The same for an object or a list that was checked before, where problems are not expected: all of them stand
+    /// under an empty path. Text that is not JSON is found out when the node is read.
     pub fn unlocated(text: &'a str) -> Result<Self, serde_json::Error> {
-        Ok(Self { located: false, ..Self::parse(text)? })
+        Ok(Self { path: String::new(), located: false, text })
     }
 
     /// The same, standing under a name.
@@ -74,17 +78,20 @@ impl<'a> Node<'a> {
 
     /// The JSON text as written.
     pub fn text(&self) -> &'a str {
-        self.raw.get()
+        self.text
     }
 
+    /// Whether it is `null`.
     pub fn is_null(&self) -> bool {
         self.text() == "null"
     }
 
+    /// Whether it is an object.
     pub fn is_object(&self) -> bool {
         self.text().starts_with('{')
     }
 
+    /// Whether it is a list.
     pub fn is_list(&self) -> bool {
         self.text().starts_with('[')
     }
@@ -97,10 +104,12 @@ impl<'a> Node<'a> {
         read
     }
 
+    /// A text; `None` and a problem when it is something else.
     pub fn string(&self, problems: &mut Problems) -> Option<String> {
         self.read(problems, "must be a string")
     }
 
+    /// `true` or `false`; `None` and a problem when it is something else.
     pub fn boolean(&self, problems: &mut Problems) -> Option<bool> {
         self.read(problems, "must be true or false")
     }
@@ -114,6 +123,7 @@ impl<'a> Node<'a> {
         number
     }
 
+    /// A finite number; `None`, and no problem, when it is something else.
     pub fn number(&self) -> Option<Number> {
         Number::parse(self.text())
     }
@@ -121,22 +131,25 @@ impl<'a> Node<'a> {
     /// The members of an object; `None` and a problem when it is something else. A member given twice is a
     /// problem too, and the first one is read.
     pub fn object(&self, problems: &mut Problems) -> Option<Object<'a>> {
-        let Entries(members) = self.read(problems, "must be an object")?;
-        let mut once: Vec<Member<'a>> = Vec::with_capacity(members.len());
+        let Entries(mut members) = self.read(problems, "must be an object")?;
         // Looking through a few is quicker than hashing them.
-        let mut seen = (members.len() > 16).then(|| HashSet::with_capacity(members.len()));
-        for (name, raw) in members {
-            let is_new = match &mut seen {
-                Some(seen) => seen.insert(name.clone()),
-                None => once.iter().all(|member| member.name != name),
-            };
-            if is_new {
-                once.push(Member { name, raw, taken: false });
-            } else {
-                problems.add(child(&self.path, &name), "is given twice");
-            }
+        let mut seen = HashSet::new();
+        let mut given_before = |at: usize| match members.len() {
+            ..=16 => members[..at].iter().any(|before| before.name == members[at].name),
+            _ => !seen.insert(members[at].name.clone()),
+        };
+        let twice: Vec<usize> = (0..members.len()).filter(|at| given_before(*at)).collect();
+        if !twice.is_empty() {
+            let (mut twice, mut at) = (twice.into_iter().peekable(), 0..);
+            members.retain(|member| {
+                let is_new = at.next().is_none_or(|at| twice.next_if_eq(&at).is_none());
+                if !is_new {
+                    problems.add(child(&self.path, &member.name), "is given twice");
+                }
+                is_new
+            });
         }
-        Some(Object { path: self.path.clone(), located: self.located, members: once })
+        Some(Object { path: self.path.clone(), located: self.located, members })
     }
 
     /// The elements of a list of at most `max`; `None` and a problem otherwise.
@@ -152,7 +165,7 @@ impl<'a> Node<'a> {
                 .enumerate()
                 .map(|(at, raw)| {
                     let path = if self.located { format!("{}[{at}]", self.path) } else { String::new() };
-                    Node { path, located: self.located, raw }
+                    Node { path, located: self.located, text: raw.get() }
                 })
                 .collect(),
         )
@@ -176,7 +189,7 @@ pub struct Object<'a> {
 #[derive(Debug)]
 struct Member<'a> {
     name: Cow<'a, str>,
-    raw: &'a RawValue,
+    text: &'a str,
     taken: bool,
 }
 
@@ -185,7 +198,7 @@ impl<'a> Object<'a> {
     pub fn take(&mut self, name: &str) -> Option<Node<'a>> {
         let member = self.members.iter_mut().find(|member| member.name == name)?;
         member.taken = true;
-        Some(Node { path: below(self.located, &self.path, name), located: self.located, raw: member.raw })
+        Some(Node { path: below(self.located, &self.path, name), located: self.located, text: member.text })
     }
 
     /// A member that is there and not `null`.
@@ -209,6 +222,7 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// Whether there is a member of that name, taken or not, `null` or not.
     pub fn has(&self, name: &str) -> bool {
         self.members.iter().any(|member| member.name == name)
     }
@@ -219,7 +233,7 @@ impl<'a> Object<'a> {
         let left = members.into_iter().filter(|member| !member.taken);
         left.map(|member| {
             let path = below(located, &path, &member.name);
-            (member.name.into_owned(), Node { path, located, raw: member.raw })
+            (member.name.into_owned(), Node { path, located, text: member.text })
         })
         .collect()
     }
@@ -314,7 +328,7 @@ pub fn pretty(json: &str) -> String {
     out
 }
 
-struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct Entries<'a>(Vec<Member<'a>>);
 
 impl<'de> Deserialize<'de> for Entries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -326,8 +340,8 @@ impl<'de> Deserialize<'de> for Entries<'de> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
-                while let Some((BorrowedText(name), value)) = map.next_entry()? {
-                    members.push((name, value));
+                while let Some((BorrowedText(name), raw)) = map.next_entry::<_, &RawValue>()? {
+                    members.push(Member { name, text: raw.get(), taken: false });
                 }
                 Ok(Entries(members))
             }

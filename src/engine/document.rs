@@ -31,6 +31,7 @@ pub struct Document {
     pub environments: Vec<Environment>,
 }
 
+/// One environment of the site.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Environment {
     pub name: String,
@@ -59,6 +60,7 @@ pub fn is_slug(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+/// What is said of a text that is no slug.
 pub const SLUG_RULE: &str = "must be 1 to 50 of a-z 0-9 -";
 
 /// Whether this may be an environment's name: `[a-z0-9_-]{1,50}` (feature-config §1).
@@ -67,6 +69,7 @@ pub fn is_environment_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }
 
+/// What is said of a text that is no environment's name.
 pub const ENVIRONMENT_RULE: &str = "must be 1 to 50 of a-z 0-9 _ -";
 
 /// Whether this may be a stored Context's key (featuresd.md §2.3).

@@ -27,6 +27,7 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Its name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Override => "OVERRIDE",

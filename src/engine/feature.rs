@@ -38,6 +38,7 @@ pub enum Bucketing {
 }
 
 impl Bucketing {
+    /// Its name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sha256 => "sha256",
@@ -46,6 +47,7 @@ impl Bucketing {
         }
     }
 
+    /// The scheme of that name.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Sha256, Self::Murmur3, Self::Crc32].into_iter().find(|scheme| scheme.as_str() == text)
     }
@@ -73,6 +75,7 @@ impl Bucketing {
 pub struct Percent(pub u32);
 
 impl Percent {
+    /// 100 %.
     pub const FULL: Self = Self(1_000_000);
 
     /// Reads a percentage, checking its bounds.
@@ -281,6 +284,7 @@ pub fn is_key(text: &str) -> bool {
         && text != ".."
 }
 
+/// What is said of a text that is no key.
 pub const KEY_RULE: &str = "must be 1 to 128 of A-Z a-z 0-9 _ . : / - (and not . or ..)";
 
 impl Definition {

@@ -199,6 +199,7 @@ impl<'s, 'c> Rules<'s, 'c> {
 }
 
 impl Subject {
+    /// Somebody of that key, with nothing sent along.
     pub fn of(key: impl Into<String>) -> Self {
         Self { key: key.into(), ..Self::default() }
     }

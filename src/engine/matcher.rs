@@ -468,6 +468,7 @@ impl Matcher {
         }
     }
 
+    /// What it amounts to with its segments written out.
     pub fn size(&self) -> Size {
         let leaf = Size { parts: 1, depth: 1, reads_clock: false, constant: None };
         match self {
@@ -508,10 +509,12 @@ impl Size {
 }
 
 impl SegmentMatcher {
+    /// A segment with its size, taken once.
     pub fn new(key: &str, matcher: Matcher) -> Self {
         Self { key: key.into(), size: matcher.size(), matcher }
     }
 
+    /// What its condition amounts to with its own segments written out.
     pub fn size(&self) -> Size {
         self.size
     }

@@ -27,6 +27,7 @@ impl Number {
         text.parse::<f64>().ok().filter(|f| f.is_finite()).map(Self::Float)
     }
 
+    /// As a 64-bit float, rounded where it has more digits.
     pub fn as_f64(self) -> f64 {
         match self {
             Self::Int(i) => i as f64,

@@ -10,6 +10,7 @@ pub enum Role {
 }
 
 impl Role {
+    /// Its name in JSON and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -18,6 +19,7 @@ impl Role {
         }
     }
 
+    /// The role of that name.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Viewer, Self::Editor, Self::Admin].into_iter().find(|role| role.as_str() == text)
     }
@@ -26,11 +28,12 @@ impl Role {
 /// One thing somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
-    /// See sites, environments, features, history, and evaluate them.
+    /// See everything but what is [`Self::Administer`], evaluate, export.
     Read,
-    /// Create and change sites, environments, features, rules, segments, tokens; import documents.
+    /// Create and change sites, environments, features, rules, segments, Contexts, tokens, webhooks, branding, analytics
+    /// settings; import documents.
     Change,
-    /// Users, 2FA, GDPR.
+    /// Users, 2FA, GDPR, mail; checking the audit log.
     Administer,
 }
 

@@ -30,6 +30,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// Its name in JSON and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -38,6 +39,7 @@ impl Status {
         }
     }
 
+    /// The status of that name.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Active, Self::Archived, Self::Maintenance].into_iter().find(|status| status.as_str() == text)
     }
@@ -71,18 +73,22 @@ pub struct StoredContext {
 pub struct Values(Box<[(Arc<str>, Json)]>);
 
 impl Values {
+    /// The value for this feature.
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.0.binary_search_by(|(have, _)| (**have).cmp(key)).ok().map(|at| &self.0[at].1)
     }
 
+    /// Whether there is a value for this feature.
     pub fn contains_key(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
 
+    /// How many values there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Whether there is no value.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -333,6 +339,7 @@ impl Snapshot {
         next
     }
 
+    /// The feature of that key.
     pub fn feature(&self, key: &str) -> Option<&Arc<Feature>> {
         self.features.get(key)
     }
@@ -361,14 +368,17 @@ impl Snapshot {
         })
     }
 
+    /// How many features there are.
     pub fn len(&self) -> usize {
         self.features.len()
     }
 
+    /// Whether there is no feature.
     pub fn is_empty(&self) -> bool {
         self.features.is_empty()
     }
 
+    /// The segments of the site, also those that could not be compiled.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
@@ -495,7 +505,10 @@ const MAX_COUNTED: usize = 32;
 
 fn note_attributes(all: &mut SharedMap<Arc<str>, usize>, feature: &Feature) {
     for name in &feature.attributes {
-        *all.entry(Arc::from(&**name)).or_insert(0) += 1;
+        match all.get_mut(&**name) {
+            Some(features) => *features += 1,
+            None => drop(all.insert(Arc::from(&**name), 1)),
+        }
     }
 }
 

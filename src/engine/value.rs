@@ -24,8 +24,10 @@ pub enum FeatureType {
 }
 
 impl FeatureType {
+    /// What is said of a text that is no type.
     pub const NAMES: &'static str = "one of STRING, NUMBER, BOOLEAN, JSON";
 
+    /// Its native name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::String => "STRING",
@@ -35,6 +37,7 @@ impl FeatureType {
         }
     }
 
+    /// The type of that native name.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::String, Self::Number, Self::Boolean, Self::Json].into_iter().find(|kind| kind.as_str() == text)
     }
@@ -149,6 +152,7 @@ impl Json {
         serde_json::to_string(value).ok().map(|text| Self(text.into()))
     }
 
+    /// The text, without space between its tokens.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -158,6 +162,7 @@ impl Json {
         serde_json::from_str(&self.0).ok()
     }
 
+    /// Whether it is an object.
     pub fn is_object(&self) -> bool {
         self.0.starts_with('{')
     }

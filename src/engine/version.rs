@@ -18,11 +18,13 @@ pub struct OwnedVersion {
 }
 
 impl OwnedVersion {
+    /// `None` when the text is no version, see [`Version::parse`].
     pub fn parse(text: &str) -> Option<Self> {
         let Version { parts, pre_release } = Version::parse(text)?;
         Some(Self { parts, pre_release: pre_release.into() })
     }
 
+    /// The same, to be compared.
     pub fn borrowed(&self) -> Version<'_> {
         Version { parts: self.parts, pre_release: &self.pre_release }
     }
@@ -48,6 +50,7 @@ impl<'a> Version<'a> {
         Some(Self { parts, pre_release: pre_release.unwrap_or_default() })
     }
 
+    /// By numeric parts, then a pre-release before its release, then by pre-release identifiers.
     pub fn compare(&self, other: &Version<'_>) -> Ordering {
         self.parts.cmp(&other.parts).then_with(|| match (self.pre_release, other.pre_release) {
             ("", "") => Ordering::Equal,

@@ -28,6 +28,9 @@ const PURGE_INTERVAL: Duration = Duration::from_millis(200);
 /// How often old rows are deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// No job waits longer for its first time.
+const FIRST: Duration = Duration::from_secs(60);
+
 /// The purpose of the secret that users are hashed with.
 const ANALYTICS: &str = "analytics";
 
@@ -129,7 +132,8 @@ fn repeat(
     job: &mut dyn FnMut(&App) -> Result<()>,
     stopped: &Receiver<()>,
 ) {
-    let mut next = Instant::now() + interval;
+    // What a server that is started anew every hour must do, too.
+    let mut next = Instant::now() + interval.min(FIRST);
     while let Err(RecvTimeoutError::Timeout) =
         stopped.recv_timeout(next.saturating_duration_since(Instant::now()))
     {

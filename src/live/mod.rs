@@ -235,8 +235,10 @@ impl Live {
         let data_version = data_version(writer)?;
         let moment = writer.unchecked_transaction()?;
         let mut environments = HashMap::new();
+        let mut features = store::features::everything(&moment)?;
         for (id, _) in store::environments::revisions(&moment)? {
-            let snapshot = Snapshot::compile(store::snapshot::load(&moment, id)?);
+            let rows = features.remove(&id).unwrap_or_default();
+            let snapshot = Snapshot::compile(store::snapshot::load_around(&moment, id, rows)?);
             environments.insert(id, Environment::new(id, snapshot));
         }
         self.environments.store(Arc::new(environments));

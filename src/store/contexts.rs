@@ -78,7 +78,7 @@ pub fn all(conn: &Connection, environment: EnvironmentId) -> Result<Vec<ContextR
 pub fn for_snapshot(
     conn: &Connection,
     environment: EnvironmentId,
-    features: &HashMap<i64, Arc<str>>,
+    features: impl FnOnce() -> Result<HashMap<i64, Arc<str>>>,
 ) -> Result<Vec<StoredContext>> {
     let mut names: HashMap<String, Arc<str>> = HashMap::new();
     let mut texts: HashMap<String, Json> = HashMap::new();
@@ -96,6 +96,7 @@ pub fn for_snapshot(
     let mut prototypes = prototypes.query([environment])?;
     let mut values = values.query([environment])?;
     let (mut prototype, mut value) = (prototypes.next()?, values.next()?);
+    let features = if value.is_some() { features()? } else { HashMap::new() };
     let mut contexts = Vec::new();
     while let Some(row) = keys.next()? {
         let key: String = row.get(0)?;
@@ -376,14 +377,6 @@ pub fn delete(conn: &Connection, environment: EnvironmentId, key: &str) -> Resul
     conn.prepare_cached("DELETE FROM contexts WHERE environment_id = ?1 AND key = ?2")?
         .execute((environment, key))?;
     Ok(())
-}
-
-/// How many Contexts hold a value for this feature, `override` included.
-pub fn count_values(conn: &Connection, feature: FeatureId) -> Result<u64> {
-    Ok(conn
-        .prepare_cached("SELECT count(*) FROM context_values WHERE feature_id = ?1")?
-        .query_row([feature], |row| row.get::<_, i64>(0))?
-        .unsigned_abs())
 }
 
 /// Every value stored for a feature, with the Context that holds it.

@@ -1,8 +1,9 @@
 //! Tables `features`, `rules`, `variants` and `tombstones`.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 use uuid::Uuid;
 
 use super::{found, is_unique_violation, list_from_json, list_to_json};
@@ -24,7 +25,7 @@ pub struct FeatureRow {
 const SELECT: &str =
     "SELECT id, uuid, key, type, default_value, enabled, locked, description, tags, bucketing,
                              bucketing_id, version, created_at, updated_at, updated_by, is_integer,
-                             properties, number, snapshot, flagr, retired
+                             properties, number, snapshot, flagr, retired, environment_id
                         FROM features";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
@@ -82,7 +83,8 @@ pub fn find(conn: &Connection, environment: EnvironmentId, key: &str) -> Result<
         .prepare_cached(&format!("{SELECT} WHERE environment_id = ?1 AND key = ?2"))?
         .query_row((environment, key), from_row);
     let mut feature = found(row, || format!("feature {key}"))?;
-    add_parts(conn, "= ?1", feature.id.0, |_, add| add(&mut feature.stored))?;
+    let id = feature.id;
+    add_parts(conn, "WHERE feature_id = ?1", Some(&id), std::slice::from_mut(&mut feature))?;
     Ok(feature)
 }
 
@@ -98,14 +100,27 @@ pub fn all(conn: &Connection, environment: EnvironmentId) -> Result<Vec<FeatureR
     let mut statement = conn.prepare_cached(&format!("{SELECT} WHERE environment_id = ?1 ORDER BY key"))?;
     let mut features: Vec<FeatureRow> =
         statement.query_map([environment], from_row)?.collect::<rusqlite::Result<_>>()?;
-    let at: HashMap<i64, usize> = features.iter().enumerate().map(|(at, f)| (f.id.0, at)).collect();
-    let scope = "IN (SELECT id FROM features WHERE environment_id = ?1)";
-    add_parts(conn, scope, environment.0, |id, add| {
-        if let Some(&at) = at.get(&id) {
-            add(&mut features[at].stored);
-        }
-    })?;
+    let scope = "WHERE feature_id IN (SELECT id FROM features WHERE environment_id = ?1)";
+    add_parts(conn, scope, Some(&environment), &mut features)?;
     Ok(features)
+}
+
+/// Every feature there is. Reading whole tables in their own order is far less work than environment by environment,
+/// which finds each row through indexes.
+pub fn everything(conn: &Connection) -> Result<HashMap<EnvironmentId, Vec<FeatureRow>>> {
+    let mut statement = conn.prepare_cached(SELECT)?;
+    let (mut environments, mut features) = (Vec::<EnvironmentId>::new(), Vec::new());
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        environments.push(row.get(21)?);
+        features.push(from_row(row)?);
+    }
+    add_parts(conn, "", None, &mut features)?;
+    let mut all: HashMap<_, Vec<_>> = HashMap::new();
+    for (environment, feature) in environments.into_iter().zip(features) {
+        all.entry(environment).or_default().push(feature);
+    }
+    Ok(all)
 }
 
 /// A feature's own value, and who changed the feature last.
@@ -209,69 +224,75 @@ pub fn list(conn: &Connection, environment: EnvironmentId, filter: &Filter) -> R
         from_row,
     )?;
     let mut features: Vec<FeatureRow> = rows.collect::<rusqlite::Result<_>>()?;
-    let at: HashMap<i64, usize> = features.iter().enumerate().map(|(at, f)| (f.id.0, at)).collect();
-    let ids = serde_json::to_string(&at.keys().collect::<Vec<_>>()).map_err(Error::internal)?;
-    add_parts(conn, "IN (SELECT value FROM json_each(?1))", ids, |id, add| {
-        if let Some(&at) = at.get(&id) {
-            add(&mut features[at].stored);
-        }
-    })?;
+    let ids: Vec<i64> = features.iter().map(|feature| feature.id.0).collect();
+    let ids = serde_json::to_string(&ids).map_err(Error::internal)?;
+    add_parts(conn, "WHERE feature_id IN (SELECT value FROM json_each(?1))", Some(&ids), &mut features)?;
     Ok(features)
 }
 
-/// Reads rules and variants of some features and hands each to its owner.
+/// Reads the variants and rules of these features. `scope` says which rows those are; ones of other features are
+/// passed over.
 fn add_parts(
     conn: &Connection,
     scope: &str,
-    parameter: impl rusqlite::ToSql,
-    mut owner: impl FnMut(i64, &mut dyn FnMut(&mut StoredFeature)),
+    parameter: Option<&dyn ToSql>,
+    features: &mut [FeatureRow],
 ) -> Result<()> {
+    let mut ids: Vec<(i64, usize)> =
+        features.iter().enumerate().map(|(at, feature)| (feature.id.0, at)).collect();
+    ids.sort_unstable();
+    let owner = |id: i64| ids.binary_search_by_key(&id, |(id, _)| *id).ok().map(|found| ids[found].1);
+
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT feature_id, key, value, attachment FROM variants WHERE feature_id {scope}
-          ORDER BY feature_id, position"
+        "SELECT feature_id, position, key, value, attachment FROM variants {scope}"
     ))?;
-    let mut rows = statement.query([&parameter])?;
+    let mut rows = statement.query(params_from_iter(parameter))?;
+    let mut variants = Vec::new();
     while let Some(row) = rows.next()? {
-        let key: String = row.get(1)?;
-        let (value, attachment): (String, Option<String>) = (row.get(2)?, row.get(3)?);
-        owner(row.get(0)?, &mut |feature| match Json::parse(&value) {
-            Some(value) => feature.definition.variants.push(Variant {
-                key: key.clone(),
-                value,
-                attachment: attachment.as_deref().and_then(Json::parse),
-            }),
-            None => feature.damage = Some(format!("the stored variant {key} is not JSON")),
-        });
+        let Some(at) = owner(row.get(0)?) else { continue };
+        let (position, key): (i64, String) = (row.get(1)?, row.get(2)?);
+        let json =
+            |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_str_or_null()?.and_then(Json::parse));
+        match json(3)? {
+            Some(value) => variants.push((at, position, Variant { key, value, attachment: json(4)? })),
+            None => features[at].stored.damage = Some(format!("the stored variant {key} is not JSON")),
+        }
     }
+    variants.sort_by_key(|(at, position, _)| (*at, *position));
+    for (at, _, variant) in variants {
+        features[at].stored.definition.variants.push(variant);
+    }
+
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT feature_id, uuid, name, priority, enabled, condition, rollout, outcome
-           FROM rules WHERE feature_id {scope}
-          ORDER BY feature_id, position"
+        "SELECT feature_id, position, uuid, name, priority, enabled, condition, rollout, outcome FROM rules {scope}"
     ))?;
-    let mut rows = statement.query([&parameter])?;
+    let mut rows = statement.query(params_from_iter(parameter))?;
+    let mut rules = Vec::new();
     while let Some(row) = rows.next()? {
-        let name: String = row.get(2)?;
+        let Some(at) = owner(row.get(0)?) else { continue };
+        let feature = &mut features[at].stored;
         let text = |at: usize| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
-        let (id, when, rollout, outcome) =
-            (text(1)?.unwrap_or_default(), text(5)?, text(6)?, text(7)?.unwrap_or_default());
-        let (priority, enabled) = (row.get(3)?, row.get(4)?);
-        owner(row.get(0)?, &mut |feature| {
-            let definition = &mut feature.definition;
-            match feature::read_stored(definition.kind, when, rollout, outcome) {
-                Ok((when, rollout, outcome)) => {
-                    let id = Uuid::parse_str(id).unwrap_or_default();
-                    let rule = Rule { id, name: name.clone(), priority, enabled, when, rollout, outcome };
-                    // Sorting them here is quicker than having all of them sorted there.
-                    if definition.rules.is_empty() {
-                        // Most have one; room for four would be most of what a feature takes.
-                        definition.rules.reserve_exact(1);
-                    }
-                    let at = definition.rules.partition_point(|before| before.priority >= priority);
-                    definition.rules.insert(at, rule);
-                }
-                Err(problem) => feature.damage = Some(format!("the stored rule {name:?}: {problem}")),
+        let name: String = row.get(3)?;
+        match feature::read_stored(feature.definition.kind, text(6)?, text(7)?, text(8)?.unwrap_or_default())
+        {
+            Ok((when, rollout, outcome)) => {
+                let id = Uuid::parse_str(text(2)?.unwrap_or_default()).unwrap_or_default();
+                let (priority, enabled) = (row.get(4)?, row.get(5)?);
+                let rule = Rule { id, name, priority, enabled, when, rollout, outcome };
+                rules.push((at, row.get::<_, i64>(1)?, rule));
             }
-        });
+            Err(problem) => feature.damage = Some(format!("the stored rule {name:?}: {problem}")),
+        }
+    }
+    // Sorting them here is quicker than having all of them sorted there.
+    rules.sort_by_key(|(at, position, rule)| (*at, Reverse(rule.priority), *position));
+    for (at, _, rule) in rules {
+        let rules = &mut features[at].stored.definition.rules;
+        if rules.is_empty() {
+            // Most have one; room for four would be most of what a feature takes.
+            rules.reserve_exact(1);
+        }
+        rules.push(rule);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{OpenError, plain};
+use super::{OpenError, make_private, plain};
 
 const SCHEMA: &str = include_str!("../../schema.sql");
 
@@ -452,6 +452,7 @@ fn copy(path: &Path, version: i64) -> Result<(), OpenError> {
     // It gets its name once it is whole; what a crash left of an earlier one is in the way.
     let part = PathBuf::from(format!("{}.part", copy.display()));
     let _ = std::fs::remove_file(&part);
+    make_private(&part).map_err(|error| failed(error.to_string()))?;
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .and_then(|reader| reader.execute("VACUUM INTO ?1", [part.to_string_lossy()]))
         .map_err(|error| failed(plain(&error)))?;

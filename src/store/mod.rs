@@ -23,6 +23,7 @@ pub mod two_factor;
 pub mod users;
 pub mod webhooks;
 
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ use crate::config::Durability;
 use crate::error::{Error, Result};
 
 /// Connections that read at the same time.
-const READERS: u32 = 4;
+pub const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open database.
@@ -64,6 +65,8 @@ impl Store {
         if path.is_dir() {
             return Err(OpenError(format!("{} is a directory, not a database file", path.display())));
         }
+        // One that is there stays as it is, and why one cannot be made SQLite tells.
+        let _ = make_private(path);
         let mut writer = Connection::open(path).map_err(explain)?;
         prepare(&writer).map_err(explain)?;
         migrate::bring_up_to_date(&mut writer, path)?;
@@ -118,6 +121,16 @@ impl Store {
         self.writer().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(())
     }
+}
+
+/// Makes an empty file for its owner alone, where there is none: passwords and people are to stand in it. SQLite takes
+/// it for a new database, and makes the WAL beside it in the same way.
+fn make_private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn prepare(conn: &Connection) -> rusqlite::Result<()> {

@@ -7,6 +7,7 @@ use crate::clock::Millis;
 use crate::engine::permission::Role;
 use crate::error::Result;
 use crate::ids::UserId;
+use crate::store::counters;
 use crate::store::tokens::Hash;
 
 /// A session ends after this long without a request: 7 days.
@@ -92,11 +93,13 @@ pub fn insert(
     user_agent: &str,
     now: Millis,
 ) -> Result<()> {
+    // A request may come to its end long after the session that it began with.
+    let id = counters::next_id(conn, "sessions")?;
     conn.prepare_cached(
-        "INSERT INTO sessions (uuid, user_id, hash, confirmed, created_at, last_seen_at, address, user_agent)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)",
+        "INSERT INTO sessions (id, uuid, user_id, hash, confirmed, created_at, last_seen_at, address, user_agent)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8)",
     )?
-    .execute((Uuid::now_v7().to_string(), user, hash, confirmed, now, address, user_agent))?;
+    .execute((id, Uuid::now_v7().to_string(), user, hash, confirmed, now, address, user_agent))?;
     Ok(())
 }
 
@@ -106,10 +109,12 @@ pub fn touch(conn: &Connection, id: i64, now: Millis) -> Result<()> {
     Ok(())
 }
 
-/// The second factor was given.
-pub fn confirm(conn: &Connection, id: i64) -> Result<()> {
-    conn.prepare_cached("UPDATE sessions SET confirmed = 1 WHERE id = ?1")?.execute([id])?;
-    Ok(())
+/// The second factor was given; false when the session has ended.
+pub fn confirm(conn: &Connection, session: &Session) -> Result<bool> {
+    let confirmed = conn
+        .prepare_cached("UPDATE sessions SET confirmed = 1 WHERE id = ?1 AND uuid = ?2")?
+        .execute((session.id, &session.uuid))?;
+    Ok(confirmed > 0)
 }
 
 pub fn delete(conn: &Connection, id: i64) -> Result<()> {

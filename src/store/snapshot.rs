@@ -1,11 +1,9 @@
 //! Loads what an environment needs to answer, for [`crate::engine::snapshot`].
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::features::FeatureRow;
 use super::{contexts, environments, features, segments};
 use crate::engine::compile::StoredFeature;
 use crate::engine::snapshot::{Info, Source, StoredContext};
@@ -15,14 +13,17 @@ use crate::ids::EnvironmentId;
 /// Everything of one environment. The caller holds a transaction, or the only connection that writes, so
 /// that the revision belongs to the rows.
 pub fn load(conn: &Connection, id: EnvironmentId) -> Result<Source> {
+    load_around(conn, id, features::all(conn, id)?)
+}
+
+/// The same, whose features were read.
+pub fn load_around(conn: &Connection, id: EnvironmentId, rows: Vec<FeatureRow>) -> Result<Source> {
     let environment = environments::get(conn, id)?;
     let (site_id, site): (String, String) = conn
         .prepare_cached("SELECT uuid, slug FROM sites WHERE id = ?1")?
         .query_row([environment.site], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let rows = features::all(conn, id)?;
-    let names: HashMap<i64, Arc<str>> =
-        rows.iter().map(|row| (row.id.0, row.stored.definition.key.as_str().into())).collect();
-    let contexts = contexts::for_snapshot(conn, id, &names)?;
+    let names = || Ok(rows.iter().map(|row| (row.id.0, row.stored.definition.key.as_str().into())).collect());
+    let contexts = contexts::for_snapshot(conn, id, names)?;
     Ok(Source {
         info: Info {
             site_id: uuid(&site_id)?,
@@ -42,9 +43,9 @@ pub fn load(conn: &Connection, id: EnvironmentId) -> Result<Source> {
 
 /// Every stored Context of an environment.
 pub fn load_contexts(conn: &Connection, id: EnvironmentId) -> Result<Vec<StoredContext>> {
-    let names =
-        features::ids(conn, id)?.into_iter().map(|(key, (id, ..))| (id.0, key.as_str().into())).collect();
-    contexts::for_snapshot(conn, id, &names)
+    contexts::for_snapshot(conn, id, || {
+        Ok(features::ids(conn, id)?.into_iter().map(|(key, (id, ..))| (id.0, key.as_str().into())).collect())
+    })
 }
 
 /// Some features of an environment by key; one that is gone is `None`.

@@ -11,6 +11,7 @@ use super::url;
 use crate::api::request::Query;
 use crate::app::App;
 use crate::auth::browser::Signed;
+use crate::blocking::{LONG_READS, block_in_turn};
 use crate::clock::{self, DAY};
 use crate::engine::words::{self, Piece, Sentence};
 use crate::store;
@@ -20,10 +21,64 @@ type Answer = Result<HttpResponse, Failure>;
 const PAGE: u64 = 50;
 /// Characters of a value that are shown.
 const VALUE: usize = 200;
+/// What the log calls the things that change, and what people do.
+const KINDS: &[(&str, &str)] = &[
+    ("feature", "Features"),
+    ("rule", "Rules"),
+    ("segment", "Segments"),
+    ("context", "Contexts"),
+    ("contexts", "Imports of Contexts"),
+    ("environment", "Environments"),
+    ("site", "Sites"),
+    ("branding", "Branding"),
+    ("token", "Tokens"),
+    ("webhook", "Webhooks"),
+    ("user", "Users"),
+    ("settings", "Two-factor settings"),
+    ("gdpr request", "GDPR requests"),
+    ("mail", "Mail"),
+];
+/// What is done to them, as the log calls it; the three that happen all the time first.
+const ACTIONS: &[&str] = &[
+    "created",
+    "updated",
+    "deleted",
+    "account closed",
+    "activated",
+    "backup code used",
+    "backup codes made anew",
+    "completed",
+    "deactivated",
+    "downloaded",
+    "erased",
+    "failed",
+    "imported",
+    "password changed",
+    "password reset",
+    "password reset asked for",
+    "personal token created",
+    "personal token revoked",
+    "purged",
+    "redelivered to",
+    "reminded",
+    "restored",
+    "retried",
+    "reverted",
+    "revoked",
+    "rotated",
+    "session ended",
+    "tested",
+    "trusted device forgotten",
+    "turned off",
+    "turned on",
+    "two-factor reset",
+    "two-factor turned off",
+    "two-factor turned on",
+];
 
 /// `GET /audit`: of the whole server.
 pub async fn all(app: Data<App>, req: HttpRequest, signed: Signed) -> Answer {
-    show(&app, &req, &signed, None)
+    show(&app, &req, &signed, None).await
 }
 
 /// `GET …/audit`: of one environment.
@@ -34,10 +89,10 @@ pub async fn of_environment(
     path: Path<(String, String)>,
 ) -> Answer {
     let place = Place::find(&app, &path.0, Some(&path.1))?;
-    show(&app, &req, &signed, Some(&place))
+    show(&app, &req, &signed, Some(&place)).await
 }
 
-fn show(app: &App, req: &HttpRequest, signed: &Signed, place: Option<&Place>) -> Answer {
+async fn show(app: &Data<App>, req: &HttpRequest, signed: &Signed, place: Option<&Place>) -> Answer {
     let query = Query::of(req);
     let get = |name: &str| query.get(name).unwrap_or_default().to_owned();
     let since = match query.get("when") {
@@ -51,13 +106,20 @@ fn show(app: &App, req: &HttpRequest, signed: &Signed, place: Option<&Place>) ->
         q: get("q"),
         actor: get("who"),
         entity: get("what"),
+        action: get("did"),
         since,
         below: query.get("below").and_then(|text| text.parse().ok()),
         limit: PAGE + 1,
         ..AuditFilter::default()
     };
-    let (mut entries, actors) = app
-        .read_consistent(|conn| Ok((store::changes::list(conn, &filter)?, store::changes::actors(conn)?)))?;
+    let server = app.clone();
+    let (filter, mut entries, actors) = block_in_turn(&LONG_READS, move || {
+        let (entries, actors) = server.read_consistent(|conn| {
+            Ok((store::changes::list(conn, &filter)?, store::changes::actors(conn)?))
+        })?;
+        Ok((filter, entries, actors))
+    })
+    .await?;
     let older = (entries.len() as u64 > PAGE).then(|| entries[PAGE as usize - 1].number);
     entries.truncate(PAGE as usize);
     let page = Page::new(app, req, signed, "Audit log");
@@ -65,7 +127,7 @@ fn show(app: &App, req: &HttpRequest, signed: &Signed, place: Option<&Place>) ->
         Some(place) => page.at(place, "audit"),
         None => page,
     };
-    let filtered = ["q", "who", "what", "when"].iter().any(|name| query.get(name).is_some());
+    let filtered = ["q", "who", "what", "did", "when"].iter().any(|name| query.get(name).is_some());
     let main = html! {
         div.head { div { h1 { "Audit log" } p.lede { "Every change, who made it and what it replaced. Each entry seals the one before." } } }
         form.filter method="get" action=(req.path()) role="search" {
@@ -77,9 +139,13 @@ fn show(app: &App, req: &HttpRequest, signed: &Signed, place: Option<&Place>) ->
                 }
                 select.auto name="what" aria-label="What" {
                     option value="" { "Anything" }
-                    @for (value, label) in [("feature", "Features"), ("rule", "Rules"), ("segment", "Segments"), ("context", "Contexts"), ("environment", "Environments"), ("site", "Sites"), ("token", "Tokens"), ("webhook", "Webhooks"), ("user", "Users"), ("gdpr request", "GDPR requests")] {
-                        option value=(value) selected[value == filter.entity] { (label) }
+                    @for (value, label) in KINDS {
+                        option value=(value) selected[*value == filter.entity] { (label) }
                     }
+                }
+                select.auto name="did" aria-label="Action" {
+                    option value="" { "Any action" }
+                    @for action in ACTIONS { option value=(action) selected[*action == filter.action] { (action) } }
                 }
                 select.auto name="when" aria-label="When" {
                     @for (value, label) in [("", "Any time"), ("day", "24 hours"), ("week", "7 days"), ("month", "30 days")] {

@@ -2,7 +2,7 @@
 //! of it: the stylesheet, the logo, the icon, each under an address with its version.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
@@ -17,6 +17,7 @@ use super::multipart;
 use super::{block, url};
 use crate::admin;
 use crate::admin::branding::{Image, Picture, View};
+use crate::api::request::{MAX_BODY, collect};
 use crate::app::App;
 use crate::auth::browser::Signed;
 use crate::branding::{Branding, SLOTS, Warning, sheet};
@@ -169,8 +170,10 @@ pub async fn images(
     req: HttpRequest,
     signed: Signed,
     site: Path<String>,
-    body: Bytes,
+    payload: Payload,
 ) -> Answer {
+    // Two images of the largest size, and what stands around them.
+    let body = collect(req.head(), payload.into_inner(), MAX_BODY).await?;
     let content_type =
         req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let parts = multipart::parts(content_type, &body)

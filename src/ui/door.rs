@@ -11,11 +11,11 @@ use super::failure::{Failure, see_other};
 use super::layout::{Toast, done, door_head, door_response};
 use crate::admin::sign_in::{self, Outcome, Visitor};
 use crate::admin::users;
-use crate::app::{Actor, App};
+use crate::app::App;
 use crate::auth::browser::{COOKIE, Pending, cookie};
 use crate::auth::extract::address;
-pub(super) use crate::blocking::block;
-use crate::engine::permission::Role;
+pub(super) use crate::blocking::{HASHES, block, block_in_turn};
+use crate::config::FirstAdmin;
 use crate::error::{Error, Result};
 use crate::live::credentials::hash;
 use crate::store;
@@ -46,7 +46,10 @@ impl Caller {
 
 /// A path of this server from a `next` parameter; the dashboard for anything else.
 pub fn safe_next(next: &str) -> &str {
-    if next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r']) {
+    if next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains(|c: char| c == '\\' || c.is_control())
+    {
         next
     } else {
         "/"
@@ -108,9 +111,10 @@ pub async fn sign_in(
     let device = req.cookie(DEVICE).map(|cookie| cookie.value().to_owned());
     let (name, password) = (typed.get("username").to_owned(), typed.get("password").to_owned());
     let server = app.clone();
-    let outcome =
-        block(move || sign_in::sign_in(&server, &name, &password, &caller.visitor(), device.as_deref()))
-            .await?;
+    let outcome = block_in_turn(&HASHES, move || {
+        sign_in::sign_in(&server, &name, &password, &caller.visitor(), device.as_deref())
+    })
+    .await?;
     let refuse = |message: String| {
         let problem = crate::engine::decode::FieldError { field: "username".into(), message };
         door_response(
@@ -190,18 +194,13 @@ pub async fn setup(
     let caller = Caller::of(&req, &app);
     let server = app.clone();
     let (link, posted) = (secret.clone(), typed.clone());
-    let made = block(move || {
-        let actor = Actor { address: Some(caller.address.clone()), ..Actor::system("setup") };
-        let get = |name| posted.get(name).trim();
-        let user = users::create(
-            &server,
-            &actor,
-            get("username"),
-            get("email"),
-            Role::Admin,
-            posted.get("password"),
-        )?;
-        store::sessions::delete_link(&server.store.writer(), &hash(&link))?;
+    let made = block_in_turn(&HASHES, move || {
+        let first = FirstAdmin {
+            username: posted.get("username").trim().to_owned(),
+            email: posted.get("email").trim().to_owned(),
+            password: posted.get("password").to_owned(),
+        };
+        let user = users::set_up(&server, &link, &first, Some(caller.address.clone()))?;
         sign_in::open_session(&server, &user, &caller.visitor(), true)
     })
     .await;
@@ -216,5 +215,23 @@ pub async fn setup(
             Ok(door_response(StatusCode::UNPROCESSABLE_ENTITY, "Problem: First run", form))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_this_server_follow() {
+        for fine in ["/", "/sites/shop?q=a&b=%2F%2F", "/account#tfa"] {
+            assert_eq!(safe_next(fine), fine);
+        }
+        // Browsers take out tabs and line breaks, and read \ as /.
+        for other in
+            ["", "x", "//evil.example", "/\\evil.example", "/\t/evil.example", "/\n/evil.example", "/\u{1}"]
+        {
+            assert_eq!(safe_next(other), "/", "{other:?}");
+        }
     }
 }

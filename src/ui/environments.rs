@@ -144,7 +144,7 @@ fn show_settings(
             }
             section.sect aria-labelledby="delete-h" {
                 header { h2 id="delete-h" { "Delete" } }
-                p.m2 { "The environment goes with its features and tokens. Clients get an error from the next request on." }
+                p.m2 { "The environment goes with its features, tokens and webhooks. Clients get an error from the next request on." }
                 div.row.sect-acts { a.btn.danger href={ (here) "/delete" } { (icon("trash")) "Delete " (environment.name) "…" } }
             }
         } @else {
@@ -234,7 +234,7 @@ fn delete_question<'a>(place: &Place, environment: &'a Environment) -> Question<
     Question {
         title: if is_production(environment) { "Delete in production?" } else { "Delete this environment?" },
         name: &environment.name,
-        text: html! { "goes with its features and tokens. Clients get an error from the next request on." },
+        text: html! { "goes with its features, tokens and webhooks. Clients get an error from the next request on." },
         action: format!("{here}/delete"),
         verb: "Delete",
         keep: "Keep it",

@@ -374,7 +374,7 @@ fn settings_form(page: &Page<'_>, here: &Here, feature: &Feature, typed: &Typed)
             (stale::seen(&stored, SETTINGS))
             h2 { "Settings" }
             @if typed.is_on("stale") { (stale::both(typed, &stored, SETTINGS, &format!("{}?edit=settings", here.feature(&definition.key)))) }
-            (summary(typed, &["description", "tags", "defaultValue", "properties", "retired", "bucketing"]))
+            (summary(typed, &["description", "tags", "defaultValue", "properties", "retired"]))
             (Text::new("description", "Description").draw(typed))
             (Text::new("tags", "Tags").hint("By commas.").draw(typed))
             div.stack.t {
@@ -384,10 +384,7 @@ fn settings_form(page: &Page<'_>, here: &Here, feature: &Feature, typed: &Typed)
             }
             (area("properties", "Properties", "One a line, such as owner = web. FeatureHub’s clients with EXTENDED_DATA read them.", 2, typed))
             (select("retired", "FeatureHub", &[("no", "Served to FeatureHub’s clients"), ("yes", "Retired: FeatureHub’s clients are not told of it")], typed))
-            (select("bucketing", "Bucketing", &[("sha256", "sha256: this server’s own"), ("murmur3", "murmur3: as FeatureHub’s clients compute it"), ("crc32", "crc32: as Flagr computes it")], typed))
-            @if typed.get("bucketing") != definition.bucketing.as_str() || !definition.rules.is_empty() {
-                p.hint { "Another bucketing puts users into other buckets of rollouts and splits." }
-            }
+            (super::flagr::bucketing_choice(typed.get("bucketing")))
             div.row {
                 button.btn.main[!here.place.is_production()].prod[here.place.is_production()] { "Save to " (here.environment_name()) }
                 a.btn href=(here.feature(&definition.key)) { "Cancel" }

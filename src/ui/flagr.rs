@@ -56,7 +56,7 @@ pub fn bucketing_choice(chosen: &str) -> Markup {
                         span.hint id={ "b-" (scheme.as_str()) "-note" } { (bucketing_note(scheme)) }
                     }
                 }
-                p.hint { "Another scheme later puts users into other buckets." }
+                p.hint { "Another scheme puts users into other buckets." }
             }
         }
     }

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use maud::{Markup, html};
 
 use super::components::form::{Text, Typed, summary};
-use super::door::{Caller, block};
+use super::door::{Caller, HASHES, block, block_in_turn};
 use super::edit::OpenForm;
 use super::failure::Failure;
 use super::layout::{door_head, door_response};
@@ -107,7 +107,7 @@ pub async fn reset(
     let typed = form.0;
     let from = address(req.head(), &app).map(|address| address.to_string());
     let (secret, password) = (link.clone(), typed.get("password").to_owned());
-    match block(move || users::reset_password(&app, &secret, &password, from)).await {
+    match block_in_turn(&HASHES, move || users::reset_password(&app, &secret, &password, from)).await {
         Ok(()) => {
             let set = html! {
                 div.stack {

@@ -396,7 +396,7 @@ pub fn draw(page: &Page<'_>, here: &Here, definition: &Definition, form: &RuleFo
                 legend { "When" }
                 (drawing.draw(&form.when))
             }
-            (rollout_part(form))
+            (rollout_part(form, definition.bucketing == feature::Bucketing::Murmur3))
             (outcome_part(here, definition, form, &drawing))
             div.savebar {
                 span.grow {
@@ -487,7 +487,8 @@ fn both(
     }
 }
 
-fn rollout_part(form: &RuleForm) -> Markup {
+/// The share of a rule; `murmur3` buckets by what FeatureHub calls percentage attributes.
+fn rollout_part(form: &RuleForm, murmur3: bool) -> Markup {
     let typed = &form.typed;
     let slider = form.rollout.parse::<f64>().map_or(100.0, f64::round);
     let more = !typed.get("salt").is_empty() || !typed.get("otherwise").is_empty();
@@ -518,8 +519,9 @@ fn rollout_part(form: &RuleForm) -> Markup {
                     span.field {
                         input.mono.mid id="by" name="by" value=(typed.get("by")) list="attributes" placeholder="userId" autocomplete="off"
                             autocapitalize="off" spellcheck="false" aria-invalid=[wrong(typed, "rollout.by")]
-                            aria-describedby=[wrong(typed, "rollout.by").map(|_| "rollout.by-error")];
+                            aria-describedby=[wrong(typed, "rollout.by").map(|_| "rollout.by-error").or(murmur3.then_some("by-hint"))];
                         (error("rollout.by", typed))
+                        @if murmur3 { span.hint id="by-hint" { "FeatureHub: percentage attributes; several by commas" } }
                     }
                 }
             }

@@ -145,7 +145,11 @@ pub(super) fn fields(place: &Place, typed: &Typed, new: bool) -> Markup {
             div.stack.t { @for (name, text) in EVENTS {
                 label.check {
                     input type="checkbox" name="events" value=(name) checked[typed.all("events").any(|one| one == *name)];
-                    " " code { (name) } " " span.m2.s { (text) }
+                    " " code { (name) } " "
+                    span.m2.s {
+                        (text)
+                        @if matches!(*name, "environment.created" | "environment.deleted") { "; sent to webhooks of all environments alone" }
+                    }
                 }
             } }
             (error("events", typed))

@@ -162,6 +162,40 @@ async fn graphs_and_maps_have_their_limits() {
 }
 
 #[actix_web::test]
+async fn no_way_leads_past_the_most_contexts_that_an_environment_may_have() {
+    let app = TestApp::with(|config| config.max_contexts = 3).await;
+    let editor = app.editor();
+    let writer = json!({"description": "writer", "kind": "server", "permissions": ["CONTEXTS_WRITE"]});
+    let writer = app.bearer(&app.token(writer));
+    let merge = async |key: &str, prototypes: &[&str]| {
+        writer.post("/featuresd/api/contexts", json!({"key": key, "prototypes": prototypes})).await
+    };
+    let import = async |contexts: Value| {
+        let document = json!({
+            "version": 1, "site": {"slug": "shop", "name": "Shop"},
+            "environments": [{"name": "prod", "tags": ["production"], "contexts": contexts}],
+        });
+        editor.post("/api/v1/sites/shop/import", document).await
+    };
+    merge("mia", &["team"]).await.expect(201);
+    let before = app.dump();
+    // Prototypes that are made on the way count, for a new Context and for one that is there.
+    merge("new", &["a"]).await.refused(422, "limit_reached");
+    merge("mia", &["a", "b"]).await.refused(422, "limit_reached");
+    import(json!([{"key": "a"}, {"key": "b"}])).await.refused(409, "limit_reached");
+    editor
+        .post(&at(":import"), json!({"version": 1, "contexts": {"a": null, "b": null}}))
+        .await
+        .refused(422, "limit_reached");
+    assert_eq!(app.dump().differing(&before), [""; 0]);
+    merge("mia", &["a"]).await.expect(200);
+    // Those that are there may be changed where there is no more room.
+    merge("mia", &["team", "a"]).await.expect(200);
+    import(json!([{"key": "a", "description": "changed"}, {"key": "override"}])).await.expect(200);
+    import(json!([{"key": "b"}])).await.refused(409, "limit_reached");
+}
+
+#[actix_web::test]
 async fn a_thousand_values_and_no_more() {
     let app = TestApp::new().await;
     let features: Vec<_> = (0..1001).map(|n| json!({"key": format!("f{n}"), "type": "NUMBER"})).collect();

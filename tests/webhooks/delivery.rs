@@ -230,6 +230,42 @@ async fn an_event_is_given_up_after_eight_tries_and_the_next_goes() {
     assert_eq!(receiver.all().last().unwrap().header("x-webhook-id"), given_up["eventId"].as_str());
 }
 
+/// Waits until the one webhook has failed and waits to try again, or is turned off; whether it is.
+fn rests(app: &TestApp) -> bool {
+    until("a pause or the end", || {
+        let webhook =
+            app.app.read(|conn| Ok(featured::store::webhooks::list(conn, None)?.remove(0))).unwrap();
+        let pauses = webhook.attempts > 0 && webhook.due_at > app.app.now();
+        (pauses || !webhook.settings.enabled).then_some(!webhook.settings.enabled)
+    })
+}
+
+#[actix_web::test]
+async fn one_that_had_nothing_to_say_for_days_is_not_turned_off_by_one_failure() {
+    let app = TestApp::with(loopback).await;
+    let receiver = Receiver::new(|_, before| Do::Answer(if before < 9 { 503 } else { 200 }));
+    let made = webhook(&app, &receiver.url(), json!({})).await;
+    app.set_time("2026-01-30T12:00:00Z");
+    app.feature(json!({"key": "friday", "type": "BOOLEAN"})).await;
+    let jobs = Jobs::start(&app.app).unwrap();
+    for tries in 1..=8 {
+        logged(&app, &made, tries).await;
+        skip(&app, Duration::from_secs(2 * 3600 + 1000));
+    }
+    app.set_time("2026-02-02T22:00:00Z");
+    app.feature(json!({"key": "monday", "type": "BOOLEAN"})).await;
+    let rows = logged(&app, &made, 9).await;
+    assert_eq!((&rows[0]["outcome"], &rows[1]["outcome"]), (&json!("failed"), &json!("given_up")));
+    assert!(!rests(&app), "it is tried again");
+    skip(&app, Duration::from_secs(60));
+    assert_eq!(arrived(&receiver, 10)[9].json()["data"]["feature"]["key"], "monday");
+    logged(&app, &made, 10).await;
+    jobs.stop();
+    let read = app.viewer().get(&path(&made)).await.expect(200).body;
+    assert_eq!((&read["enabled"], &read["failingSince"]), (&json!(true), &Value::Null));
+    assert!(app.app.read(|conn| featured::store::mails::list(conn, 9)).unwrap().is_empty());
+}
+
 #[actix_web::test]
 async fn one_that_fails_for_days_is_turned_off_and_its_maker_told() {
     let app = TestApp::with(loopback).await;
@@ -240,18 +276,15 @@ async fn one_that_fails_for_days_is_turned_off_and_its_maker_told() {
         app.feature(json!({"key": format!("f{number}"), "type": "BOOLEAN"})).await;
     }
     let jobs = Jobs::start(&app.app).unwrap();
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        logged(&app, &made, tries).await;
-        if app.viewer().get(&path(&made)).await.expect(200).body["enabled"] == false {
-            break;
-        }
-        assert!(tries < 200);
+    let mut hours = 0;
+    while !rests(&app) {
+        assert!(hours < 200);
         skip(&app, Duration::from_secs(3 * 3600));
+        hours += 3;
     }
     jobs.stop();
-    assert!((20..=30).contains(&tries), "three days of every three hours: {tries}");
+    assert_eq!(hours, 84, "when the first event is given up after three days: the fourth, 21 hours for each");
+    assert_eq!(receiver.count(), 4 * 8);
     let read = app.viewer().get(&path(&made)).await.expect(200).body;
     assert_eq!(read["disabledReason"], "nothing could be delivered for three days");
     let mails = app.app.read(|conn| featured::store::mails::list(conn, 9)).unwrap();

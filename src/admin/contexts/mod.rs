@@ -503,9 +503,10 @@ impl Scene<'_> {
             }
         }
         check::count(key, after.len(), &mut faults);
-        if before.is_none() {
+        if before.is_none() || !changes.is_empty() {
+            // With the prototypes that were made.
             let stored = store::contexts::count_all(tx, environment.id)?;
-            check::room(self.app.config.max_contexts, stored + 1, &mut faults);
+            check::room(self.app.config.max_contexts, stored + u64::from(before.is_none()), &mut faults);
         }
         faults.into_result()?;
         if key == DEFAULT {

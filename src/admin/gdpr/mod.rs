@@ -190,7 +190,9 @@ pub fn download(app: &App, actor: &Actor, id: &str) -> Result<(Request, Vec<u8>)
     actor.require(Permission::Administer)?;
     app.write(actor, |tx| {
         let request = rows::find(tx, id)?;
+        let kept = request.completed_at.is_some_and(|at| tx.now - at < EXPORT);
         let sealed = rows::export(tx, id)?
+            .filter(|_| kept)
             .ok_or_else(|| Error::conflict("no_export", "there is no file, or not any more"))?;
         let file = app.seal.open_sealed(&purpose(id), &sealed).ok_or_else(|| {
             Error::conflict("no_export", "the server's key does not open the file; make a new request")

@@ -16,7 +16,7 @@ use super::injected::Injected;
 use super::request::{Sent, as_number, invalid};
 use super::wire::{attachment, is_flag, push_seconds};
 use super::{Door, Failure, Result, ok};
-use crate::api::request::parameters;
+use crate::api::request::{MAX_ANSWER, parameters};
 use crate::api::rest::client::nanos;
 use crate::app::App;
 use crate::engine::compile::Feature;
@@ -482,6 +482,7 @@ impl<'s> Writer<'s> {
             let mut counting = asked.app.live.counters.begin(asked.environment, asked.snapshot, &context);
             for target in targets {
                 self.row(entity, id, is_object, target, &evaluator, &mut counting);
+                self.require_room()?;
             }
             self.tallies.push(counting.finish());
             return Ok(());
@@ -495,10 +496,21 @@ impl<'s> Writer<'s> {
             let evaluator = Evaluator::new(asked.snapshot, &context, self.now).map_err(Error::from)?;
             let mut counting = asked.app.live.counters.begin(asked.environment, asked.snapshot, &context);
             self.row(entity, &id, is_object, target, &evaluator, &mut counting);
+            self.require_room()?;
             self.tallies.push(counting.finish());
             id = generated_id();
         }
         Ok(())
+    }
+
+    /// Each row repeats its entity's context, which may be long.
+    fn require_room(&self) -> Result<()> {
+        if self.out.len() <= MAX_ANSWER {
+            return Ok(());
+        }
+        let message =
+            format!("the answer would be larger than {MAX_ANSWER} bytes: ask for fewer entities or flags");
+        Err(Failure::handler(400, message))
     }
 
     fn row(

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::answers::{Evaluates, Serves};
 use super::params::{EnvironmentPath, IfNoneMatch};
 use super::wire;
-use crate::api::request::{AnyBody, Body, Query, none_match, segment};
+use crate::api::request::{AnyBody, Body, MAX_ANSWER, Query, none_match, segment};
 use crate::app::App;
 use crate::auth::extract::{ClientKey, StreamKey, bearer};
 use crate::auth::secret::PERSONAL_PREFIX;
@@ -344,6 +344,12 @@ pub fn evaluate_batch(app: &App, key: &ClientKey, body: &Body) -> Result<HttpRes
         selection.write(&mut out, &snapshot, &evaluator, &mut counting);
         tallies.push(counting.finish());
         out.push(b'}');
+        if out.len() > MAX_ANSWER {
+            let message = format!(
+                "the answer would be larger than {MAX_ANSWER} bytes: ask for fewer entities, or for some features alone"
+            );
+            return Err(Error::BadRequest("answer_too_large", message));
+        }
     }
     // Once nothing can be refused any more.
     for tally in &tallies {

@@ -41,7 +41,7 @@ const KEPT: u32 = 1000;
 const PAUSES: [u64; 7] = [5, 30, 120, 600, 1800, 3600, 7200];
 /// Longest that a receiver can ask us to wait.
 const LONGEST: u64 = 7200;
-/// A webhook that failed for so long is turned off: three days.
+/// A webhook that failed for so long is turned off when it gives another event up: three days.
 pub const PATIENCE: Millis = 3 * 24 * 3600 * 1000;
 
 /// Wakes the threads when there is something to deliver.
@@ -211,6 +211,8 @@ struct Turn<'a> {
     app: &'a App,
     webhook: Webhook,
     progress: Progress,
+    /// The last event has used all its tries.
+    gave_up: bool,
     unwritten: Vec<Delivery>,
     written: Instant,
     /// The name of the environment of the last event.
@@ -226,7 +228,15 @@ impl<'a> Turn<'a> {
             failing_since: webhook.failing_since,
             leased_until: 0,
         };
-        Self { app, webhook, progress, unwritten: Vec::new(), written: Instant::now(), place: None }
+        Self {
+            app,
+            webhook,
+            progress,
+            gave_up: false,
+            unwritten: Vec::new(),
+            written: Instant::now(),
+            place: None,
+        }
     }
 
     /// Tries one event; false when the webhook must wait.
@@ -258,6 +268,7 @@ impl<'a> Turn<'a> {
                     }
                     None => {
                         delivery.outcome = Outcome::GivenUp;
+                        self.gave_up = true;
                         self.pass(number, now);
                     }
                 }
@@ -299,7 +310,9 @@ impl<'a> Turn<'a> {
         // From now on others may take it; those served longest ago come first.
         let now = self.app.now();
         self.write(now)?;
-        if self.progress.failing_since.is_some_and(|since| now - since >= PATIENCE) {
+        // Not while its event has tries left: one that had nothing to say since an event was given up days ago would be
+        // turned off by the first failure of the next.
+        if self.gave_up && self.progress.failing_since.is_some_and(|since| now - since >= PATIENCE) {
             admin::webhooks::give_up(self.app, &self.webhook.uuid)?;
         }
         Ok(())

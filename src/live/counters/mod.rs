@@ -132,13 +132,15 @@ impl Counting<'_> {
         if snapshot.counted().is_empty() {
             return tally;
         }
+        let mut known = names.values();
         for audience in &tally.audiences {
+            let feature = known.feature_of(*audience);
             let mut note = |path: &Path| {
                 for_each_value(context, path, |value| {
-                    tally.values.extend(names.value(*audience, path.as_str(), value));
+                    tally.values.extend(known.number(*audience, path.as_str(), value));
                 });
             };
-            match names.feature_of(*audience) {
+            match feature {
                 None => snapshot.counted().iter().for_each(note),
                 Some(key) => {
                     let Some(feature) = snapshot.feature(&key) else { continue };
@@ -146,6 +148,7 @@ impl Counting<'_> {
                 }
             }
         }
+        drop(known);
         tally
     }
 }

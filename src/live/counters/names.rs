@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::quality::RandomState;
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::pending::{Audience, Count, shorten};
 use super::sketch::ByHash;
@@ -75,8 +75,74 @@ pub struct Names {
 struct Table {
     numbers: ByHash<u32>,
     names: Vec<Name>,
-    /// How many values the field with that hash has.
-    values: ByHash<u32>,
+    /// Context fields of an audience, by their hash.
+    fields: ByHash<Field>,
+}
+
+impl Table {
+    fn is_full(&self) -> bool {
+        self.names.len() >= LIMIT
+    }
+
+    /// The number of the other values of a field, if another one can have none of its own.
+    fn rest(&self, field: u64) -> Option<Option<u32>> {
+        let kept = self.fields.get(&field);
+        if self.is_full() {
+            return Some(kept.and_then(|kept| kept.rest));
+        }
+        kept.filter(|kept| kept.is_full()).and_then(|kept| kept.rest).map(Some)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Field {
+    /// How many values have a number of their own.
+    values: u32,
+    /// The number of the others.
+    rest: Option<u32>,
+}
+
+impl Field {
+    fn is_full(&self) -> bool {
+        self.values >= MAX_VALUES
+    }
+}
+
+/// The numbers of values of context fields, under one lock while they are known.
+pub struct Values<'a> {
+    names: &'a Names,
+    table: RwLockReadGuard<'a, Table>,
+}
+
+impl Values<'_> {
+    /// The number of a value among those of an audience, which may be a new one; `None` when there are too many.
+    pub fn number(&mut self, audience: u32, field: &str, value: &str) -> Option<u32> {
+        let names = self.names;
+        let field_hash = names.hasher.hash_one((audience, field));
+        let mut hasher = names.hasher.build_hasher();
+        hasher.write_u64(field_hash);
+        hasher.write(value.as_bytes());
+        // Two of a million values share 64 bits, keyed anew with each start, once in thirty million starts. To compare them
+        // would be most of what counting costs.
+        let hash = hasher.finish();
+        if let Some(number) = self.table.numbers.get(&hash) {
+            return Some(*number);
+        }
+        if let Some(rest) = self.table.rest(field_hash) {
+            return rest;
+        }
+        RwLockReadGuard::unlocked(&mut self.table, || {
+            names.add_value((audience, field), value, field_hash, hash)
+        })
+    }
+
+    /// The feature of which an audience is.
+    pub fn feature_of(&self, audience: u32) -> Option<String> {
+        match self.table.names.get(audience as usize) {
+            Some(Name::Audience(audience)) => audience.feature.clone(),
+            _ => None,
+        }
+    }
 }
 
 impl Names {
@@ -179,39 +245,44 @@ impl Names {
         })
     }
 
-    /// The number of a value of a context field among those of an audience.
-    pub fn value(&self, audience: u32, field: &str, value: &str) -> Option<u32> {
-        self.some_value(audience, field, Some(value)).or_else(|| self.some_value(audience, field, None))
+    /// Begins to look up values of context fields.
+    pub fn values(&self) -> Values<'_> {
+        Values { names: self, table: self.table.read() }
     }
 
-    fn some_value(&self, audience: u32, field: &str, value: Option<&str>) -> Option<u32> {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_u32(audience);
-        hasher.write_usize(field.len());
-        hasher.write(field.as_bytes());
-        hasher.write(value.unwrap_or_default().as_bytes());
-        // Two of a million values share 64 bits, keyed anew with each start, once in thirty million starts. To compare them
-        // would be most of what counting costs.
-        let same = |_: &Name| true;
-        self.limited(hasher.finish(), value.map(|_| (audience, field)), same, || Name::Value {
-            audience,
-            field: field.to_owned(),
-            value: value.map(str::to_owned),
-        })
-    }
-
-    fn number(&self, hash: u64, same: impl Fn(&Name) -> bool, make: impl FnOnce() -> Name) -> Option<u32> {
-        self.limited(hash, None, same, make)
+    #[cold]
+    fn add_value(
+        &self,
+        (audience, field): (u32, &str),
+        value: &str,
+        field_hash: u64,
+        hash: u64,
+    ) -> Option<u32> {
+        let mut table = self.table.write();
+        let table = &mut *table;
+        // Another thread may have added it.
+        if let Some(number) = table.numbers.get(&hash) {
+            return Some(*number);
+        }
+        if let Some(rest) = table.rest(field_hash) {
+            return rest;
+        }
+        let kept = table.fields.entry(field_hash).or_default();
+        let number = u32::try_from(table.names.len()).ok()?;
+        let value = if kept.is_full() {
+            kept.rest = Some(number);
+            None
+        } else {
+            kept.values += 1;
+            table.numbers.insert(hash, number);
+            Some(value.to_owned())
+        };
+        table.names.push(Name::Value { audience, field: field.to_owned(), value });
+        Some(number)
     }
 
     /// The number under a hash; a new one where there is none yet, and room.
-    fn limited(
-        &self,
-        hash: u64,
-        field: Option<(u32, &str)>,
-        same: impl Fn(&Name) -> bool,
-        make: impl FnOnce() -> Name,
-    ) -> Option<u32> {
+    fn number(&self, hash: u64, same: impl Fn(&Name) -> bool, make: impl FnOnce() -> Name) -> Option<u32> {
         let find = |table: &Table| {
             let mut hash = hash;
             while let Some(number) = table.numbers.get(&hash) {
@@ -222,32 +293,24 @@ impl Names {
             }
             Err(hash)
         };
-        let field = || field.map(|field| self.hasher.hash_one(field));
-        let full = |table: &Table| {
-            table.names.len() >= LIMIT
-                || field().is_some_and(|it| table.values.get(&it).is_some_and(|count| *count >= MAX_VALUES))
-        };
         {
             let table = self.table.read();
             match find(&table) {
                 Ok(number) => return Some(number),
                 // Nothing to wait for the others for.
-                Err(_) if full(&table) => return None,
+                Err(_) if table.is_full() => return None,
                 Err(_) => {}
             }
         }
         let mut table = self.table.write();
-        let hash = match find(&table) {
+        let free = match find(&table) {
             Ok(number) => return Some(number),
-            Err(_) if full(&table) => return None,
+            Err(_) if table.is_full() => return None,
             Err(free) => free,
         };
         let number = u32::try_from(table.names.len()).ok()?;
         table.names.push(make());
-        table.numbers.insert(hash, number);
-        if let Some(field) = field() {
-            *table.values.entry(field).or_default() += 1;
-        }
+        table.numbers.insert(free, number);
         Some(number)
     }
 
@@ -258,14 +321,6 @@ impl Names {
             if let Some(name) = table.names.get(number as usize) {
                 told(number, name, &table.names);
             }
-        }
-    }
-
-    /// The feature of which an audience is.
-    pub fn feature_of(&self, audience: u32) -> Option<String> {
-        match self.table.read().names.get(audience as usize) {
-            Some(Name::Audience(audience)) => audience.feature.clone(),
-            _ => None,
         }
     }
 

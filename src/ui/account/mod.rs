@@ -6,7 +6,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::components::form::Typed;
-use super::door::{Caller, DEVICE, block};
+use super::door::{Caller, DEVICE, HASHES, block, block_in_turn};
 use super::edit::Edit;
 use super::failure::Failure;
 use super::layout::{Page, Toast, done};
@@ -112,9 +112,10 @@ pub async fn password(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
     let caller = Caller::of(&req, &app);
     let (server, actor, session) = (app.clone(), signed.actor(), signed.session.clone());
     let (current, new) = (form.get("current").to_owned(), form.get("password").to_owned());
-    let changed =
-        block(move || users::change_password(&server, &actor, &session, &current, &new, &caller.visitor()))
-            .await;
+    let changed = block_in_turn(&HASHES, move || {
+        users::change_password(&server, &actor, &session, &current, &new, &caller.visitor())
+    })
+    .await;
     match changed {
         Ok(()) => {
             Ok(done("/account#pw", Toast::say("Your password is changed. Every other session has ended.")))
@@ -208,7 +209,7 @@ pub async fn turn_off(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
     let caller = Caller::of(&req, &app);
     let (server, actor, uuid) = (app.clone(), signed.actor(), signed.session.user_uuid.clone());
     let given = form.get("off-password").to_owned();
-    let off = block(move || {
+    let off = block_in_turn(&HASHES, move || {
         let user = server.read(|conn| store::users::by_uuid(conn, &uuid))?;
         users::check_password(&server, &user, &given, "off-password", &caller.visitor())?;
         two_factor::turn_off(&server, &actor, &uuid)

@@ -18,7 +18,7 @@ use crate::store::users::{Filter, User};
 use crate::ui::components::form::{Text, Typed, select, summary};
 use crate::ui::components::stale::{self, Fields};
 use crate::ui::components::{ago, empty, icon};
-use crate::ui::door::block;
+use crate::ui::door::{HASHES, block, block_in_turn};
 use crate::ui::edit::Edit;
 use crate::ui::failure::Failure;
 use crate::ui::layout::{Page, Toast, done, role_name};
@@ -175,7 +175,7 @@ pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
     let Edit { signed, form } = edit;
     require_admin(&signed)?;
     let (server, actor, typed) = (app.clone(), signed.actor(), form.clone());
-    let made = block(move || {
+    let made = block_in_turn(&HASHES, move || {
         let (name, email) = (typed.get("username").trim(), typed.get("email").trim());
         users::invite(&server, &actor, name, email, role(&typed)?, typed.get("password"))
     })

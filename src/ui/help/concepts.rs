@@ -8,7 +8,7 @@ use crate::ui::components::icon;
 pub fn concepts(_: &Reader) -> Markup {
     html! {
         dl.stack {
-            (term("Site", "One application or service. It has environments, segments and an owner. The owner can hand it over to another user on the site’s settings."))
+            (term("Site", "One application or service. It has environments, segments, webhooks, branding and an owner; its settings give it to another owner."))
             (term("Environment", "One place where the site runs: prod, staging, dev. Each has its own features, rules and tokens, independent of the others. One tagged production looks different everywhere and asks with the name typed before something is turned off or deleted. In maintenance, clients are told to come back later; archived, nothing is served and nothing can be changed until it is made active again."))
             (term("Feature", "A key with a type (BOOLEAN, STRING, NUMBER, JSON), a default value, a switch, and rules. Every value is checked against the type when it is written. Switched off, a BOOLEAN gives false and everything else nothing, so that the program’s own default applies. A locked feature refuses every change until it is unlocked."))
             (term("Rule", "Who gets something else than the default, and what. Rules have a priority from 1 to 100; the highest is asked first, and the first that matches answers."))
@@ -74,9 +74,9 @@ pub fn people(_: &Reader) -> Markup {
     html! {
         h2 { "Roles" }
         table.tbl.dense { caption.vh { "Roles" } thead { tr { th scope="col" { "Role" } th scope="col" { "May" } } } tbody {
-            tr { th scope="row" { "Viewer" } td { "see everything but users and mail, and test" } }
-            tr { th scope="row" { "Editor" } td { "also create, change and delete sites, environments, features, rules, segments and tokens" } }
-            tr { th scope="row" { "Admin" } td { "also manage users and their second factors, and see the outbox" } }
+            tr { th scope="row" { "Viewer" } td { "see everything but users, mail and GDPR requests (of the address of a webhook only the host), and test" } }
+            tr { th scope="row" { "Editor" } td { "also create, change and delete sites, environments, features, rules, segments, Contexts, tokens and webhooks, and change branding and what analytics count; import documents" } }
+            tr { th scope="row" { "Admin" } td { "also manage users and their second factors, say for whom one is a must, answer GDPR requests, see the outbox, and have the audit log checked over the API" } }
         } }
         p { "The server checks the role with every request; the pages leave out what a role may not do. The last administrator can be neither deleted nor demoted." }
         h2 { "Signing in" }

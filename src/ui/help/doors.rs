@@ -45,7 +45,7 @@ pub fn featurehub(reader: &Reader) -> Markup {
             dl.stack {
                 (term("Service account, API key", "A token. Its FeatureHub spelling is the environment’s id, a slash and a secret. With a * in the secret, clients get the rules and evaluate by themselves (a server token); without, they send the user and get values (a client token)."))
                 (term("Rollout strategies", "The rules of a feature, in their order. Application strategies and feature groups are segments here."))
-                (term("Attributes", "userkey is userId, and names the stored Context. Percentages stick to the session where one is sent, else to userkey, or to the attributes that the rule names."))
+                (term("Attributes", "userkey is userId, and names the stored Context. Percentages stick to the session where one is sent, else to userkey, or to the rule’s percentage attributes: “Stick to” in its form, several by commas."))
                 (term("Feature value", "The default value. The test client changes that, and the lock."))
                 (term("Locked", "Refuses every change until it is unlocked, also by interceptors in clients."))
                 (term("Retired", "FeatureHub’s clients are not told of the feature any more, as if it were deleted; every other client is. Set with the description of a feature."))
@@ -171,7 +171,7 @@ pub fn flagr(reader: &Reader) -> Markup {
                 (term("Variant", "A variant whose value is its key. The attachment goes to the program beside it."))
                 (term("Segment", "A rule. Segments are asked by rank, then number. One whose constraints hold ends the search: who its rollout leaves out gets nothing, whatever comes behind."))
                 (term("Constraint", "Kept as it was sent, in Flagr's own language: nothing is coerced, a missing property never matches, CONTAINS is about lists."))
-                (term("Numbers", "Flags, variants, segments, constraints, distributions, tags and snapshots have numbers of their own in each environment. They are never given twice; import, documents and copies keep them."))
+                (term("Numbers", "Flags, variants, segments, constraints, distributions, tags and snapshots have numbers of their own in each environment. They are never given twice; imports and documents keep them."))
                 (term("Other features", "Are evaluated too: on and off for a BOOLEAN, the variant's key, else value; the value itself is variantAttachment.value."))
                 (term("Snapshots", "Each version of a flag is a snapshot. A feature's History names the number beside the version, and goes back to any of them."))
                 (term("Exposures", "Those of a flag that keeps data records (dataRecordsEnabled) reach the analytics: who was shown a variant takes part in the comparison of variants. They are not counted as evaluations; those are counted where they are answered."))
@@ -226,7 +226,7 @@ pub fn webhooks(_: &Reader) -> Markup {
             table.tbl.dense { caption.vh { "Events" } thead { tr { th scope="col" { "Event" } th scope="col" { "Sent when" } } } tbody {
                 @for (name, text) in EVENTS { tr { th scope="row" { code { (name) } } td { (text) } } }
             } }
-            p.m2 { "One change is one event: rule.… when one rule was changed, else one feature.… whose changes name the rules, too. The page of a webhook shows an example of each." }
+            p.m2 { "One change is one event: rule.… when one rule was changed, else one feature.… whose changes name the rules, too. The page of a webhook shows an example of each. That an environment was made or deleted is told to webhooks of all environments alone; those of one environment are deleted with it." }
         }
         section { h2 { "Headers" }
             dl.stack {
@@ -254,7 +254,7 @@ pub fn gdpr(_: &Reader) -> Markup {
             (term("Access and portability", "One JSON file: account, sites owned, what they changed, second factor without secrets, trusted devices, sessions, access tokens by description, GDPR history. It is sealed in the database, can be downloaded by administrators for 30 days, and is then deleted. The person is mailed."))
             (term("Erasure", "The account becomes a name that says nothing. Sessions, devices, tokens, failed sign-ins and mail go. The e-mail address is replaced wherever it stands, in rules too; the user name where it tells who did something, and in descriptions and the audit log; stored Contexts under either are deleted. In values and keys the user name stays, since the same word may mean something else there. Then the file is rewritten, so that nothing is left between its pages. It cannot be taken back."))
             (term("Audit log", "Entries that named the person are rewritten, and an entry lists their new digests: featured audit verify, or Verify in the API, still finds every other edit."))
-            (term("Backups", "They hold what was there when they were made: delete them when their time is over. So do copies made before an upgrade, whose names end in .bak."))
+            (term("Backups", "They hold what was there when they were made: delete them when their time is over. So do the copies beside the database: flags.db.v1.bak and the like of an upgrade, flags.db.before-restore of a restore, with a number behind where there are several."))
             (term("Mail", "After an erasure the person is mailed straight away, if there is a mail server; nothing is kept of it. Else tell them yourself."))
         }
     }

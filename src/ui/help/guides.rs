@@ -32,7 +32,7 @@ pub fn integrate(reader: &Reader) -> Markup {
         h2 { "When the server cannot be reached" }
         p { "Keep the last value, then your own default. The JavaScript client does this by itself: values are kept for five minutes, asked for again with their ETag, and used on while the server is away." }
         h2 { "Limits" }
-        p { "100 requests a minute for each token unless it or the server says otherwise; over it the answer is 429 with " code { "Retry-After" } ". A stream counts once." }
+        p { "100 requests a minute for each token, or for each address that shows it where it is a client token, unless it or the server says otherwise; over it the answer is 429 with " code { "Retry-After" } " (for FeatureHub’s clients 503). A stream counts once." }
         h2 { "Changes as they happen" }
         p { "The stream sends a snapshot, then what changes for this context:" }
         (reader.code("c-stream", "Shell", &format!("curl -N '{}/api/v1/sites/{}/environments/{}/stream?context=%7B%22userId%22%3A%22123%22%7D' \\\n  -H 'Authorization: Bearer {TOKEN}'", reader.base, reader.site, reader.environment)))

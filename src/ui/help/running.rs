@@ -22,7 +22,7 @@ pub fn running(reader: &Reader) -> Markup {
             (term("Users at the terminal", "featured user add, passwd, reset-2fa and list work on the file, also beside a running server."))
             (term("Durability", "A change that was acknowledged is on disk. If the disk is full, evaluation goes on from memory and changes are refused with the reason."))
             (term("Upgrades", "A newer binary copies the file beside itself before it lifts it."))
-            (term("The secret key", "Secrets are sealed with a key that is not in the database: the file flags.db.key beside it, or what --secret-key-file names. A backup does not hold it, so keep a copy apart. Without it everything is served; the sealed secrets are lost, and the dashboard and /readyz say so."))
+            (term("The secret key", "Secrets are sealed with a key that is not in the database: what --secret-key-file names, else the text of FEATURED_SECRET_KEY, 32 characters or more, else the file flags.db.key beside it, made on first need. A backup does not hold it, so keep a copy apart. Without it everything is served; the sealed secrets are lost, and the dashboard and /readyz say so."))
         }
         h2 { "Mail" }
         p { "Codes, welcomes, reminders and links go through one SMTP server. Without one they stay in the outbox, where administrators read them." }

@@ -65,7 +65,7 @@ export async function openUi({ people = roles, documents = ['../data/browser-stu
 
 /** Keeps a picture for people to look at, where pictures are wanted. */
 export async function keep(page, name, options = {}) {
-  if (shots) await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true, ...options });
+  if (shots) await page.screenshot({ path: join(shots, `${name}.jpeg`), quality: 70, fullPage: true, ...options });
 }
 
 /** A path as the name of a picture. */

@@ -5,12 +5,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::block;
 use crate::api::request::{Page, Query, invalid_cursor};
 use crate::api::rest::answers::{Reads, Searches};
 use crate::api::rest::params::{AuditQuery, PageQuery};
 use crate::app::App;
 use crate::auth::extract::Caller;
+use crate::blocking::{LONG_READS, block_in_turn};
 use crate::clock::{self, Millis, rfc3339};
 use crate::engine::diff::Difference;
 use crate::engine::permission::Permission;
@@ -111,7 +111,7 @@ pub async fn list(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<Ht
     if environment.is_some() && site.is_none() {
         return Err(Error::invalid("site", "is needed where env is given"));
     }
-    let entries = block(move || {
+    let entries = block_in_turn(&LONG_READS, move || {
         app.read_consistent(|conn| {
             if let Some(site) = site {
                 let site = store::sites::find(conn, &site)?;
@@ -143,6 +143,6 @@ pub async fn list(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<Ht
 )]
 pub async fn check(app: Data<App>, caller: Caller) -> Result<HttpResponse> {
     caller.0.require(Permission::Administer)?;
-    let found = block(move || app.read_consistent(verify)).await?;
+    let found = block_in_turn(&LONG_READS, move || app.read_consistent(verify)).await?;
     Ok(HttpResponse::Ok().json(found))
 }

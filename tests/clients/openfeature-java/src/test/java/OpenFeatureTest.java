@@ -19,6 +19,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
@@ -87,8 +88,8 @@ class OpenFeatureTest {
 
     private static void told(FlagEvaluationDetails<?> details, Object value, String reason, String variant) {
         assertEquals(null, details.getErrorCode(), details.getErrorMessage());
-        assertEquals(List.of(value, reason, variant),
-                List.of(details.getValue(), details.getReason(), details.getVariant()));
+        assertEquals(Arrays.asList(value, reason, variant),
+                Arrays.asList(details.getValue(), details.getReason(), details.getVariant()));
     }
 
     @Test
@@ -114,9 +115,16 @@ class OpenFeatureTest {
                 "gold", "TARGETING_MATCH", rule("text", 0));
         told(client.getStringDetails("text", "code", user("plan", new Value("free"))), "grey", "DEFAULT", "default");
         FlagEvaluationDetails<String> split = client.getStringDetails("split", "code", user());
-        told(split, split.getVariant().equals("red") ? "#f00" : "#00f", "SPLIT", split.getVariant());
+        told(split, "red".equals(split.getVariant()) ? "#f00" : "#00f", "SPLIT", split.getVariant());
         told(client.getBooleanDetails("share", false, user()), true, "SPLIT", rule("share", 0));
         told(client.getBooleanDetails("share", true, NOBODY), false, "DEFAULT", "default");
+    }
+
+    @Test
+    void oneAfterAnotherWithoutALostConnection() {
+        for (int at = 0; at < 300; at++) {
+            told(client.getBooleanDetails("bool-on", false, NOBODY), true, "STATIC", "default");
+        }
     }
 
     @Test
