@@ -164,6 +164,9 @@ fn print_setup_link(app: &App, address: SocketAddr) {
         writeln!(stdout, "no users yet: make the first admin at {base}/setup/{link} (works once, for a day)");
 }
 
+/// How long clients have the server for themselves at its start, before its jobs begin.
+const HEAD_START: Duration = Duration::from_millis(50);
+
 /// How long a connection may stay silent, before its first request and between two.
 const IDLE: Duration = Duration::from_secs(75);
 
@@ -193,6 +196,8 @@ async fn run(
     let _ = socket;
     let server = server.run();
     let handle = server.handle();
+    // It accepts from the moment it is polled.
+    let server = actix_web::rt::spawn(server);
     let ending = app.clone();
     // Heard from here on: whoever reads the line below may send one at once.
     let signal = signal()?;
@@ -206,11 +211,12 @@ async fn run(
     // Whoever started us may have closed the pipe; that is no reason to end.
     let _ = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
     drop(stdout);
-    // Once it answers: threads take a while to begin.
+    // Once it answers: threads take a while to begin. Whoever waited for the line asks now.
+    actix_web::rt::time::sleep(HEAD_START).await;
     let jobs = Jobs::start(app)?;
     let app = app.clone();
     actix_web::rt::task::spawn_blocking(move || print_setup_link(&app, address));
-    Ok((server.await, jobs))
+    Ok((server.await.map_err(std::io::Error::other)?, jobs))
 }
 
 /// Listens for SIGTERM and SIGINT from now on; what it gives resolves with the first of them.

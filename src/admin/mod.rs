@@ -12,6 +12,7 @@ pub mod flagr;
 pub mod flagr_import;
 pub mod gdpr;
 pub mod mail;
+pub mod people;
 pub mod segments;
 pub mod sign_in;
 pub mod sites;

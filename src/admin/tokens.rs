@@ -127,7 +127,12 @@ fn change(
     }
 }
 
-fn read_description(object: &mut Object<'_>, base: Option<&str>, problems: &mut Problems) -> Option<String> {
+/// What a token is for, which must be said.
+pub(super) fn read_description(
+    object: &mut Object<'_>,
+    base: Option<&str>,
+    problems: &mut Problems,
+) -> Option<String> {
     let description = text(object, "description", base, 200, problems)?;
     if description.trim().is_empty() {
         problems.add("description", "is required");
@@ -151,7 +156,7 @@ fn read_permissions(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<Stri
 }
 
 /// When a token ends: in the future, or as it was.
-fn read_expiry(
+pub(super) fn read_expiry(
     node: &Node<'_>,
     before: Option<Millis>,
     now: Millis,

@@ -15,7 +15,7 @@ use crate::ids::UserId;
 use crate::live::credentials::hash;
 use crate::store;
 use crate::store::sessions::{self, Purpose, Session};
-use crate::store::users::User;
+use crate::store::users::{OwnToken, User};
 
 /// How long a link for a new password works: an hour.
 const RESET: Millis = 3600 * 1000;
@@ -48,7 +48,8 @@ pub(super) fn change(user: &User, action: &'static str, touched: Touched) -> Cha
     }
 }
 
-fn check_identity(name: &str, email: &str, problems: &mut Problems) {
+/// Adds what is wrong with a name and an address.
+pub(super) fn check_identity(name: &str, email: &str, problems: &mut Problems) {
     let fits = (1..=50).contains(&name.chars().count())
         && name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
     if !fits {
@@ -177,40 +178,44 @@ pub fn update(app: &App, actor: &Actor, id: &str, name: &str, email: &str, role:
     let mut problems = Problems::default();
     check_identity(name, email, &mut problems);
     error::check(problems)?;
-    app.write(actor, |tx| {
-        let before = store::users::by_uuid(tx, id)?;
-        if role != Role::Admin {
-            require_other_admin(tx, &before)?;
-        }
-        let after = store::users::update(tx, before.id, name, email, role)?;
-        if before.email != after.email {
-            // A link in the old mailbox must not open the account any more.
-            sessions::delete_links_of(tx, before.id)?;
-        }
-        let mut change = change(&after, "updated", Touched::Credentials);
-        change.before = Some(json(&before));
-        Ok(Written::one(after, change))
-    })
+    app.write(actor, |tx| save(tx, &store::users::by_uuid(tx, id)?, name, email, role))
+}
+
+/// Writes a name, an address and a role that were checked.
+pub(super) fn save(tx: &Tx<'_>, before: &User, name: &str, email: &str, role: Role) -> Result<Written<User>> {
+    if role != Role::Admin {
+        require_other_admin(tx, before)?;
+    }
+    let after = store::users::update(tx, before.id, name, email, role)?;
+    if before.email != after.email {
+        // A link in the old mailbox must not open the account any more.
+        sessions::delete_links_of(tx, before.id)?;
+    }
+    let mut change = change(&after, "updated", Touched::Credentials);
+    change.before = Some(json(before));
+    Ok(Written::one(after, change))
 }
 
 /// Lets a user in again, or no more: their sessions end and their tokens stop working.
 pub fn set_active(app: &App, actor: &Actor, id: &str, active: bool) -> Result<User> {
     actor.require(Permission::Administer)?;
-    app.write(actor, |tx| {
-        let user = store::users::by_uuid(tx, id)?;
-        if !active {
-            require_somebody_else(actor, &user)?;
-            require_other_admin(tx, &user)?;
-            sessions::delete_all(tx, user.id, None)?;
-            sessions::delete_links_of(tx, user.id)?;
-            store::two_factor::delete_devices(tx, user.id)?;
-        }
-        store::users::set_active(tx, user.id, active)?;
-        let action = if active { "activated" } else { "deactivated" };
-        let after = store::users::by_uuid(tx, id)?;
-        let change = change(&after, action, Touched::Credentials);
-        Ok(Written::one(after, change))
-    })
+    app.write(actor, |tx| switch(tx, &store::users::by_uuid(tx, id)?, active))
+}
+
+/// Writes whether a user may sign in.
+pub(super) fn switch(tx: &Tx<'_>, user: &User, active: bool) -> Result<Written<User>> {
+    if !active {
+        require_somebody_else(tx.actor, user)?;
+        require_other_admin(tx, user)?;
+        sessions::delete_all(tx, user.id, None)?;
+        sessions::delete_links_of(tx, user.id)?;
+        store::two_factor::delete_devices(tx, user.id)?;
+    }
+    store::users::set_active(tx, user.id, active)?;
+    let action = if active { "activated" } else { "deactivated" };
+    let after = store::users::by_id(tx, user.id)?;
+    let change = change(&after, action, Touched::Credentials);
+    Ok(Written::one(after, change))
 }
 
 /// Deletes a user. `owns_sites` while sites are theirs: those are handed over first.
@@ -307,6 +312,10 @@ pub fn reset_password(app: &App, link: &str, password: &str, address: Option<Str
     })
 }
 
+/// How pages may look.
+pub(super) const THEMES: [&str; 3] = ["system", "light", "dark"];
+pub(super) const THEME_RULE: &str = "must be system, light or dark";
+
 /// How a user likes the pages.
 pub fn set_preferences(
     app: &App,
@@ -316,8 +325,8 @@ pub fn set_preferences(
     dense: bool,
     keys: bool,
 ) -> Result<()> {
-    if !["system", "light", "dark"].contains(&theme) {
-        return Err(Error::invalid("theme", "must be system, light or dark"));
+    if !THEMES.contains(&theme) {
+        return Err(Error::invalid("theme", THEME_RULE));
     }
     app.write(actor, |tx| {
         store::users::set_preferences(tx, user, theme, dense, keys)?;
@@ -336,23 +345,31 @@ pub fn end_session(app: &App, actor: &Actor, user: &str, session: &str) -> Resul
     })
 }
 
-/// Makes a personal token of one's own and gives its secret, which is not shown again.
+/// Makes a personal token of one's own and gives it with its secret, which is not shown again.
 pub fn create_own_token(
     app: &App,
     actor: &Actor,
     user: &str,
     description: &str,
     expires_at: Option<Millis>,
-) -> Result<String> {
+) -> Result<(OwnToken, String)> {
     check_description(description)?;
     let secret = secret::personal();
-    app.write(actor, |tx| {
+    let token = app.write(actor, |tx| {
         let user = store::users::by_uuid(tx, user)?;
         let description = description.trim();
-        store::users::insert_personal_token(tx, user.id, description, hash(&secret), expires_at, tx.now)?;
-        Ok(Written::one((), change(&user, "personal token created", Touched::Credentials)))
+        let uuid =
+            store::users::insert_personal_token(tx, user.id, description, hash(&secret), expires_at, tx.now)?;
+        let token = OwnToken {
+            uuid,
+            description: description.to_owned(),
+            expires_at,
+            created_at: tx.now,
+            last_used_at: None,
+        };
+        Ok(Written::one(token, change(&user, "personal token created", Touched::Credentials)))
     })?;
-    Ok(secret)
+    Ok((token, secret))
 }
 
 /// Revokes a personal token of one's own.

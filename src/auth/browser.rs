@@ -24,6 +24,8 @@ use crate::ui::failure::Failure;
 
 /// The session cookie. Its value is 43 of 62 letters, 256 bits; the database has the SHA-256.
 pub const COOKIE: &str = "featured_session";
+/// The cookie of a browser that skips the second factor.
+pub const DEVICE: &str = "featured_device";
 /// `last_seen_at` is written at most this often.
 const TOUCH_EVERY: Millis = 60_000;
 /// Marks requests that an open page makes by itself.

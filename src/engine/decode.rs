@@ -106,7 +106,12 @@ impl<'a> Node<'a> {
 
     /// A text; `None` and a problem when it is something else.
     pub fn string(&self, problems: &mut Problems) -> Option<String> {
-        self.read(problems, "must be a string")
+        // Most have nothing in them that stands for something else.
+        let plain = self.text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        match plain.filter(|plain| !plain.contains(['\\', '"'])) {
+            Some(plain) => Some(plain.to_owned()),
+            None => self.read(problems, "must be a string"),
+        }
     }
 
     /// `true` or `false`; `None` and a problem when it is something else.

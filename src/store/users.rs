@@ -160,6 +160,26 @@ pub fn delete(conn: &Connection, id: UserId) -> Result<()> {
 }
 
 /// How a user likes the pages.
+#[derive(Clone, Debug)]
+pub struct Preferences {
+    pub theme: String,
+    pub dense: bool,
+    pub single_keys: bool,
+}
+
+/// How a user likes the pages, as they said or as they are made.
+pub fn preferences(conn: &Connection, id: UserId) -> Result<Preferences> {
+    let mut statement = conn.prepare_cached(
+        "SELECT coalesce(p.theme, 'system'), coalesce(p.dense, 0), coalesce(p.single_keys, 1)
+           FROM users u LEFT JOIN preferences p ON p.user_id = u.id WHERE u.id = ?1",
+    )?;
+    let row = statement.query_row([id], |row| {
+        Ok(Preferences { theme: row.get(0)?, dense: row.get(1)?, single_keys: row.get(2)? })
+    });
+    found(row, || "this user".into())
+}
+
+/// Notes how a user likes the pages.
 pub fn set_preferences(conn: &Connection, id: UserId, theme: &str, dense: bool, keys: bool) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO preferences (user_id, theme, dense, single_keys) VALUES (?1, ?2, ?3, ?4)

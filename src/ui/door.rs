@@ -12,6 +12,7 @@ use super::layout::{Toast, done, door_head, door_response};
 use crate::admin::sign_in::{self, Outcome, Visitor};
 use crate::admin::users;
 use crate::app::App;
+pub use crate::auth::browser::DEVICE;
 use crate::auth::browser::{COOKIE, Pending, cookie};
 use crate::auth::extract::address;
 pub(super) use crate::blocking::{HASHES, block, block_in_turn};
@@ -20,9 +21,6 @@ use crate::error::{Error, Result};
 use crate::live::credentials::hash;
 use crate::store;
 use crate::store::sessions::{ABSOLUTE, Purpose};
-
-/// The cookie of a browser that skips the second factor.
-pub const DEVICE: &str = "featured_device";
 
 /// What a page of ours comes from, as `Visitor` wants it.
 pub struct Caller {

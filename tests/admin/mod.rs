@@ -6,11 +6,13 @@ mod environments;
 mod features;
 mod history;
 mod locks;
+mod me;
 mod roles;
 mod rules;
 mod segments;
 mod sites;
 mod tokens;
+mod users;
 mod variants;
 mod writes;
 

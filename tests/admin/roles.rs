@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
+use featured::engine::permission::Role;
+use featured::store;
 use serde_json::{Value, json};
 
 use super::{plain, rule};
-use crate::support::{Actor, PROD, TestApp};
+use crate::support::{Actor, PROD, TestApp, person};
 
 /// One route as somebody with the right role uses it. `{rule}`, `{rule2}` and `{token}` stand for ids.
 struct Route {
@@ -113,10 +115,13 @@ fn routes() -> Vec<Route> {
     routes
 }
 
-/// Routes that are for administrators alone, in an order in which all of them succeed.
+/// Routes that are for administrators alone, in an order in which all of them succeed. `user` is an id.
 fn administration(request: &str, user: &str) -> Vec<Route> {
     let path = format!("/api/v1/gdpr/requests/{request}");
     let made = json!({"type": "access", "user": user});
+    let users = "/api/v1/users";
+    let user = format!("{users}/{user}");
+    let new = json!({"username": "new", "email": "new@shop.example", "role": "admin"});
     [
         ("audit::check", "POST", "/api/v1/audit:verify".to_owned(), json!(null), 200),
         ("gdpr::list", "GET", "/api/v1/gdpr/requests".into(), json!(null), 200),
@@ -124,10 +129,68 @@ fn administration(request: &str, user: &str) -> Vec<Route> {
         ("gdpr::get", "GET", path.clone(), json!(null), 200),
         ("gdpr::download", "GET", format!("{path}/download"), json!(null), 200),
         ("gdpr::delete", "DELETE", path, json!(null), 204),
+        ("users::list", "GET", users.into(), json!(null), 200),
+        ("users::create", "POST", users.into(), new, 201),
+        ("users::get", "GET", user.clone(), json!(null), 200),
+        ("users::update", "PATCH", user.clone(), json!({"role": "admin"}), 200),
+        ("users::reset_two_factor", "DELETE", format!("{user}/2fa"), json!(null), 204),
+        ("users::delete", "DELETE", user, json!(null), 204),
     ]
     .into_iter()
     .map(|(handler, method, path, body, status)| Route { handler, method, path, body, status })
     .collect()
+}
+
+/// Routes of one's own account, in an order in which all of them succeed.
+fn own([token, device, session]: [&str; 3]) -> Vec<Route> {
+    let me = "/api/v1/me";
+    [
+        ("me::get", "GET", me.to_owned(), json!(null), 200),
+        ("me::update", "PATCH", me.into(), json!({"theme": "dark"}), 200),
+        ("me::list_tokens", "GET", format!("{me}/tokens"), json!(null), 200),
+        ("me::create_token", "POST", format!("{me}/tokens"), json!({"description": "t"}), 201),
+        ("me::delete_token", "DELETE", format!("{me}/tokens/{token}"), json!(null), 204),
+        ("me::list_devices", "GET", format!("{me}/devices"), json!(null), 200),
+        ("me::delete_device", "DELETE", format!("{me}/devices/{device}"), json!(null), 204),
+        ("me::list_sessions", "GET", format!("{me}/sessions"), json!(null), 200),
+        ("me::delete_session", "DELETE", format!("{me}/sessions/{session}"), json!(null), 204),
+    ]
+    .into_iter()
+    .map(|(handler, method, path, body, status)| Route { handler, method, path, body, status })
+    .collect()
+}
+
+#[actix_web::test]
+async fn everybody_has_an_account_and_reaches_no_other() {
+    for name in ["vera", "eddie", "ada"] {
+        let app = TestApp::with(|config| config.rate_limit = 0).await;
+        let ids = super::me::belongings(&app, name);
+        let routes = own([&ids.token, &ids.device, &ids.session]);
+        let strangers = [app.viewer(), app.editor(), app.admin()];
+        let people = ["vera", "eddie", "ada"];
+        let of_others = people.iter().zip(&strangers).filter(|(other, _)| **other != name);
+        app.sdk();
+        app.server_sdk();
+        let before = app.dump();
+        for (_, stranger) in of_others {
+            for route in routes.iter().filter(|route| route.method == "DELETE") {
+                ask(stranger, route).await.refused(404, "not_found");
+            }
+        }
+        for route in &routes {
+            for program in [app.sdk(), app.server_sdk()] {
+                ask(&program, route).await.refused(403, "forbidden");
+            }
+            ask(&app.anonymous(), route).await.refused(401, "unauthenticated");
+        }
+        assert_eq!(app.dump().differing(&before), [""; 0]);
+        let (owner, _) = strangers.iter().zip(people).find(|(_, other)| *other == name).expect("one of them");
+        for route in &routes {
+            let reply = ask(owner, route).await;
+            let what = format!("{name} {} {}: {}", route.method, route.path, reply.text);
+            assert_eq!(reply.status, route.status, "{what}");
+        }
+    }
 }
 
 #[actix_web::test]
@@ -136,7 +199,10 @@ async fn some_things_only_administrators_do() {
     let request = json!({"type": "access", "user": "vera"});
     let made = app.admin().post("/api/v1/gdpr/requests", request).await.expect(201).body;
     featured::jobs::gdpr::run(&app.app).expect("the job");
-    let routes = administration(made["id"].as_str().expect("an id"), "eddie");
+    // Of whom nothing is asked for here.
+    person(&app.app, "otto", Role::Viewer);
+    let otto = app.app.read(|conn| store::users::find(conn, "otto")).expect("a user");
+    let routes = administration(made["id"].as_str().expect("an id"), &otto.uuid);
     app.server_sdk();
     let before = app.dump();
     for route in &routes {
@@ -202,6 +268,7 @@ fn every_admin_handler_stands_in_the_matrix() {
     let handlers: HashSet<&str> = handlers.collect();
     let mut routes = routes();
     routes.extend(administration("", ""));
+    routes.extend(own([""; 3]));
     let covered: HashSet<&str> = routes.iter().map(|route| route.handler).collect();
     assert_eq!(covered.len(), routes.len(), "each once");
     assert_eq!(covered, handlers);

@@ -142,6 +142,22 @@ pub fn routes() -> Vec<(&'static str, String, Value)> {
         ("POST", "/api/v1/webhooks/{webhook}:rotate".into(), json!({"graceSeconds": 60})),
         ("POST", "/api/v1/webhooks/{webhook}:test".into(), json!({"event": "feature.updated"})),
         ("POST", "/api/v1/gdpr/requests".into(), json!({"type": "access", "user": "vera", "notes": "n"})),
+        (
+            "POST",
+            "/api/v1/users".into(),
+            json!({"username": "new", "email": "new@shop.example", "role": "viewer", "password": "correct horse battery"}),
+        ),
+        (
+            "PATCH",
+            "/api/v1/users/{user}".into(),
+            json!({"username": "dora.2", "email": "dora@mail.example", "role": "editor", "active": false}),
+        ),
+        ("PATCH", "/api/v1/me".into(), json!({"theme": "dark", "dense": true, "singleKeys": false})),
+        (
+            "POST",
+            "/api/v1/me/tokens".into(),
+            json!({"description": "terraform", "expiresAt": "2099-01-01T00:00:00Z"}),
+        ),
     ]
 }
 

@@ -4,16 +4,18 @@ mod bodies;
 mod fuzz;
 mod table;
 
+use featured::engine::permission::Role;
+use featured::store;
 use serde_json::{Value, json};
 
-use crate::support::{Actor, PROD, TestApp};
+use crate::support::{Actor, PROD, TestApp, person};
 
 const SHOP: &str = "/api/v1/sites/shop";
 
-/// A site with something of every kind: `{rule}`, `{rule2}`, `{token}` and `{webhook}` in paths stand for ids.
+/// A site with something of every kind: `{rule}`, `{rule2}`, `{token}`, `{webhook}` and `{user}` in paths stand for ids.
 struct Fixture {
     app: TestApp,
-    ids: [(&'static str, String); 4],
+    ids: [(&'static str, String); 5],
     service: Actor,
 }
 
@@ -41,11 +43,15 @@ impl Fixture {
         let id = |value: &Value| value["id"].as_str().expect("an id").to_owned();
         let webhook = json!({"siteId": "shop", "url": "https://hooks.example/x", "events": ["rule.updated"]});
         let webhook = editor.post("/api/v1/webhooks", webhook).await.expect(201).body;
+        // Somebody on whom nothing depends.
+        person(&app.app, "dora", Role::Viewer);
+        let dora = app.app.read(|conn| store::users::find(conn, "dora")).expect("a user");
         let ids = [
             ("{rule}", id(&made["rules"][0])),
             ("{rule2}", id(&made["rules"][1])),
             ("{token}", id(&token)),
             ("{webhook}", id(&webhook)),
+            ("{user}", dora.uuid),
         ];
         let service = app.server_sdk();
         Self { app, ids, service }
@@ -60,7 +66,7 @@ impl Fixture {
         let client = ["/evaluate", "/v1/analytics"].iter().any(|part| path.contains(part));
         match path {
             _ if client => self.service.clone(),
-            _ if path.contains("/gdpr/") => self.app.admin(),
+            _ if path.contains("/gdpr/") || path.contains("/users") => self.app.admin(),
             _ => self.app.editor(),
         }
     }

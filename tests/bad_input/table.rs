@@ -501,6 +501,61 @@ async fn sites_environments_segments_and_tokens_with_wrong_members() {
 }
 
 #[actix_web::test]
+async fn people_with_wrong_members() {
+    let users = |body: Value| Row::new("POST", "/api/v1/users", body);
+    let user = |body: Value| Row::new("PATCH", "/api/v1/users/{user}", body);
+    let me = |body: Value| Row::new("PATCH", "/api/v1/me", body);
+    let tokens = |body: Value| Row::new("POST", "/api/v1/me/tokens", body);
+    let long = |length: usize| "x".repeat(length);
+    let new = |name: &str, word: &str| {
+        let mut body = json!({"username": name, "email": "new@shop.example", "role": "viewer"});
+        body["password"] = json!(word);
+        body
+    };
+    let good = "correct horse battery";
+    let mut deactivated = new("new", good);
+    deactivated["active"] = json!(false);
+    check(vec![
+        users(json!({})).invalid(&["username", "email", "role"]),
+        users(json!({"username": null, "email": null, "role": null, "password": null}))
+            .invalid(&["username", "email", "role"]),
+        users(json!({"username": 1, "email": true, "role": [], "password": {}}))
+            .invalid(&["username", "email", "role", "password"]),
+        users(json!({"username": "a b", "email": "none", "role": "owner", "password": "short"}))
+            .invalid(&["username", "email", "role", "password"]),
+        users(new(&long(51), "password1")).invalid(&["username", "password"]),
+        users(new("", &long(1001))).invalid(&["username", "password"]),
+        users(new("new", "")).invalid(&["password"]),
+        users(deactivated).unknown(&["active"]),
+        users(new("ADA", good)).refused(409, "user_taken"),
+        user(json!({"username": 1, "email": 2, "role": 3, "active": 4}))
+            .invalid(&["username", "email", "role", "active"]),
+        user(json!({"username": "a b", "email": long(255), "role": "Admin"}))
+            .invalid(&["username", "email", "role"]),
+        user(json!({"active": "no"})).invalid(&["active"]),
+        user(json!({"email": "ada@shop.example"})).refused(409, "user_taken"),
+        user(json!({"password": good, "twoFactor": "none"})).unknown(&["password"]),
+        Row::new("PATCH", "/api/v1/users/dora", json!({"active": false})).refused(404, "not_found"),
+        me(json!({"theme": "blue", "dense": "yes", "singleKeys": 1})).invalid(&[
+            "theme",
+            "dense",
+            "singleKeys",
+        ]),
+        me(json!({"theme": 1})).invalid(&["theme"]),
+        me(json!({"username": "x", "email": "x@shop.example", "role": "admin"}))
+            .invalid(&["username", "email", "role"]),
+        me(json!({"dense": true, "preferences": {}})).unknown(&["preferences"]),
+        tokens(json!({})).invalid(&["description"]),
+        tokens(json!({"description": 1, "expiresAt": "tomorrow"})).invalid(&["description", "expiresAt"]),
+        tokens(json!({"description": " ", "expiresAt": "2020-01-01T00:00:00Z"}))
+            .invalid(&["description", "expiresAt"]),
+        tokens(json!({"description": long(201)})).invalid(&["description"]),
+        tokens(json!({"description": "x", "role": "admin"})).unknown(&["role"]),
+    ])
+    .await;
+}
+
+#[actix_web::test]
 async fn evaluations_that_cannot_be() {
     let evaluate = |body: Value| Row::new("POST", "/api/v1/evaluate", body);
     let batch = |body: Value| Row::new("POST", "/api/v1/evaluate/batch", body);
@@ -579,6 +634,8 @@ async fn queries_and_headers_that_cannot_be_read() {
         get(&format!("{history}?cursor=78")).refused(400, "invalid_cursor"),
         get("/api/v1/sites?cursor=78").refused(400, "invalid_cursor"),
         get(&format!("{SHOP}/environments?cursor=78")).refused(400, "invalid_cursor"),
+        get("/api/v1/users?role=owner").invalid(&["role"]),
+        get("/api/v1/users?active=yes").invalid(&["active"]),
         Row::new("POST", format!("{SHOP}/import?dryRun=1"), json!({})).invalid(&["dryRun"]),
         Row::new("POST", format!("{SHOP}/import?mode=overwrite"), json!({})).invalid(&["mode"]),
         Row::new("POST", format!("{SHOP}/import?dry_run=true"), json!({})).refused(400, "unknown_parameter"),
@@ -591,6 +648,10 @@ async fn queries_and_headers_that_cannot_be_read() {
         features,
         history,
         format!("{PROD}/tokens"),
+        "/api/v1/users".to_owned(),
+        "/api/v1/me/tokens".to_owned(),
+        "/api/v1/me/devices".to_owned(),
+        "/api/v1/me/sessions".to_owned(),
     ] {
         for limit in ["0", "501", "x", "-1", "1.5"] {
             rows.push(get(&format!("{list}?limit={limit}")).invalid(&["limit"]));

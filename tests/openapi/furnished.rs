@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use featured::engine::permission::Role;
+use featured::live::credentials::hash;
+use featured::store;
 use serde_json::{Value, json};
 
 use crate::support::{Actor, PROD, TestApp, person};
@@ -39,6 +41,19 @@ impl Furnished {
         let request = json!({"type": "access", "user": "ben"});
         let request = ana.post("/api/v1/gdpr/requests", request).await.expect(201).body;
         featured::jobs::gdpr::run(&app.app).expect("the job");
+        // Somebody signed in as ana, and is trusted.
+        let [of_ana, of_ben] =
+            ["ana", "ben"].map(|name| app.app.read(|conn| store::users::find(conn, name)).expect("a user"));
+        {
+            let (writer, now) = (app.app.store.writer(), app.app.now());
+            let signed_in = hash("a session");
+            store::sessions::insert(&writer, of_ana.id, &signed_in, true, "192.0.2.7", "Firefox", now)
+                .expect("a session");
+            store::two_factor::insert_device(&writer, of_ana.id, &hash("a device"), "Firefox", now)
+                .expect("a device");
+        }
+        let device = ana.get("/api/v1/me/devices").await.expect(200).body;
+        let session = ana.get("/api/v1/me/sessions").await.expect(200).body;
         let rules = ana.get(&format!("{PROD}/features/new_checkout/rules")).await.expect(200).body;
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         let names = HashMap::from([
@@ -54,6 +69,9 @@ impl Furnished {
             ("request", text(&request["id"])),
             ("webhook", text(&webhook["id"])),
             ("delivery", text(&delivery["id"])),
+            ("user", of_ben.uuid),
+            ("device", text(&device["items"][0]["id"])),
+            ("session", text(&session["items"][0]["id"])),
         ]);
         Self {
             client: app.bearer(&text(&client["token"])),

@@ -55,7 +55,10 @@ async fn every_refusal_is_described() {
             let wrong = if person { &server.client } else { &server.ana };
             at.is("of the wrong kind", 403, &at.ask(wrong, None, None).await);
         }
-        if person && operation.method != "GET" && !["explain", "lookUpContexts"].contains(&id) {
+        // What everybody may: to ask, and what is their own.
+        let is_everybodys =
+            ["explain", "lookUpContexts"].contains(&id) || operation.path.starts_with("/api/v1/me");
+        if person && operation.method != "GET" && !is_everybodys {
             at.is("a viewer", 403, &at.ask(&viewer, None, None).await);
         }
         if person && operation.path.contains("{site}") {
@@ -123,6 +126,15 @@ async fn conflicts_limits_and_states_are_described() {
     expect("createSite", person, "/api/v1/sites", again, 409, "slug_taken").await;
     let again = Some(json!({"name": "prod"}));
     expect("createEnvironment", person, &format!("{site}/environments"), again, 409, "name_taken").await;
+    let users = "/api/v1/users";
+    let taken = json!({"username": "Ben", "email": "other@shop.example", "role": "viewer"});
+    expect("createUser", person, users, Some(taken), 409, "user_taken").await;
+    let ben = format!("{users}/{}", server.names["user"]);
+    expect("updateUser", person, &ben, Some(json!({"username": "ana"})), 409, "user_taken").await;
+    let ana = person.get("/api/v1/me").await.expect(200).body;
+    let ana = format!("{users}/{}", ana["id"].as_str().expect("an id"));
+    expect("updateUser", person, &ana, Some(json!({"active": false})), 409, "own_account").await;
+    expect("deleteUser", person, &ana, None, 409, "own_account").await;
     person.patch(&feature, json!({"locked": true})).await.expect(200);
     expect("updateFeature", person, &feature, Some(json!({"enabled": false})), 409, "locked").await;
     let cursor = format!("{prod}/features?cursor=zz");

@@ -188,6 +188,17 @@ async fn every_operation_takes_its_example_and_answers_as_described() {
     for id in ["downloadGdprExport", "deleteGdprRequest"] {
         tour.visit(id, None).await;
     }
+    for id in ["listUsers", "createUser", "getUser", "updateUser", "resetTwoFactor", "deleteUser"] {
+        tour.visit(id, None).await;
+    }
+    for id in ["getMe", "updateMe", "listMyDevices", "deleteMyDevice", "listMySessions", "deleteMySession"] {
+        tour.visit(id, None).await;
+    }
+    let token = tour.visit("createMyToken", None).await.body;
+    tour.server.names.insert("token", token["id"].as_str().expect("an id").into());
+    for id in ["listMyTokens", "deleteMyToken"] {
+        tour.visit(id, None).await;
+    }
     for id in [
         "listSites",
         "createSite",
@@ -228,6 +239,8 @@ async fn what_was_read_can_be_sent_back() {
         ("getToken", "updateToken"),
         ("getVariant", "updateVariant"),
         ("getWebhook", "updateWebhook"),
+        ("getUser", "updateUser"),
+        ("getMe", "updateMe"),
         ("getContext", "updateContext"),
         ("getContext", "replaceContext"),
         ("getAnalyticsSettings", "updateAnalyticsSettings"),

@@ -1,5 +1,6 @@
 //! The native API (`spec: native-api.md`), under `/api/v1`: what clients evaluate with, and what people and
-//! their programs administer with. Known deviations: none.
+//! their programs administer with. Known deviations: `/sites/{site}/promotions`, its `:preview` and `/stats` are not
+//! there yet.
 
 pub mod admin;
 pub mod answers;
@@ -80,6 +81,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
     let webhook = "/webhooks/{webhook:[^/:]+}";
     let delivery = &format!("{webhook}/deliveries/{{delivery:[^/:]+}}");
     let gdpr = "/gdpr/requests/{request:[^/:]+}";
+    let user = "/users/{user:[^/:]+}";
     let post = uniform::post;
     let get = uniform::get;
     let patch = uniform::patch;
@@ -243,5 +245,26 @@ pub fn routes(cfg: &mut ServiceConfig) {
                 .route(get().to(admin::environments::get))
                 .route(patch().to(admin::environments::update))
                 .route(delete().to(admin::environments::delete)),
-        );
+        )
+        .service(
+            resource("/users").route(get().to(admin::users::list)).route(post().to(admin::users::create)),
+        )
+        .service(
+            resource(user)
+                .route(get().to(admin::users::get))
+                .route(patch().to(admin::users::update))
+                .route(delete().to(admin::users::delete)),
+        )
+        .service(resource(&format!("{user}/2fa")).route(delete().to(admin::users::reset_two_factor)))
+        .service(resource("/me").route(get().to(admin::me::get)).route(patch().to(admin::me::update)))
+        .service(
+            resource("/me/tokens")
+                .route(get().to(admin::me::list_tokens))
+                .route(post().to(admin::me::create_token)),
+        )
+        .service(resource("/me/tokens/{token:[^/:]+}").route(delete().to(admin::me::delete_token)))
+        .service(resource("/me/devices").route(get().to(admin::me::list_devices)))
+        .service(resource("/me/devices/{device:[^/:]+}").route(delete().to(admin::me::delete_device)))
+        .service(resource("/me/sessions").route(get().to(admin::me::list_sessions)))
+        .service(resource("/me/sessions/{session:[^/:]+}").route(delete().to(admin::me::delete_session)));
 }

@@ -3,6 +3,7 @@
 use utoipa::IntoParams;
 
 use crate::admin::documents::Mode;
+use crate::engine::permission::Role;
 use crate::engine::value::FeatureType;
 
 /// A site in the path.
@@ -102,6 +103,47 @@ pub struct GdprPath {
     /// Id of the request.
     #[param(format = Uuid, example = "0198c0de-7a11-7c3e-9d52-3f1b6c1e0008")]
     pub request: String,
+}
+
+/// A user in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct UserPath {
+    /// Id of the user.
+    #[param(format = Uuid, example = "0198c0de-7a11-7c3e-9d52-3f1b6c1e0009")]
+    pub user: String,
+}
+
+/// A trusted device in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct DevicePath {
+    /// Id of the device.
+    #[param(format = Uuid, example = "0198c0de-7a11-7c3e-9d52-3f1b6c1e000b")]
+    pub device: String,
+}
+
+/// A session in the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct SessionPath {
+    /// Id of the session.
+    #[param(format = Uuid, example = "0198c0de-7a11-7c3e-9d52-3f1b6c1e000c")]
+    pub session: String,
+}
+
+/// A search among users.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UserQuery {
+    /// Part of the name or the e-mail address.
+    #[param(example = "ben")]
+    pub q: Option<String>,
+    /// Only those with this role.
+    #[param(inline)]
+    pub role: Option<Role>,
+    /// Only those who may sign in, or who may not.
+    pub active: Option<bool>,
 }
 
 /// A search in the audit log.

@@ -253,7 +253,9 @@ pub async fn create_token(app: Data<App>, req: HttpRequest, edit: Edit) -> Answe
     let expires_at = days.map(|days| app.now() + days * DAY);
     let made = block(move || users::create_own_token(&server, &actor, &user, &description, expires_at)).await;
     match made {
-        Ok(secret) => Ok(page(&app, &req, &signed, &State { new_token: Some(secret), ..State::default() })?),
+        Ok((_, secret)) => {
+            Ok(page(&app, &req, &signed, &State { new_token: Some(secret), ..State::default() })?)
+        }
         Err(error) => refuse(&app, &req, &signed, error, |fields| State {
             token: form.wrong(fields),
             ..State::default()

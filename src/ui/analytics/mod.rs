@@ -7,7 +7,6 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
-use super::block;
 use super::components::form::Typed;
 use super::components::stale::{self as versions, Fields};
 use super::edit::{Edit, blocking};
@@ -20,6 +19,7 @@ use crate::admin::analytics::{self as admin, Day, FieldFigures, Question, RuleFi
 use crate::api::request::Query;
 use crate::app::App;
 use crate::auth::browser::Signed;
+use crate::blocking::{LONG_READS, block_in_turn};
 use crate::clock::{self, DAY, Millis};
 use crate::engine::permission::Permission;
 use crate::error::Result as AppResult;
@@ -87,7 +87,7 @@ async fn figures(app: &Data<App>, here: &Here, asked: &Asked) -> AppResult<Figur
     let (event, control) = (asked.event.clone(), asked.control.clone());
     let (days, before) = (asked.days.clone(), asked.before(app.now())?);
     let app = app.clone();
-    block(move || {
+    block_in_turn(&LONG_READS, move || {
         app.read_consistent(|conn| {
             let of = |days| Question::new(&app, environment, feature.as_deref(), days);
             let question = of(days)?;

@@ -86,6 +86,6 @@ pub fn people(_: &Reader) -> Markup {
         p { "Administrators must have a second factor seven days after their account was made; other roles when an administrator says so. Who must and has none is led to the profile first." }
         p { "Who lost phone and backup codes asks an administrator, who takes the second factor away on the user’s page, or " code { "featured user reset-2fa" } " at the terminal." }
         h2 { "Access tokens of a person" }
-        p { "For scripts that administer: made on the profile, they may do what their owner may. Programs that ask for values use tokens of an environment instead." }
+        p { "For scripts that administer: made on the profile or over the API, they may do what their owner may: for administrators, that is users too. Programs that ask for values use tokens of an environment instead." }
     }
 }

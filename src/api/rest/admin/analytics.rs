@@ -19,6 +19,7 @@ use crate::api::rest::answers::{Reads, Searches, Writes};
 use crate::api::rest::params::SitePath;
 use crate::app::App;
 use crate::auth::extract::Caller;
+use crate::blocking::{LONG_READS, block_in_turn};
 use crate::engine::decode::FieldError;
 use crate::engine::permission::Permission;
 use crate::error::{Error, Result};
@@ -132,7 +133,7 @@ async fn ask<T: Send + 'static>(
     let (site, env) = names(query)?;
     let days = analytics::read_days(query.get("from"), query.get("to"), app.now())?;
     let feature = query.get("feature").map(str::to_owned);
-    block(move || {
+    block_in_turn(&LONG_READS, move || {
         app.read_consistent(|conn| {
             let environment = scope(conn, &site, &env)?.1.id;
             answer(&app, conn, &Question::new(&app, environment, feature.as_deref(), days)?)
@@ -369,7 +370,7 @@ pub async fn variants(app: Data<App>, caller: Caller, req: HttpRequest) -> Resul
 pub async fn stale(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
     caller.0.require(Permission::Read)?;
     let (site, env) = names(&Query::only(&req, &["site", "env"])?)?;
-    let items = block(move || {
+    let items = block_in_turn(&LONG_READS, move || {
         app.read_consistent(|conn| {
             let (site, environment) = scope(conn, &site, &env)?;
             stale::list(&app, conn, site.id, environment.id)

@@ -118,7 +118,7 @@ const MAX_YAML: usize = 8 << 20;
     )),
     responses(
         (status = 200, description = "What was done, or would be.", body = Plan),
-        (status = 409, description = "`locked`: locked features would change; `details.paths` says which. `in_use`: a segment that the document lacks is used by an environment it does not name. `limit_reached`: more environments or segments than a site may have. `environment_archived`: the environment is archived.", body = ErrorBody),
+        (status = 409, description = "`locked`: locked features would change; `details.paths` says which. `in_use`: a segment that the document lacks is used by an environment it does not name. `limit_reached`: more environments, segments or Contexts than there may be. `environment_archived`: the environment is archived.", body = ErrorBody),
         Writes,
     ),
 )]

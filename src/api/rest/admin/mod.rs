@@ -1,4 +1,4 @@
-//! The admin routes: sites, environments, features with rules and variants, segments, tokens, documents. Each
+//! The admin routes: sites, environments, features with rules and variants, segments, tokens, documents, people. Each
 //! finds out who calls, calls one function of [`crate::admin`], and shows the result.
 
 pub mod analytics;
@@ -9,19 +9,24 @@ pub mod documents;
 pub mod environments;
 pub mod features;
 pub mod gdpr;
+pub mod me;
 pub mod rules;
 pub mod segments;
 pub mod sites;
 pub mod tokens;
+pub mod users;
 pub mod variants;
 pub mod webhooks;
 
 use actix_web::http::header::{ETAG, HeaderValue, LOCATION};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use crate::admin::features::Target;
 use crate::api::request::{if_match, path, segment};
+use crate::app::{Actor, App};
+use crate::auth::extract::Caller;
 pub use crate::blocking::block;
 use crate::engine::compile::StoredFeature;
 use crate::error::Result;
@@ -51,6 +56,19 @@ pub(super) fn created<T: Serialize>(req: &HttpRequest, name: &str, value: &T) ->
         response.headers_mut().insert(LOCATION, value);
     }
     response
+}
+
+/// Takes away what the path calls so, and answers 204.
+async fn remove(
+    app: Data<App>,
+    caller: Caller,
+    req: HttpRequest,
+    name: &str,
+    remove: fn(&App, &Actor, &str) -> Result<()>,
+) -> Result<HttpResponse> {
+    let id = segment(&req, name)?;
+    block(move || remove(&app, &caller.0, &id)).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 fn with_version(mut response: HttpResponse, feature: &StoredFeature) -> HttpResponse {
