@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::contexts::check::{self, Faults, Knot};
 use super::{environments, features, parse, segments, sites};
 use crate::app::{Actor, App, Change, Touched, Tx, Written};
 use crate::engine::decode::Problems;
@@ -14,7 +15,7 @@ use crate::engine::diff::{self, Difference};
 use crate::engine::document::{self, Document, context_text, read_context_value};
 use crate::engine::feature::{Definition, Segment};
 use crate::engine::permission::Permission;
-use crate::engine::snapshot::{MAX_LEVELS, MAX_VISITED, OVERRIDE, Status};
+use crate::engine::snapshot::{OVERRIDE, Status};
 use crate::engine::value::{FeatureType, Json};
 use crate::error::{self, Error, Result};
 use crate::ids::FeatureId;
@@ -183,6 +184,7 @@ pub fn import(
             plan: Plan { dry_run, ..Plan::default() },
             changes: Vec::new(),
             problems: Problems::default(),
+            faults: Faults::default(),
             locked: Vec::new(),
         };
         import.run(document)?;
@@ -199,6 +201,8 @@ struct Import<'a> {
     changes: Vec<Change>,
     /// What does not fit, collected to the end: what was written until then is taken back.
     problems: Problems,
+    /// What a look-up would refuse.
+    faults: Faults,
     /// The paths of locked features that differ.
     locked: Vec<String>,
 }
@@ -217,6 +221,7 @@ impl Import<'_> {
             self.environment(&site, environment, &format!("environments[{at}]"))?;
         }
         error::check(std::mem::take(&mut self.problems))?;
+        std::mem::take(&mut self.faults).into_result()?;
         if !self.locked.is_empty() {
             let message = format!("unlock first: {}", self.locked.join(", "));
             return Err(Error::Conflict("locked", message, json!({ "paths": self.locked })));
@@ -322,13 +327,15 @@ impl Import<'_> {
     /// In `replace`, deletes the segments that the document lacks, unless an environment that it does not
     /// name still uses one.
     fn drop_segments(&mut self, site: &Site, wanted: &[Segment]) -> Result<()> {
-        for row in store::segments::list(self.tx, site.id)? {
-            if wanted.iter().any(|segment| segment.key == row.segment.key) {
-                continue;
-            }
-            segments::require_unused(self.tx, site.id, &row.segment.key)?;
+        let mut gone = store::segments::list(self.tx, site.id)?;
+        gone.retain(|row| !wanted.iter().any(|segment| segment.key == row.segment.key));
+        // All of them before the first is asked for: one that goes may use another that goes.
+        for row in &gone {
             store::segments::delete(self.tx, row.id)?;
-            self.changes.push(segments::change(self.tx, site, &row, "deleted", Some(&row), None)?);
+        }
+        for row in &gone {
+            segments::require_unused(self.tx, site.id, &row.segment.key)?;
+            self.changes.push(segments::change(self.tx, site, row, "deleted", Some(row), None)?);
             self.plan.deleted(format!("segments/{}", row.segment.key));
         }
         Ok(())
@@ -430,6 +437,13 @@ impl Import<'_> {
             .into_iter()
             .map(|row| (row.stored.definition.key.clone(), row))
             .collect();
+        // What goes makes room first: a Flagr flag under a new key keeps its numbers.
+        let mut held = Vec::new();
+        if self.mode == Mode::Replace {
+            let kept: HashSet<&str> = wanted.features.iter().map(|feature| feature.key.as_str()).collect();
+            let gone = before.values().filter(|row| !kept.contains(row.stored.definition.key.as_str()));
+            held = self.drop_features(site, environment, gone.collect(), path)?;
+        }
         for (feature_at, definition) in wanted.features.iter().enumerate() {
             let feature_path = format!("{path}/features/{}", definition.key);
             let Some(row) = before.remove(&definition.key) else {
@@ -458,20 +472,30 @@ impl Import<'_> {
                 Err(error) => return Err(error),
             }
         }
-        if self.mode == Mode::Replace {
-            let mut gone: Vec<FeatureRow> = before.into_values().collect();
-            gone.sort_by(|a, b| a.stored.definition.key.cmp(&b.stored.definition.key));
-            for row in gone {
-                let feature_path = format!("{path}/features/{}", row.stored.definition.key);
-                if row.stored.locked {
-                    self.locked.push(feature_path);
-                    continue;
-                }
-                self.changes.push(features::remove(self.tx, site, environment, &row, true)?);
-                self.plan.deleted(feature_path);
-            }
-        }
+        self.locked.extend(held);
         store::features::ids(self.tx, environment.id)
+    }
+
+    /// Deletes features. Gives the paths of those that a lock holds.
+    fn drop_features(
+        &mut self,
+        site: &Site,
+        environment: &Environment,
+        mut gone: Vec<&FeatureRow>,
+        path: &str,
+    ) -> Result<Vec<String>> {
+        gone.sort_by(|a, b| a.stored.definition.key.cmp(&b.stored.definition.key));
+        let mut held = Vec::new();
+        for row in gone {
+            let feature_path = format!("{path}/features/{}", row.stored.definition.key);
+            if row.stored.locked {
+                held.push(feature_path);
+                continue;
+            }
+            self.changes.push(features::remove(self.tx, site, environment, row, true)?);
+            self.plan.deleted(feature_path);
+        }
+        Ok(held)
     }
 
     fn contexts(
@@ -487,7 +511,7 @@ impl Import<'_> {
             .into_iter()
             .map(|context| (context.key.clone(), context))
             .collect();
-        let rows = self.read_contexts(wanted, features, &before, at);
+        let rows = self.read_contexts(wanted, features, &before, at)?;
         if !self.problems.is_empty() {
             return Ok(());
         }
@@ -508,8 +532,9 @@ impl Import<'_> {
             self.changes.push(context_change(site, environment, old, Some(row)));
         }
         if self.mode == Mode::Replace {
+            let kept: HashSet<&str> = rows.iter().map(|row| row.key.as_str()).collect();
             let mut gone: Vec<&ContextRow> =
-                before.values().filter(|old| !rows.iter().any(|row| row.key == old.key)).collect();
+                before.values().filter(|old| !kept.contains(old.key.as_str())).collect();
             gone.sort_by(|a, b| a.key.cmp(&b.key));
             for old in gone {
                 store::contexts::delete(self.tx, environment.id, &old.key)?;
@@ -533,7 +558,7 @@ impl Import<'_> {
         features: &HashMap<String, (FeatureId, FeatureType, bool)>,
         before: &HashMap<String, ContextRow>,
         at: &str,
-    ) -> Vec<ContextRow> {
+    ) -> Result<Vec<ContextRow>> {
         let problems = &mut self.problems;
         let mut prototypes: HashMap<&str, &[String]> = HashMap::new();
         if self.mode == Mode::Merge {
@@ -554,8 +579,14 @@ impl Import<'_> {
                     problems.add(field, "stands twice");
                 }
             }
-            if let Err(problem) = check_graph(&context.key, &prototypes) {
-                problems.add(format!("{path}.prototypes"), problem);
+            let field = format!("{path}.prototypes");
+            let of = |key: &str| Ok(prototypes.get(key).copied().unwrap_or_default().to_vec());
+            match check::graph(&context.key, &context.prototypes, of)? {
+                Some(Knot::Cycle(keys)) => {
+                    problems.add(field, format!("close a cycle: {}", keys.join(" → ")));
+                }
+                Some(Knot::TooLarge) => Knot::TooLarge.note(&field, &mut self.faults),
+                None => {}
             }
             let mut values = Vec::new();
             for (key, written) in &context.values {
@@ -584,7 +615,7 @@ impl Import<'_> {
                 updated_by: self.tx.actor.name.clone(),
             });
         }
-        rows
+        Ok(rows)
     }
 }
 
@@ -600,33 +631,6 @@ fn adopt(definition: &mut Definition, stored: &Definition) {
     if definition.bucketing_id.is_none() && definition.bucketing == stored.bucketing {
         definition.bucketing_id.clone_from(&stored.bucketing_id);
     }
-}
-
-/// Follows prototypes from one Context: no cycle through it, not too many, not too deep.
-fn check_graph(start: &str, prototypes: &HashMap<&str, &[String]>) -> std::result::Result<(), String> {
-    let mut visited = HashSet::new();
-    let mut level: Vec<&str> = vec![start];
-    for depth in 0..=MAX_LEVELS + 1 {
-        let mut next = Vec::new();
-        for key in level {
-            for prototype in prototypes.get(key).copied().unwrap_or_default() {
-                if prototype == start {
-                    return Err("closes a cycle of prototypes".into());
-                }
-                if visited.insert(prototype.as_str()) {
-                    next.push(prototype.as_str());
-                }
-            }
-        }
-        if next.is_empty() {
-            return Ok(());
-        }
-        if depth > MAX_LEVELS || visited.len() >= MAX_VISITED {
-            break;
-        }
-        level = next;
-    }
-    Err(format!("leads to more than {MAX_VISITED} Contexts or deeper than {MAX_LEVELS} levels"))
 }
 
 fn same_context(a: &ContextRow, b: &ContextRow) -> bool {

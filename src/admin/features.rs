@@ -217,6 +217,10 @@ fn save_as(
     if old.definition.kind != definition.kind || old.definition.integer != definition.integer {
         require_values_fit(tx, before, &definition)?;
     }
+    let taken = |it: &Definition| (it.key.clone(), it.bucketing, it.bucketing_id.clone());
+    if taken(&old.definition) != taken(&definition) {
+        store::flagr::require_free(tx, environment.id, &definition)?;
+    }
     let mut feature = StoredFeature {
         number: store::flagr::number(tx, environment.id, &definition, Some(old.number))?,
         version: old.version + 1,
@@ -232,8 +236,13 @@ fn save_as(
     let summary = format!("{}: {}", feature.definition.key, diff::summary(&differences));
     let mut change = change(site, environment, &feature, naming, summary, Some(old), Some(&feature));
     if old.definition.key != feature.definition.key {
-        let keys = vec![old.definition.key.clone(), feature.definition.key.clone()];
-        change.touched = Touched::Features(environment.id, keys);
+        // Contexts hold their values under its key.
+        let holders = store::contexts::values_of(tx, before.id)?;
+        change.touched = Touched::Contexts {
+            environment: environment.id,
+            contexts: Some(holders.into_iter().map(|(context, _)| context).collect()),
+            features: vec![old.definition.key.clone(), feature.definition.key.clone()],
+        };
     }
     Ok((feature, Some(change)))
 }

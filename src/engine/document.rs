@@ -18,7 +18,7 @@ use super::value::{FeatureType, Json, read_integer};
 const MAX_ENTRIES: usize = 200_000;
 /// A stored Context lists at most this many prototypes (featuresd.md §2.3).
 pub const MAX_PROTOTYPES: usize = 32;
-/// A stored Context holds at most this many values (featuresd.md §2.3).
+/// A stored Context holds at most this many values (featuresd.md §2.3); `override` may name every feature.
 pub const MAX_VALUES: usize = 1000;
 
 /// See the module.
@@ -294,7 +294,7 @@ impl Context {
             None => Some(Vec::new()),
             Some(node) => node.object(problems).and_then(|object| {
                 let entries = object.rest();
-                if entries.len() > MAX_VALUES {
+                if entries.len() > MAX_VALUES && key.as_deref() != Some(OVERRIDE) {
                     problems.add(&node.path, format!("must have at most {MAX_VALUES} entries"));
                     return None;
                 }

@@ -232,21 +232,26 @@ fn carried(before: &Definition, after: &Definition) -> Flagr {
             };
             let (was, is) = (constraints(other), constraints(rule));
             let alone = was.len() == is.len();
-            let mut left: Vec<_> = was.into_iter().zip(known.constraints.iter().copied()).collect();
-            let mut numbers: Vec<u32> = is
-                .iter()
-                .map(|one| match left.iter().position(|(other, _)| other == one) {
-                    Some(at) => left.remove(at).1,
-                    None => 0,
-                })
-                .collect();
+            let mut left: Vec<_> = was.into_iter().zip(known.constraints.iter().copied()).map(Some).collect();
+            let mut numbers: Vec<Option<u32>> = vec![None; is.len()];
             if alone {
-                // One that was edited keeps its place among those that were not.
-                let mut left = left.into_iter();
-                for number in numbers.iter_mut().filter(|number| **number == 0) {
-                    *number = left.next().map_or(0, |(_, number)| number);
+                // What did not move first: one that was edited may read like another now.
+                for ((one, number), same) in is.iter().zip(&mut numbers).zip(&mut left) {
+                    *number = same.take_if(|same| same.0 == *one).map(|(_, number)| number);
                 }
             }
+            for (one, number) in is.iter().zip(&mut numbers).filter(|(_, number)| number.is_none()) {
+                let same = left.iter_mut().find(|same| matches!(same, Some((text, _)) if text == one));
+                *number = same.and_then(Option::take).map(|(_, number)| number);
+            }
+            if alone {
+                // One that was edited keeps its place among those that were not.
+                let mut left = left.into_iter().flatten();
+                for number in numbers.iter_mut().filter(|number| number.is_none()) {
+                    *number = left.next().map(|(_, number)| number);
+                }
+            }
+            let constraints = numbers.into_iter().map(Option::unwrap_or_default).collect();
             let distributions = arms(rule)
                 .into_iter()
                 .map(|key| {
@@ -257,7 +262,7 @@ fn carried(before: &Definition, after: &Definition) -> Flagr {
                     at.and_then(|at| known.distributions.get(at).copied()).unwrap_or_default()
                 })
                 .collect();
-            Segment { constraints: numbers, distributions, ..known.clone() }
+            Segment { constraints, distributions, ..known.clone() }
         })
         .collect();
     Flagr { segments, ..new }
@@ -289,6 +294,16 @@ mod tests {
         definition
     }
 
+    /// The first rule with constraints of these values instead.
+    fn constrain(definition: &mut Definition, values: &[&str]) {
+        let leaf = |value: &&str| Condition::Flagr {
+            property: "x".into(),
+            operator: "EQ".into(),
+            value: (*value).into(),
+        };
+        definition.rules[0].when = Some(Condition::All(values.iter().map(leaf).collect()));
+    }
+
     fn numbers(definition: &Definition) -> String {
         let flagr = definition.flagr.as_ref().expect("numbers");
         let segments: Vec<_> = flagr
@@ -302,7 +317,7 @@ mod tests {
     #[test]
     fn what_stays_keeps_its_number_through_native_edits() {
         type Edit = fn(&mut Definition);
-        let rows: [(Edit, &str); 7] = [
+        let rows: [(Edit, &str); 12] = [
             (|_| {}, "[11, 12] | 21@0 [31, 32] [41, 42] | 22@999 [] []"),
             (|f| f.variants.swap(0, 1), "[11, 12] | 21@0 [31, 32] [41, 42] | 22@999 [] []"),
             (
@@ -316,17 +331,12 @@ mod tests {
             ),
             (|f| f.rules.swap(0, 1), "[11, 12] | 22@0 [] [] | 21@1 [31, 32] [41, 42]"),
             (|f| drop(f.rules.remove(0)), "[11, 12] | 22@999 [] []"),
-            (
-                |f| {
-                    let leaf = |value: &str| Condition::Flagr {
-                        property: "x".into(),
-                        operator: "EQ".into(),
-                        value: value.into(),
-                    };
-                    f.rules[0].when = Some(Condition::All(vec![leaf("2"), leaf("9")]));
-                },
-                "[11, 12] | 21@0 [32, 31] [41, 42] | 22@999 [] []",
-            ),
+            (|f| constrain(f, &["2", "9"]), "[11, 12] | 21@0 [32, 31] [41, 42] | 22@999 [] []"),
+            (|f| constrain(f, &["2", "1"]), "[11, 12] | 21@0 [32, 31] [41, 42] | 22@999 [] []"),
+            (|f| constrain(f, &["2", "2"]), "[11, 12] | 21@0 [31, 32] [41, 42] | 22@999 [] []"),
+            (|f| constrain(f, &["1", "1"]), "[11, 12] | 21@0 [31, 32] [41, 42] | 22@999 [] []"),
+            (|f| constrain(f, &["2"]), "[11, 12] | 21@0 [32] [41, 42] | 22@999 [] []"),
+            (|f| constrain(f, &["1", "9", "2"]), "[11, 12] | 21@0 [31, 0, 32] [41, 42] | 22@999 [] []"),
             (
                 |f| {
                     let mut rule = f.rules[1].clone();

@@ -80,12 +80,17 @@ impl FeatureType {
     /// Checks a value against this type and takes its text, without the space between tokens.
     pub fn read(self, node: &Node<'_>, problems: &mut Problems) -> Option<Json> {
         let text = node.text();
+        let mut written = None;
         let problem = match self {
             Self::String if !text.starts_with('"') => Some("must be a string".to_owned()),
             Self::String => match serde_json::from_str::<String>(text) {
                 Ok(string) if string.len() > MAX_STRING => Some("must be at most 64 KiB".to_owned()),
                 Ok(string) if string.contains('\0') => Some("must not contain NUL".to_owned()),
-                Ok(_) => None,
+                Ok(string) => {
+                    // One text for one value, however its sender wrote it: what is exported and imported stays the same.
+                    written = Json::of(&string).filter(|_| text.contains('\\'));
+                    None
+                }
                 Err(_) => Some("must be a string".to_owned()),
             },
             Self::Number if node.number().is_none() => Some("must be a finite number".to_owned()),
@@ -102,7 +107,7 @@ impl FeatureType {
                 problems.add(&node.path, message);
                 None
             }
-            None => Some(Json::compacted(text)),
+            None => Some(written.unwrap_or_else(|| Json::compacted(text))),
         }
     }
 }
@@ -235,6 +240,7 @@ mod tests {
         let too_long = format!("\"{}\"", "x".repeat(MAX_STRING + 1));
         // Escapes count as what they stand for.
         let escaped = format!("\"{}\"", r"\u0041".repeat(MAX_STRING));
+        let unescaped = format!("\"{}\"", "A".repeat(MAX_STRING));
         let large = format!("[\"{}\"]", "x".repeat(MAX_JSON - 4));
         let too_large = format!("[\"{}\"]", "x".repeat(MAX_JSON - 3));
         let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
@@ -247,7 +253,8 @@ mod tests {
             (Text, r#""\ud800""#, Err("must be a string")),
             (Text, r#""a\u0000b""#, Err("must not contain NUL")),
             (Text, &long, Ok(&*long)),
-            (Text, &escaped, Ok(&*escaped)),
+            (Text, &escaped, Ok(&*unescaped)),
+            (Text, r#""caf\u00e9 \/ \u0009\n""#, Ok(r#""café / \t\n""#)),
             (Text, &too_long, Err("must be at most 64 KiB")),
             (Number, "1.50", Ok("1.50")),
             (Number, "-0", Ok("-0")),

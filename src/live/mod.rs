@@ -314,6 +314,8 @@ impl Live {
             next = next.with_features(revision, features);
         }
         match &touched.contexts {
+            // What follows from the Contexts stays as it is.
+            Some(keys) if keys.is_empty() && !touched.features.is_empty() => {}
             // Beyond that it is less work to read them all than to find them one by one.
             Some(keys) if keys.len() <= MAX_FOUND => {
                 let contexts = store::contexts::some_for_snapshot(&moment, id, keys)?;

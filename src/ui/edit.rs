@@ -5,7 +5,7 @@ use actix_web::http::header::{HOST, ORIGIN};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
-use super::components::form::Typed;
+use super::components::form::{Typed, lines};
 use super::failure::Failure;
 use crate::api::request::{MAX_BODY, collect};
 use crate::auth::browser::{Pending, Signed, whereabouts};
@@ -39,7 +39,8 @@ pub fn is_foreign(req: &HttpRequest) -> bool {
 
 async fn read(req: &HttpRequest, payload: Payload) -> Result<Typed, Failure> {
     let bytes = collect(req.head(), payload, MAX_BODY).await?;
-    Ok(Typed::posted(url::form_urlencoded::parse(&bytes).into_owned().collect()))
+    let fields = url::form_urlencoded::parse(&bytes);
+    Ok(Typed::posted(fields.map(|(name, value)| (name.into_owned(), lines(&value))).collect()))
 }
 
 impl FromRequest for Edit {

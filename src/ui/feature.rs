@@ -16,8 +16,8 @@ use super::components::{ago, empty, icon, sentence};
 use super::edit::{Edit, blocking};
 use super::failure::Failure;
 use super::features::{
-    Here, delete_link, gather_tags, json_problem, lock_form, pretty, problems, switch, tags_of, value_json,
-    value_text,
+    Here, delete_link, edited_json, gather_tags, json_problem, lock_form, pretty, problems, switch, tags_of,
+    value_json, value_text,
 };
 use super::layout::{Page, Toast, done};
 use super::rule_form::{self, NEW, RuleForm, value_field};
@@ -399,8 +399,11 @@ pub async fn settings(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<Ht
     let feature = here.find(&req)?;
     let kind = feature.definition().kind;
     let typed = &edit.form;
-    let default =
-        if typed.is_on("noDefault") { "null".into() } else { value_json(kind, typed.get("defaultValue")) };
+    let default = if typed.is_on("noDefault") {
+        "null".into()
+    } else {
+        edited_json(kind, typed.get("defaultValue"), feature.definition().default_value.as_ref())
+    };
     edit.signed.actor().require(Permission::Change)?;
     if stale::is_stale(typed, &stored_settings(feature.definition()), SETTINGS) {
         let settings = Some(typed.clone().set("stale", "on"));
@@ -720,10 +723,12 @@ pub async fn change_variants(app: Data<App>, req: HttpRequest, edit: Edit) -> Re
         let attachment = typed.get("attachment").trim();
         let attachment =
             if attachment.is_empty() { "null".to_owned() } else { value_json(FeatureType::Json, attachment) };
+        let definition = feature.definition();
+        let stored = definition.variants.iter().find(|variant| variant.key == name);
         let body = format!(
             "{{\"key\":{},\"value\":{},\"attachment\":{attachment}}}",
             json!(typed.get("key").trim()),
-            value_json(feature.definition().kind, typed.get("value")),
+            edited_json(definition.kind, typed.get("value"), stored.map(|variant| &variant.value)),
         );
         let name = name.clone();
         let saved = blocking(move || match name.as_str() {

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde_json::json;
 
 use super::components::ask::{self, Question};
-use super::components::form::{Text, Typed, area, select, summary};
+use super::components::form::{Text, Typed, area, lines, select, summary};
 use super::components::ruler::{in_words, ruler, shares, short_value, widest};
 use super::components::spark::{short, spark};
 use super::components::state::State;
@@ -718,6 +718,16 @@ pub fn value_json(kind: FeatureType, typed: &str) -> String {
         _ if Json::parse(typed.trim()).is_some() => typed.trim().to_owned(),
         // Not JSON: sent as text, which the type refuses with its own message.
         _ => json!(typed).to_string(),
+    }
+}
+
+/// The same for a field that showed a stored value: line breaks that no form can send stay where nothing else changed.
+pub fn edited_json(kind: FeatureType, typed: &str, stored: Option<&Json>) -> String {
+    match stored {
+        Some(value) if kind == FeatureType::String && lines(&value_text(kind, value)) == typed => {
+            value.to_string()
+        }
+        _ => value_json(kind, typed),
     }
 }
 

@@ -15,7 +15,7 @@ use super::condition_form::{ConditionForm, Drawing};
 use super::edit::{Edit, blocking};
 use super::failure::{Failure, see_other};
 use super::feature::{View, show};
-use super::features::{Here, problems, value_json, value_text};
+use super::features::{Here, edited_json, problems, value_text};
 use super::layout::{Page, Toast, done};
 use crate::admin::features as admin;
 use crate::api::request::segment;
@@ -178,14 +178,19 @@ impl RuleForm {
     }
 
     /// The rule as a body for the API, and where its problems belong.
-    fn body(&self, kind: FeatureType) -> (String, super::condition_form::Read) {
+    fn body(&self, definition: &Definition) -> (String, super::condition_form::Read) {
         let read = self.when.read("when");
-        let text = |name: &str| self.typed.get(name).trim();
+        let text = |name: &str| match name {
+            // Spaces make another salt, which takes other people.
+            "salt" => self.typed.get(name),
+            _ => self.typed.get(name).trim(),
+        };
         let number = |typed: &str| match Node::parse(typed) {
             Ok(node) if node.number().is_some() => typed.to_owned(),
             _ => json!(typed).to_string(),
         };
         let when = serde_json::to_string(&read.condition).unwrap_or_else(|_| "null".into());
+        let stored = definition.rules.iter().find(|rule| rule.id.to_string() == self.id);
         let plain = ["by", "salt", "otherwise"].iter().all(|name| text(name).is_empty());
         let everyone = Percent::FULL.to_string() == self.rollout;
         let rollout = if everyone && plain && !self.typed.is_on("rolloutKept") {
@@ -193,8 +198,14 @@ impl RuleForm {
         } else {
             let mut rollout = format!("{{\"percentage\":{}", number(&self.rollout));
             if !text("by").is_empty() {
+                let kept = stored.and_then(|rule| rule.rollout.as_ref()?.by.as_ref());
                 let names: Vec<&str> = text("by").split(',').map(str::trim).collect();
-                let by = if let [one] = names.as_slice() { json!(one) } else { json!(names) };
+                let by = match (kept, names.as_slice()) {
+                    // A name may hold spaces and commas; read anew it would be another.
+                    (Some(by), _) if stick_text(by) == self.typed.get("by") => json!(by),
+                    (_, [one]) => json!(one),
+                    (_, names) => json!(names),
+                };
                 rollout.push_str(&format!(",\"by\":{by}"));
             }
             for name in ["salt", "otherwise"] {
@@ -214,7 +225,11 @@ impl RuleForm {
                 .collect();
             format!("{{\"split\":[{}]}}", arms.join(","))
         } else {
-            format!("{{\"value\":{}}}", value_json(kind, self.typed.get("value")))
+            let stored = stored.and_then(|rule| match &rule.outcome {
+                Outcome::Value(value) => Some(value),
+                Outcome::Split(_) => None,
+            });
+            format!("{{\"value\":{}}}", edited_json(definition.kind, self.typed.get("value"), stored))
         };
         let body = format!(
             "{{\"name\":{},\"priority\":{},\"enabled\":{},\"when\":{when},\"rollout\":{rollout},\"outcome\":{outcome}}}",
@@ -227,7 +242,7 @@ impl RuleForm {
 
     /// The rule as it is typed, or everything that is wrong with it.
     fn rule(&self, definition: &Definition) -> Result<Rule, Vec<FieldError>> {
-        let (body, read) = self.body(definition.kind);
+        let (body, read) = self.body(definition);
         let mut found = Problems::default();
         let rule = match Node::parse(&body) {
             Ok(node) => feature::read_rule(&node, Some(definition.kind), None, &mut found),
@@ -906,7 +921,7 @@ pub async fn post(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRe
     if !same && !overwrite {
         return Ok(view(form.conflicting(&feature), true));
     }
-    let (body, read) = form.body(definition.kind);
+    let (body, read) = form.body(definition);
     let target = here.target(&feature.key, Some(feature.stored.version));
     let (server, rule, before) = (app.clone(), id.clone(), feature.clone());
     let saved = blocking(move || match rule.as_str() {

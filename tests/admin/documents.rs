@@ -453,6 +453,88 @@ async fn a_segment_that_another_environment_uses_is_not_replaced_away() {
 }
 
 #[actix_web::test]
+async fn segments_that_use_one_another_are_replaced_away_together() {
+    let app = TestApp::new().await;
+    for (key, conditions) in [
+        ("a", json!({"all": []})),
+        ("b", json!({"segment": "a"})),
+        ("z", json!({"all": []})),
+        ("y", json!({"segment": "z"})),
+    ] {
+        let segment = json!({"key": key, "conditions": conditions});
+        app.editor().post("/api/v1/sites/shop/segments", segment).await.expect(201);
+    }
+    let reply = app.editor().post(&format!("{IMPORT}?mode=replace"), with_features(json!([]))).await;
+    assert_eq!(plan(&reply)[2], ["segments/a", "segments/b", "segments/y", "segments/z"]);
+    assert_eq!(app.dump().rows("segments"), 0);
+}
+
+#[actix_web::test]
+async fn a_flagr_flag_gets_a_new_key_by_document_and_keeps_its_numbers() {
+    let app = TestApp::new().await;
+    app.feature(json!({
+        "key": "old", "type": "STRING", "defaultValue": "", "bucketing": "crc32", "bucketingId": 7,
+        "variants": [{"key": "one", "value": "one"}, {"key": "two", "value": "two"}],
+        "rules": [{"name": "all", "outcome": {"split": [
+            {"variant": "one", "weight": 60}, {"variant": "two", "weight": 40},
+        ]}}],
+    }))
+    .await;
+    let value = async |key: &str| {
+        let body = json!({"context": {"userId": "ann"}});
+        let reply = app.sdk().post("/api/v1/evaluate", body).await.expect(200);
+        reply.body["features"][key]["value"].clone()
+    };
+    let (old, given) = (app.viewer().get(&feature_path("old")).await.expect(200).body, value("old").await);
+    let text = app.viewer().get(EXPORT).await.expect(200).text.replace(r#""key":"old""#, r#""key":"new""#);
+    let before = app.dump();
+    let send = async |query: &str| {
+        let path = format!("{IMPORT}?{query}");
+        app.editor().ask("POST", &path).body("application/json", text.clone()).send().await
+    };
+    send("mode=merge").await.refused(409, "number_taken");
+    let renamed = [vec!["environments/prod/features/new"], vec![], vec!["environments/prod/features/old"]];
+    assert_eq!(plan(&send("mode=replace&dryRun=true").await), renamed);
+    assert_eq!(app.dump().differing(&before), [""; 0]);
+    assert_eq!(plan(&send("mode=replace").await), renamed);
+    app.viewer().get(&feature_path("old")).await.refused(404, "not_found");
+    let new = app.viewer().get(&feature_path("new")).await.expect(200).body;
+    assert_eq!((&new["bucketingId"], &new["flagr"]), (&json!("7"), &old["flagr"]));
+    assert_eq!((value("new").await, value("old").await), (given, Value::Null), "nobody is re-bucketed");
+    assert_eq!(plan(&send("mode=replace").await), [vec![], vec![], vec![]] as [Vec<&str>; 3]);
+}
+
+#[actix_web::test]
+async fn prototypes_that_a_look_up_would_refuse_are_not_imported() {
+    let app = TestApp::new().await;
+    let key = |at: usize| format!("p{at}");
+    let chain = |length: usize| -> Vec<Value> {
+        let next = |at: usize| if at < length { vec![key(at + 1)] } else { Vec::new() };
+        (1..=length).map(|at| json!({"key": key(at), "prototypes": next(at)})).collect()
+    };
+    let with_contexts = |contexts: Vec<Value>| {
+        let mut document = with_features(json!([]));
+        document["environments"][0]["contexts"] = json!(contexts);
+        document
+    };
+    // All but the last of the chain stand in the list too, but a look-up goes down the chain first.
+    let prototypes: Vec<String> = (1..=32).map(key).collect();
+    let mut wide = vec![json!({"key": "a", "prototypes": prototypes})];
+    wide.extend(chain(33));
+    let before = app.dump();
+    for contexts in [chain(34), wide] {
+        let reply = app.editor().post(IMPORT, with_contexts(contexts)).await;
+        reply.refused(422, "prototype_graph_too_large");
+        let problems = &reply.body["error"]["details"]["problems"];
+        assert_eq!(problems.as_array().map(Vec::len), Some(1), "{}", reply.text);
+        assert_eq!(problems[0]["field"], "environments[0].contexts[0].prototypes");
+    }
+    assert_eq!(app.dump().differing(&before), [""; 0]);
+    app.editor().post(IMPORT, with_contexts(chain(33))).await.expect(200);
+    app.editor().get(&format!("{PROD}/contexts/p1/features")).await.expect(200);
+}
+
+#[actix_web::test]
 async fn a_document_may_be_yaml_as_people_write_it() {
     let app = TestApp::new().await;
     let yaml = r#"

@@ -176,7 +176,7 @@ describe('contexts', () => {
       await page.goto(`${ui.url}${site}/prod/features/banner`);
       assert.equal(await page.getByText('emergency override is').count(), 0);
       await page.getByText('Override for everyone…').click();
-      await page.fill('input[name=value]', 'We are back soon');
+      await page.fill('textarea[name=value]', 'We are back soon');
       await page.fill('input[name=reason]', 'the shop is down');
       await page.getByRole('button', { name: 'Override now' }).click();
       await page.waitForURL(/features\/banner$/);

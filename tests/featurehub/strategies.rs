@@ -160,3 +160,41 @@ async fn what_cannot_be_expressed_is_left_out_and_named_with_the_reason() {
         assert!(told.starts_with("rule “r”: ") && told.contains(reason), "{told}");
     }
 }
+
+#[actix_web::test]
+async fn a_context_that_cannot_be_followed_takes_only_what_contexts_say_something_of() {
+    let app = TestApp::new().await;
+    for key in ["plain", "personal"] {
+        app.feature(json!({"key": key, "type": "BOOLEAN", "defaultValue": true})).await;
+    }
+    let editor = app.editor();
+    editor.patch(PROD, json!({"userIdIsContextKey": true})).await.expect(200);
+    let contexts = format!("{PROD}/contexts");
+    for level in 0..=32 {
+        let prototypes = if level == 0 { vec![] } else { vec![format!("c{}", level - 1)] };
+        let body =
+            json!({"key": format!("c{level}"), "prototypes": prototypes, "features": {"personal": false}});
+        editor.post(&contexts, body).await.expect(201);
+    }
+    editor.post(&contexts, json!({"key": "root"})).await.expect(201);
+    editor.patch(&format!("{contexts}/c0"), json!({"prototypes": ["root"]})).await.expect(200);
+    let told = features(&app.anonymous(), &app.featurehub_key(true, &[]), "").await;
+    assert_eq!(told["plain"]["value"], true, "{told}");
+    assert_eq!(told["personal"], Value::Null);
+}
+
+#[actix_web::test]
+async fn what_follows_from_contexts_is_kept_while_features_change() {
+    let app = TestApp::new().await;
+    app.feature(json!({"key": "f", "type": "BOOLEAN"})).await;
+    let editor = app.editor();
+    let made = |new: u8| {
+        let environments = app.app.live.environments();
+        environments.iter().map(|one| *one.snapshot().from_contexts.get_or_make(|| new)).max()
+    };
+    assert_eq!(made(1), Some(1));
+    editor.patch(&path_of("f"), json!({"defaultValue": true})).await.expect(200);
+    assert_eq!(made(2), Some(1), "no Context changed");
+    editor.post(&format!("{PROD}/contexts"), json!({"key": "ann"})).await.expect(201);
+    assert_eq!(made(3), Some(3));
+}

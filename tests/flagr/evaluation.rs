@@ -183,6 +183,26 @@ async fn a_batch_answers_tags_then_ids_then_keys_for_each_entity() {
 }
 
 #[actix_web::test]
+async fn numbers_beyond_every_flag_stay_apart_and_are_echoed() {
+    let flagr = Flagr::new().await;
+    let (first, second) = (5_000_000_000_u64, 6_000_000_000_u64);
+    let body = json!({"entities": [{"entityID": "a"}], "flagIDs": [first, second, first]});
+    let answer = flagr.post("/evaluation/batch", body).await;
+    let found = rows(&answer["evaluationResults"]);
+    assert_eq!(found.len(), 2, "{answer}");
+    let one = flagr.post("/evaluation", json!({"entityID": "a", "flagID": first})).await;
+    for (row, id) in found.iter().chain([&one]).zip([first, second, first]) {
+        assert_eq!(row["flagID"], id);
+        assert_eq!(row["evalContext"], json!({"entityID": "a", "flagID": id}));
+        assert_eq!(row["evalDebugLog"]["msg"], format!("flagID {id} not found or deleted"));
+    }
+    // What is a number may be a key.
+    let flag = flagr.post("/flags", json!({"key": "5000000000", "description": "d"})).await;
+    let one = flagr.post("/evaluation", json!({"entityID": "a", "flagID": first})).await;
+    assert_eq!(one["flagID"], flag["id"]);
+}
+
+#[actix_web::test]
 async fn a_query_may_be_8192_bytes_long_and_no_more() {
     let flagr = Flagr::new().await;
     let query = |length: usize| {

@@ -178,6 +178,23 @@ async fn constraints_keep_their_numbers_and_order() {
 }
 
 #[actix_web::test]
+async fn a_constraint_that_becomes_like_another_keeps_its_number() {
+    let flagr = Flagr::new().await;
+    let (flag, _, segment) = flagr.split("f").await;
+    let path = format!("/flags/{flag}/segments/{segment}/constraints");
+    let constraint = |value: &str| json!({"property": "x", "operator": "EQ", "value": value});
+    for value in ["\"1\"", "\"2\""] {
+        flagr.post(&path, constraint(value)).await;
+    }
+    assert_eq!(flagr.put(&format!("{path}/1"), constraint("\"2\"")).await["id"], 1);
+    assert_eq!(ids(&flagr.get(&path).await), [1, 2]);
+    // Changed once more, it is still that one.
+    assert_eq!(flagr.put(&format!("{path}/2"), constraint("\"3\"")).await["id"], 2);
+    let listed = flagr.get(&path).await;
+    assert_eq!((ids(&listed), &listed[0]["value"]), (vec![1, 2], &json!("\"2\"")));
+}
+
+#[actix_web::test]
 async fn a_deleted_flag_keeps_key_and_number_and_comes_back_whole() {
     let flagr = Flagr::new().await;
     let (flag, ..) = flagr.split("f").await;

@@ -200,3 +200,38 @@ async fn the_history_on_the_page_names_the_snapshot_of_each_version() {
         assert!(entry.contains(&format!("Flagr snapshot <span class=\"num\">{snapshot}</span>")), "{entry}");
     }
 }
+
+#[actix_web::test]
+async fn a_new_key_takes_what_contexts_say_of_the_feature_along() {
+    let flagr = Flagr::new().await;
+    let (flag, ..) = flagr.split("f").await;
+    let editor = flagr.app.editor();
+    let contexts = format!("{PROD}/contexts");
+    editor.patch(&format!("{contexts}/override"), json!({"features": {"f": "all"}})).await.expect(200);
+    editor.post(&contexts, json!({"key": "ann", "features": {"f": "own"}})).await.expect(201);
+    flagr.put(&format!("/flags/{flag}"), json!({"key": "g"})).await;
+    let ask = async || {
+        let body = json!({"context": {"userId": "ann"}, "features": ["f", "g"]});
+        flagr.app.sdk().post("/api/v1/evaluate", body).await.expect(200).body["features"].clone()
+    };
+    assert_eq!(ask().await["g"]["value"], "all");
+    // Nobody inherits what was said of another.
+    flagr.app.feature(json!({"key": "f", "type": "STRING", "defaultValue": "new"})).await;
+    assert_eq!(ask().await["f"]["value"], "new");
+    editor.patch(&format!("{contexts}/override"), json!({"features": {"g": null}})).await.expect(200);
+    assert_eq!((&ask().await["g"]["value"], &ask().await["f"]["value"]), (&json!("own"), &json!("new")));
+}
+
+#[actix_web::test]
+async fn numbers_and_keys_of_deleted_flags_are_not_taken_by_a_change_either() {
+    let flagr = Flagr::new().await;
+    let (flag, ..) = flagr.split("f").await;
+    flagr.ask("DELETE", &format!("/flags/{flag}"), Value::Null).await.expect(200);
+    flagr.app.feature(json!({"key": "x", "type": "STRING"})).await;
+    let number = json!({"bucketing": "crc32", "bucketingId": flag.to_string()});
+    flagr.app.editor().patch(&format!("{PROD}/features/x"), number).await.refused(409, "number_taken");
+    let (other, ..) = flagr.split("other").await;
+    let renamed = flagr.ask("PUT", &format!("/flags/{other}"), json!({"key": "f"})).await;
+    assert!(renamed.status == 400 || renamed.status == 409, "{}", renamed.text);
+    flagr.ask("PUT", &format!("/flags/{flag}/restore"), Value::Null).await.expect(200);
+}

@@ -1,6 +1,7 @@
 //! Every page and form of the admin UI: who gets in, what changes, what is shown.
 
 pub mod form;
+mod line_breaks;
 mod matrix;
 mod planted;
 mod stale;

@@ -3,7 +3,7 @@
 //! approximated.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::conditions::{Attribute, branches};
 use super::views::shown;
@@ -181,17 +181,31 @@ pub fn field(attribute: &str) -> Cow<'_, str> {
 
 /// The Contexts that get a value, by value in the order of their text.
 type ByValue = BTreeMap<String, (Json, Vec<String>)>;
-/// The same by feature. Holds an error where the prototypes of a Context are too many to follow.
-type Resolved = Result<HashMap<String, ByValue>, String>;
+
+/// What stored Contexts get.
+#[derive(Default)]
+struct Resolved {
+    by_feature: HashMap<String, ByValue>,
+    /// Why a Context cannot be followed, whose prototypes are too many, and the features that it may have a value of.
+    unknown: Option<(String, HashSet<String>)>,
+}
 
 fn resolve(snapshot: &Snapshot) -> Resolved {
-    let mut resolved: HashMap<String, ByValue> = HashMap::new();
+    let mut resolved = Resolved::default();
     let mut contexts: Vec<_> = snapshot.contexts().collect();
     contexts.sort_by(|a, b| a.key.cmp(&b.key));
     for context in contexts {
-        let chain = snapshot
-            .inherited(context)
-            .map_err(|_| format!("the Context {} inherits from more than can be followed", context.key))?;
+        let Ok(chain) = snapshot.inherited(context) else {
+            let all =
+                || snapshot.contexts().flat_map(|one| one.values.iter()).map(|(key, _)| key.to_string());
+            resolved.unknown.get_or_insert_with(|| {
+                (
+                    format!("the Context {} inherits from more than can be followed", context.key),
+                    all().collect(),
+                )
+            });
+            continue;
+        };
         let mut seen: HashMap<&str, &Json> = HashMap::new();
         for one in chain {
             for (feature, value) in one.values.iter() {
@@ -199,13 +213,13 @@ fn resolve(snapshot: &Snapshot) -> Resolved {
             }
         }
         for (feature, value) in seen {
-            let values = resolved.entry(feature.to_owned()).or_default();
+            let values = resolved.by_feature.entry(feature.to_owned()).or_default();
             let (_, keys) =
                 values.entry(value.as_str().to_owned()).or_insert_with(|| (value.clone(), Vec::new()));
             keys.push(context.key.to_string());
         }
     }
-    Ok(resolved)
+    resolved
 }
 
 /// Strategies for the users that a stored Context gives a value of their own: one for each value.
@@ -214,8 +228,12 @@ fn stored_contexts(snapshot: &Snapshot, feature: &Feature) -> Result<Vec<Strateg
         return Ok(Vec::new());
     }
     let resolved = snapshot.from_contexts.get_or_make(|| resolve(snapshot));
-    let resolved = (*resolved).as_ref().map_err(String::clone)?;
-    let Some(values) = resolved.get(&*feature.key) else { return Ok(Vec::new()) };
+    if let Some((why, features)) = &resolved.unknown
+        && features.contains(&*feature.key)
+    {
+        return Err(why.clone());
+    }
+    let Some(values) = resolved.by_feature.get(&*feature.key) else { return Ok(Vec::new()) };
     let count: usize = values.values().map(|(_, keys)| keys.len()).sum();
     if count > MAX_CONTEXTS {
         return Err(format!(

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::debug::Log;
 use super::injected::Injected;
-use super::request::{Sent, as_number, invalid};
+use super::request::{Sent, invalid};
 use super::wire::{attachment, is_flag, push_seconds};
 use super::{Door, Failure, Result, ok};
 use crate::api::request::{MAX_ANSWER, parameters};
@@ -257,13 +257,15 @@ pub fn console(
 }
 
 /// A flag by number, else by key; what is a number may also be a key, and the other way round (flagr.md §4.1).
-pub fn look_up<'s>(snapshot: &'s Snapshot, id: u32, key: &str) -> Option<&'s Arc<Feature>> {
+pub fn look_up<'s>(snapshot: &'s Snapshot, id: impl Into<i64>, key: &str) -> Option<&'s Arc<Feature>> {
+    let id = id.into();
     let by_text = |text: &str| {
         let number = text.parse().ok().filter(|number: &u32| *number > 0 && number.to_string() == text);
         number.and_then(|number| snapshot.flags().number(number)).or_else(|| snapshot.feature(text))
     };
     let by_id = || {
-        let found = snapshot.flags().number(id);
+        // Beyond what numbers go to it may still be a key.
+        let found = u32::try_from(id).ok().and_then(|number| snapshot.flags().number(number));
         found.or_else(|| snapshot.feature(itoa::Buffer::new().format(id)))
     };
     let found = if id > 0 { by_id() } else { None };
@@ -272,7 +274,7 @@ pub fn look_up<'s>(snapshot: &'s Snapshot, id: u32, key: &str) -> Option<&'s Arc
 
 fn one(asked: &Asked<'_>, sent: &EvalContext<'_>) -> Result<Vec<u8>> {
     let snapshot = asked.snapshot;
-    let (id, key) = (as_number(sent.flag_id.unwrap_or_default()), text(&sent.flag_key));
+    let (id, key) = (sent.flag_id.unwrap_or_default(), text(&sent.flag_key));
     let mut selector = Vec::with_capacity(64);
     let mut members = Fields::new(&mut selector);
     members.number(r#""flagID":"#, id);
@@ -311,7 +313,7 @@ fn batch(asked: &Asked<'_>, sent: &Batch<'_>) -> Result<Vec<u8>> {
         }
     }
     let mut seen = std::collections::HashSet::new();
-    for id in sent.flag_ids.iter().flatten().map(|id| as_number(*id)).filter(|id| seen.insert(*id)) {
+    for id in sent.flag_ids.iter().flatten().copied().filter(|id| seen.insert(*id)) {
         let mut selector = Vec::new();
         Fields::new(&mut selector).number(r#""flagID":"#, id);
         targets.push(Target { id, key: "", selector, feature: look_up(snapshot, id, "") });
@@ -342,7 +344,8 @@ fn batch(asked: &Asked<'_>, sent: &Batch<'_>) -> Result<Vec<u8>> {
 
 /// A flag that is asked for, and how.
 struct Target<'t> {
-    id: u32,
+    /// As it was sent, which may be more than numbers go to.
+    id: i64,
     key: &'t str,
     /// What of the request named it, as members of the echo, each with a comma behind.
     selector: Vec<u8>,
@@ -358,7 +361,8 @@ impl<'o> Fields<'o> {
         Self(out)
     }
 
-    fn number(&mut self, name: &str, number: u32) {
+    fn number(&mut self, name: &str, number: impl Into<i64>) {
+        let number = number.into();
         if number > 0 {
             self.0.extend_from_slice(name.as_bytes());
             self.0.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
@@ -536,7 +540,7 @@ impl<'s> Writer<'s> {
             return;
         };
         let definition = feature.definition();
-        let number = feature.stored.number;
+        let number = i64::from(feature.stored.number);
         let mut members = Fields::new(&mut self.out);
         members.number(r#""flagID":"#, number);
         members.text(r#""flagKey":"#, &definition.key);
@@ -589,7 +593,7 @@ impl<'s> Writer<'s> {
     }
 
     /// The rest of a row in which nothing was evaluated, with the reason.
-    fn blank(&mut self, entity: &Entity<'_>, id: &str, target: &Target<'_>, why: &str, number: u32) {
+    fn blank(&mut self, entity: &Entity<'_>, id: &str, target: &Target<'_>, why: &str, number: i64) {
         self.echo(id, text(&entity.kind), target);
         self.out.extend_from_slice(b"\"evalDebugLog\":{\"msg\":\"flagID ");
         self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());

@@ -191,6 +191,13 @@ fn every_problem_is_told_with_its_path() {
 }
 
 #[test]
+fn override_may_name_every_feature() {
+    let values: serde_json::Map<_, _> = (0..1001).map(|n| (format!("f{n}"), json!("x"))).collect();
+    let sent = with_environment(json!({"contexts": [{"key": "override", "features": values}]}));
+    assert_eq!(fine(&sent).environments[0].contexts[0].values.len(), 1001);
+}
+
+#[test]
 fn values_in_contexts_take_the_spellings_of_their_type() {
     use FeatureType::{Boolean, Json as AnyJson, Number, String as Text};
     let yes_or_no = Err("must be yes or no");

@@ -10,7 +10,7 @@ use super::pending::shorten;
 use crate::admin::read_body;
 use crate::clock::{self, Millis};
 use crate::engine::decode::{Node, Object, Problems, compact};
-use crate::engine::value::Json;
+use crate::engine::value::{FeatureType, Json};
 use crate::error::Result;
 
 /// Reports in one request.
@@ -88,7 +88,11 @@ impl Report {
         let mut object = node.object(problems)?;
         let feature = object.require("featureKey", problems).and_then(|node| node.string(problems));
         let value = match object.take("value") {
-            Some(node) => Some(shorten(&compact(node.text()))),
+            Some(node) => {
+                // Text as features write it, whatever its sender escaped.
+                let text = FeatureType::String.read(&node, &mut Problems::default());
+                Some(shorten(text.as_ref().map_or(&*compact(node.text()), Json::as_str)))
+            }
             None => {
                 problems.add(format!("{}.value", node.path), "is required");
                 None
@@ -136,7 +140,10 @@ impl Report {
 fn read_user(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
     let text = node.text();
     let key = match text.as_bytes().first() {
-        Some(b'0'..=b'9' | b'-') => text.to_owned(),
+        // Written as evaluation writes it (feature-config §2): 17, not 17.0.
+        Some(b'0'..=b'9' | b'-') => {
+            node.number().map_or_else(|| text.to_owned(), |number| number.text().into_owned())
+        }
         _ => node.string(problems)?,
     };
     if key.is_empty() || key.len() > MAX_USER {
@@ -240,4 +247,29 @@ fn read_time(
         problems.add(&node.path, "must be an RFC 3339 time that is not in the future and not too old");
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::context::Context;
+
+    #[test]
+    fn a_user_of_a_report_is_the_one_of_an_evaluation() {
+        for json in ["\"u1\"", "17", "17.0", "1e2", "-0", "1.50", "12345678901234567890", "\"17.0\""] {
+            let context = format!("{{\"userId\": {json}}}");
+            let context = Context::from_json(&context).expect(json);
+            let node = Node::parse(json).expect(json);
+            let reported = read_user(&node, &mut Problems::default());
+            assert_eq!(reported.as_deref(), context.targeting_key(), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_a_report_is_written_as_features_write_it() {
+        let body = r#"{"evaluations": [{"featureKey": "f", "value": "caf\u00e9"}, {"featureKey": "f", "value": [1, 2]}]}"#;
+        let reports = Report::decode(body, 0, Duration::from_secs(60)).expect("reports");
+        let values: Vec<_> = reports.iter().map(|report| report.value.as_str()).collect();
+        assert_eq!(values, ["\"café\"", "[1,2]"]);
+    }
 }

@@ -7,6 +7,11 @@ use maud::{Markup, html};
 use super::icon;
 use crate::engine::decode::FieldError;
 
+/// Text with the line breaks that pages show. Browsers post each of them as CRLF, whatever it was in the page.
+pub fn lines(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
 /// What was typed, and what was wrong with it.
 #[derive(Debug, Default, Clone)]
 pub struct Typed {
@@ -151,7 +156,7 @@ pub fn area(name: &str, label: &str, hint: &str, rows: u8, typed: &Typed) -> Mar
         div.field {
             label for=(name) { (label) }
             textarea id=(name) name=(name) rows=(rows) aria-invalid=[wrong.then_some("true")]
-                aria-describedby=[wrong.then(|| format!("{name}-error"))] { (typed.get(name)) }
+                aria-describedby=[wrong.then(|| format!("{name}-error"))] { "\n" (typed.get(name)) }
             (error(name, typed))
             @if !hint.is_empty() { span.hint { (hint) } }
         }

@@ -89,7 +89,7 @@ fn control(feature: &Feature, id: &str, name: &str, label: &str, value: &str) ->
                 textarea.mono id=(id) name=(name) rows="2" aria-label=(label) spellcheck="false" { (value) }
             },
             FeatureType::String => {
-                input id=(id) name=(name) value=(value) aria-label=(label) autocomplete="off";
+                textarea id=(id) name=(name) rows=(value.lines().count().clamp(1, 3)) aria-label=(label) autocomplete="off" { "\n" (value) }
             },
         }
     }

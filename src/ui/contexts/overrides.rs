@@ -13,7 +13,7 @@ use crate::engine::lookup::text;
 use crate::engine::permission::Permission;
 use crate::engine::snapshot::OVERRIDE;
 use crate::engine::value::FeatureType;
-use crate::ui::components::form::Typed;
+use crate::ui::components::form::{Typed, lines};
 use crate::ui::components::icon;
 use crate::ui::edit::{Edit, blocking};
 use crate::ui::failure::Failure;
@@ -77,7 +77,7 @@ pub async fn set(app: Data<App>, req: HttpRequest, edit: Edit) -> Result<HttpRes
     let reason = edit.form.get("reason").trim().to_owned();
     let before = here.overridden(&key).map(|value| text(&feature, value.as_str()));
     let seen = edit.form.is_on("instead").then(|| edit.form.get("instead"));
-    let result = if before.as_deref() != seen {
+    let result = if before.as_deref().map(lines).as_deref() != seen {
         let now = before.as_ref().map_or("nothing".into(), |value| format!("{value:?}"));
         Err(vec![format!(
             "Somebody changed the override meanwhile: everyone gets {now}. Override again to put yours over it."

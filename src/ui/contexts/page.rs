@@ -195,7 +195,10 @@ fn own(page: &Page<'_>, here: &Here, shown: &Shown, view: &View, typed: &Typed) 
                     input type="hidden" name="op" value="set";
                     input.mono.mid name="feature" list="features" value=(typed.get("feature")) required aria-label="Feature" placeholder="Feature" autocomplete="off" spellcheck="false";
                     datalist id="features" { @for feature in here.snapshot.features().take(OFFERED as usize) { option value=(feature.key) {} } }
-                    input.mono.mid name="value" value=(typed.get("value")) aria-label="Value" placeholder="yes, 42, text…" autocomplete="off";
+                    @let value = typed.get("value");
+                    // What was refused comes back whole; a line would lose its breaks.
+                    @if value.contains('\n') { textarea.mono.mid name="value" rows="3" aria-label="Value" autocomplete="off" { "\n" (value) } }
+                    @else { input.mono.mid name="value" value=(value) aria-label="Value" placeholder="yes, 42, text…" autocomplete="off"; }
                     (reason(view, typed))
                     button.btn { (icon("plus")) "Set a value" }
                 }
