@@ -128,7 +128,7 @@ pub fn create(app: &App, actor: &Actor, site: &str, body: &str) -> Result<Enviro
         let description = text(object, "description", None, 4000, problems);
         let tags = tags(object, &[], problems);
         let status = read_status(object, Status::Active, problems);
-        let by_user = by_user(object, true, problems);
+        let by_user = object.boolean_or("userIdIsContextKey", true, problems);
         Some((name?, description?, tags?, status?, by_user?))
     })?;
     app.write(actor, |tx| {
@@ -144,13 +144,6 @@ fn tags(object: &mut Object<'_>, before: &[String], problems: &mut Problems) -> 
     match object.take_value("tags") {
         Some(node) => read_tags(&node, problems),
         None => Some(before.to_vec()),
-    }
-}
-
-fn by_user(object: &mut Object<'_>, before: bool, problems: &mut Problems) -> Option<bool> {
-    match object.take_value("userIdIsContextKey") {
-        Some(node) => node.boolean(problems),
-        None => Some(before),
     }
 }
 
@@ -194,7 +187,7 @@ pub fn update(app: &App, actor: &Actor, site: &str, environment: &str, body: &st
             let description = text(object, "description", Some(&before.description), 4000, problems);
             let tags = tags(object, &before.tags, problems);
             let status = read_status(object, before.status, problems);
-            let by_user = by_user(object, before.user_id_is_context, problems);
+            let by_user = object.boolean_or("userIdIsContextKey", before.user_id_is_context, problems);
             object.ignore(&["id", "revision", "createdAt", "updatedAt"]);
             after.name = name?;
             after.description = description?;

@@ -217,8 +217,10 @@ fn save_as(
     if old.definition.kind != definition.kind || old.definition.integer != definition.integer {
         require_values_fit(tx, before, &definition)?;
     }
-    let taken = |it: &Definition| (it.key.clone(), it.bucketing, it.bucketing_id.clone());
-    if taken(&old.definition) != taken(&definition) {
+    let was = &old.definition;
+    if (&was.key, was.bucketing, &was.bucketing_id)
+        != (&definition.key, definition.bucketing, &definition.bucketing_id)
+    {
         store::flagr::require_free(tx, environment.id, &definition)?;
     }
     let mut feature = StoredFeature {

@@ -128,7 +128,7 @@ pub fn update(app: &App, actor: &Actor, id: &str, body: &str) -> Result<User> {
         let before = store::users::by_uuid(tx, id)?;
         let ((name, email, role), active) = read_body(body, |object, problems| {
             let who = read_user(object, Some(&before), problems);
-            let active = flag(object, "active", before.active, problems);
+            let active = object.boolean_or("active", before.active, problems);
             object.ignore(&["id", "twoFactor", "createdAt", "lastLoginAt"]);
             Some((who?, active?))
         })?;
@@ -185,14 +185,6 @@ fn word<T>(
         problems.add(name, rule);
     }
     read
-}
-
-/// Yes or no; as it was where it is left out.
-fn flag(object: &mut Object<'_>, name: &str, base: bool, problems: &mut Problems) -> Option<bool> {
-    match object.take_value(name) {
-        Some(node) => node.boolean(problems),
-        None => Some(base),
-    }
 }
 
 /// The id of whoever acts: those who call the API with a role are people.
@@ -260,8 +252,8 @@ pub fn update_own(app: &App, actor: &Actor, body: &str) -> Result<Own> {
         let after = read_body(body, |object, problems| {
             let known = |text: &str| THEMES.contains(&text).then(|| text.to_owned());
             let theme = word(object, "theme", Some(before.theme), known, THEME_RULE, problems);
-            let dense = flag(object, "dense", before.dense, problems);
-            let single_keys = flag(object, "singleKeys", before.single_keys, problems);
+            let dense = object.boolean_or("dense", before.dense, problems);
+            let single_keys = object.boolean_or("singleKeys", before.single_keys, problems);
             // What is not theirs to change.
             let kept = [
                 ("username", user.username.as_str()),

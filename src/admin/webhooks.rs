@@ -297,10 +297,7 @@ fn read(
     };
     let description = text(object, "description", base.map(|b| b.description.as_str()), 4000, problems);
     let format = read_format(object, base.map_or(Format::Json, |base| base.format), problems);
-    let enabled = match object.take_value("enabled") {
-        Some(node) => node.boolean(problems),
-        None => Some(base.is_none_or(|base| base.enabled)),
-    };
+    let enabled = object.boolean_or("enabled", base.is_none_or(|base| base.enabled), problems);
     let secret = if base.is_none() { read_secret(object, problems) } else { Some(None) };
     Some(Read {
         environment: environment?,

@@ -279,12 +279,8 @@ fn leaf(object: &mut Object<'_>, problems: &mut Problems) -> Option<Leaf> {
         }
         operator
     });
-    let mut flag = |name: &str, problems: &mut Problems| match object.take_value(name) {
-        Some(node) => node.boolean(problems),
-        None => Some(false),
-    };
-    let ignore_case = flag("ignoreCase", problems);
-    let strict = flag("strict", problems);
+    let ignore_case = object.boolean_or("ignoreCase", false, problems);
+    let strict = object.boolean_or("strict", false, problems);
     let operands = match (object.take_value("value"), object.take_value("values")) {
         (Some(_), Some(second)) => {
             problems.add(second.path, "cannot stand beside value");

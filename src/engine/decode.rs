@@ -211,6 +211,14 @@ impl<'a> Object<'a> {
         self.take(name).filter(|node| !node.is_null())
     }
 
+    /// Yes or no; `base` where it is left out.
+    pub fn boolean_or(&mut self, name: &str, base: bool, problems: &mut Problems) -> Option<bool> {
+        match self.take_value(name) {
+            Some(node) => node.boolean(problems),
+            None => Some(base),
+        }
+    }
+
     /// A member that must be there; a problem when it is not.
     pub fn require(&mut self, name: &str, problems: &mut Problems) -> Option<Node<'a>> {
         let node = self.take_value(name);

@@ -224,10 +224,7 @@ impl Environment {
             None => Some(Vec::new()),
         };
         let status = read_status(&mut object, Status::Active, problems);
-        let user_id_is_context = match object.take_value("userIdIsContextKey") {
-            Some(node) => node.boolean(problems),
-            None => Some(true),
-        };
+        let user_id_is_context = object.boolean_or("userIdIsContextKey", true, problems);
         let features = list(&mut object, "features", problems, |node, problems| {
             let mut object = node.object(problems)?;
             let decoded = Definition::decode(&mut object, None, problems);

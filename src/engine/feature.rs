@@ -298,10 +298,7 @@ impl Definition {
         let (kind, integer) = read_kind(object, base, problems);
         let bucketing = read_bucketing(object, base, problems);
         let locked = object.take_value("locked").and_then(|node| node.boolean(problems));
-        let enabled = match object.take_value("enabled") {
-            Some(node) => node.boolean(problems),
-            None => Some(base.is_none_or(|base| base.enabled)),
-        };
+        let enabled = object.boolean_or("enabled", base.is_none_or(|base| base.enabled), problems);
         let description = text(object, "description", base.map(|b| b.description.as_str()), 4000, problems);
         let tags = match object.take_value("tags") {
             Some(node) if bucketing == Some(Bucketing::Crc32) => read_tags_within(&node, 63, true, problems),
@@ -312,10 +309,7 @@ impl Definition {
             Some(node) => read_properties(&node, problems),
             None => Some(base.map(|base| base.properties.clone()).unwrap_or_default()),
         };
-        let retired = match object.take_value("retired") {
-            Some(node) => node.boolean(problems),
-            None => Some(base.is_some_and(|base| base.retired)),
-        };
+        let retired = object.boolean_or("retired", base.is_some_and(|base| base.retired), problems);
         let bucketing_id = match object.take("bucketingId") {
             Some(node) if node.is_null() => Some(None),
             Some(node) => read_bucketing_id(&node, bucketing, problems).map(Some),
@@ -816,10 +810,7 @@ fn read_rule_of(
         Some(node) => node.integer(1, 100, problems).map(|priority| priority as u8),
         None => Some(base.map_or(DEFAULT_PRIORITY, |base| base.priority)),
     };
-    let enabled = match object.take_value("enabled") {
-        Some(node) => node.boolean(problems),
-        None => Some(base.is_none_or(|base| base.enabled)),
-    };
+    let enabled = object.boolean_or("enabled", base.is_none_or(|base| base.enabled), problems);
     let when = match object.take("when") {
         Some(node) if node.is_null() => Some(None),
         Some(node) => Condition::decode(&node, problems).map(Some),

@@ -196,13 +196,10 @@ fn resolve(snapshot: &Snapshot) -> Resolved {
     contexts.sort_by(|a, b| a.key.cmp(&b.key));
     for context in contexts {
         let Ok(chain) = snapshot.inherited(context) else {
-            let all =
-                || snapshot.contexts().flat_map(|one| one.values.iter()).map(|(key, _)| key.to_string());
             resolved.unknown.get_or_insert_with(|| {
-                (
-                    format!("the Context {} inherits from more than can be followed", context.key),
-                    all().collect(),
-                )
+                let why = format!("the Context {} inherits from more than can be followed", context.key);
+                let values = snapshot.contexts().flat_map(|one| one.values.iter());
+                (why, values.map(|(key, _)| key.to_string()).collect())
             });
             continue;
         };

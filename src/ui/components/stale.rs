@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 use sha2::{Digest, Sha256};
 
-use super::form::Typed;
+use super::form::{Typed, lines};
 use super::icon;
 use crate::ui::layout::Toast;
 
@@ -15,7 +15,7 @@ const SEEN: &str = "seen";
 pub type Fields = &'static [(&'static str, &'static str)];
 
 fn value(of: &Typed, name: &str) -> String {
-    of.all(name).map(|text| text.trim().replace("\r\n", "\n")).collect::<Vec<_>>().join(", ")
+    of.all(name).map(|text| lines(text.trim())).collect::<Vec<_>>().join(", ")
 }
 
 /// What stands for these values.

@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{block, created};
+use super::{block, created, remove};
 use crate::admin::sites::{self, NewSite, SiteChange, Transfer, View};
 use crate::api::ErrorBody;
 use crate::api::request::{Body, Page, Query, invalid_cursor, segment};
@@ -129,9 +129,7 @@ pub async fn update(app: Data<App>, caller: Caller, req: HttpRequest, body: Body
     ),
 )]
 pub async fn delete(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
-    let site = segment(&req, "site")?;
-    block(move || sites::delete(&app, &caller.0, &site)).await?;
-    Ok(HttpResponse::NoContent().finish())
+    remove(app, caller, req, "site", sites::delete).await
 }
 
 /// Hand a site over

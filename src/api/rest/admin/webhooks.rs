@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{block, created};
+use super::{block, created, remove};
 use crate::admin::webhooks::{self, Created, DeliveryView, NewWebhook, Rotation, Test, View, WebhookChange};
 use crate::api::ErrorBody;
 use crate::api::request::{Body, Page, Query, invalid_cursor, segment};
@@ -129,9 +129,7 @@ pub async fn update(app: Data<App>, caller: Caller, req: HttpRequest, body: Body
     ),
 )]
 pub async fn delete(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
-    let id = segment(&req, "webhook")?;
-    block(move || webhooks::delete(&app, &caller.0, &id)).await?;
-    Ok(HttpResponse::NoContent().finish())
+    remove(app, caller, req, "webhook", webhooks::delete).await
 }
 
 /// Rotate the secret of a webhook
