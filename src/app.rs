@@ -196,14 +196,12 @@ impl App {
             probed: Mutex::default(),
             look_again: Mutex::default(),
         });
-        let writer = app.store.writer();
-        app.live.load_all(&writer).map_err(|error| {
+        app.store.read_much(|writer| app.live.load_all(writer)).map_err(|error| {
             OpenError(match &error {
                 Error::Internal(inner) => format!("{}: {inner}", app.config.db.display()),
                 other => format!("{}: {other}", app.config.db.display()),
             })
         })?;
-        drop(writer);
         crate::admin::flagr::number_old_features(&app)
             .map_err(|error| OpenError(format!("{}: {}", app.config.db.display(), error.explain())))?;
         Ok(app)

@@ -805,6 +805,13 @@ pub fn remove_tag(
 
 /// Gives numbers to `crc32` features of a database that is older than the numbers.
 pub fn number_old_features(app: &App) -> Result<()> {
+    let is_numbered =
+        |definition: &Definition| definition.bucketing != Bucketing::Crc32 || definition.flagr.is_some();
+    let environments = app.live.environments();
+    if environments.iter().all(|at| at.snapshot().features().all(|feature| is_numbered(feature.definition())))
+    {
+        return Ok(());
+    }
     let unnumbered = store::flagr::unnumbered(&app.store.writer())?;
     if unnumbered.is_empty() {
         return Ok(());

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::context::Path;
@@ -152,28 +153,23 @@ impl Feature {
     /// Compiles one feature. It never fails: what cannot be compiled is marked [`Feature::broken`].
     pub fn compile(stored: StoredFeature, segments: &Segments) -> Self {
         let mut slots = slot::RULES;
-        let rules: Result<Box<[CompiledRule]>, String> = stored
-            .definition
-            .rules
-            .iter()
-            .map(|rule| {
-                let mut compiled = compile_rule(rule, &stored.definition, segments)
-                    .map_err(|error| format!("rule {:?}: {error}", rule.name))?;
-                compiled.first_slot = slots;
-                slots += match &compiled.outcome {
-                    CompiledOutcome::Value(_) => 1,
-                    CompiledOutcome::Split(arms) => arms.len(),
-                };
-                Ok(compiled)
-            })
-            .collect();
+        let rules = matcher::each(&stored.definition.rules, |rule| {
+            let mut compiled = compile_rule(rule, &stored.definition, segments)
+                .map_err(|error| format!("rule {:?}: {error}", rule.name))?;
+            compiled.first_slot = slots;
+            slots += match &compiled.outcome {
+                CompiledOutcome::Value(_) => 1,
+                CompiledOutcome::Split(arms) => arms.len(),
+            };
+            Ok::<_, String>(compiled)
+        });
         let (rules, broken) = match (rules, &stored.damage) {
             (Ok(rules), None) => (rules, None),
             (Err(error), _) => (Box::default(), Some(error)),
             (_, Some(damage)) => (Box::default(), Some(damage.clone())),
         };
         let reads_clock = rules.iter().any(|rule| rule.reads_clock);
-        let mut attributes: Vec<&str> = Vec::new();
+        let mut attributes: SmallVec<[&str; 8]> = SmallVec::new();
         for when in rules.iter().filter_map(|rule| rule.when.as_ref()) {
             when.attributes(&mut |name| attributes.push(name));
         }

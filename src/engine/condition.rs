@@ -1,6 +1,8 @@
 //! Conditions as people write them: the tree of native-api "Value, condition, rule, feature", its
 //! checks on write, and its JSON. What runs at evaluation is [`super::matcher`], compiled from this.
 
+use std::sync::Arc;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -26,7 +28,8 @@ pub enum Condition {
     /// At least one; false when empty.
     Any(Vec<Condition>),
     Not(Box<Condition>),
-    Leaf(Leaf),
+    /// Shared with what is compiled from it.
+    Leaf(Arc<Leaf>),
     /// The key of a segment of the site.
     Segment(String),
     /// A constraint of the Flagr door, kept as sent (flagr.md §12).
@@ -192,36 +195,35 @@ fn decode(node: &Node<'_>, depth: usize, leaves: &mut usize, problems: &mut Prob
         let decoded: Vec<_> = items.iter().map(|item| decode(item, depth + 1, leaves, problems)).collect();
         decoded.into_iter().collect::<Option<Vec<_>>>()
     };
-    let kinds: Vec<&str> = ["all", "any", "not", "attribute", "segment", "flagr"]
-        .into_iter()
-        .filter(|kind| object.has(kind))
-        .collect();
-    let condition = match kinds.as_slice() {
-        ["all"] => {
+    let mut kinds =
+        ["all", "any", "not", "attribute", "segment", "flagr"].into_iter().filter(|kind| object.has(kind));
+    let only = kinds.next().filter(|_| kinds.next().is_none());
+    let condition = match only {
+        Some("all") => {
             let inner = object.take("all")?;
             group(&inner, leaves, problems).map(Condition::All)
         }
-        ["any"] => {
+        Some("any") => {
             let inner = object.take("any")?;
             group(&inner, leaves, problems).map(Condition::Any)
         }
-        ["not"] => {
+        Some("not") => {
             let inner = object.take("not")?;
             decode(&inner, depth + 1, leaves, problems).map(|inner| Condition::Not(inner.into()))
         }
-        ["segment"] => {
+        Some("segment") => {
             *leaves += 1;
             let key = object.take("segment")?.string(problems);
             key.map(Condition::Segment)
         }
-        ["flagr"] => {
+        Some("flagr") => {
             *leaves += 1;
             let inner = object.take("flagr")?;
             flagr(&inner, problems)
         }
-        ["attribute"] => {
+        Some("attribute") => {
             *leaves += 1;
-            leaf(&mut object, problems).map(Condition::Leaf)
+            leaf(&mut object, problems).map(|leaf| Condition::Leaf(leaf.into()))
         }
         _ => {
             problems.add(&node.path, "must have exactly one of all, any, not, attribute, segment, flagr");
@@ -271,8 +273,7 @@ fn leaf(object: &mut Object<'_>, problems: &mut Problems) -> Option<Leaf> {
         Some(name)
     });
     let operator = object.require("operator", problems).and_then(|node| {
-        let name = node.string(problems)?;
-        let operator = Operator::parse(&name);
+        let operator = Operator::parse(&node.borrowed(problems)?);
         if operator.is_none() {
             let known: Vec<_> = Operator::ALL.iter().map(|operator| operator.as_str()).collect();
             problems.add(&node.path, format!("must be one of {}", known.join(", ")));

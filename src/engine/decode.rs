@@ -106,11 +106,16 @@ impl<'a> Node<'a> {
 
     /// A text; `None` and a problem when it is something else.
     pub fn string(&self, problems: &mut Problems) -> Option<String> {
+        self.borrowed(problems).map(Cow::into_owned)
+    }
+
+    /// The same, from the text itself where it can be.
+    pub fn borrowed(&self, problems: &mut Problems) -> Option<Cow<'a, str>> {
         // Most have nothing in them that stands for something else.
         let plain = self.text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         match plain.filter(|plain| !plain.contains(['\\', '"'])) {
-            Some(plain) => Some(plain.to_owned()),
-            None => self.read(problems, "must be a string"),
+            Some(plain) => Some(Cow::Borrowed(plain)),
+            None => self.read(problems, "must be a string").map(Cow::Owned),
         }
     }
 
@@ -271,12 +276,13 @@ pub fn child(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
+/// Whether there is nothing for [`compact`] to do, as in what was compacted before; "no" may be wrong.
+pub fn is_compact(json: &str) -> bool {
+    !json.bytes().any(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
+}
+
 /// JSON text without the space between its tokens. The text must be JSON.
 pub fn compact(json: &str) -> String {
-    // Without any there is nothing to do, as in what was compacted before.
-    if !json.bytes().any(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
-        return json.to_owned();
-    }
     let mut out = String::with_capacity(json.len());
     let (mut in_string, mut escaped) = (false, false);
     for c in json.chars() {

@@ -89,7 +89,7 @@ pub struct Size {
 /// One compiled leaf.
 #[derive(Debug)]
 pub struct LeafMatcher {
-    source: Box<Leaf>,
+    source: Arc<Leaf>,
     path: Path,
     test: Test,
     /// The attribute is `now` under `before` or `after`: absent, the clock answers.
@@ -219,9 +219,7 @@ pub fn compile(
     condition: &Condition,
     segments: &HashMap<String, Arc<SegmentMatcher>>,
 ) -> Result<Matcher, String> {
-    let list = |conditions: &[Condition]| -> Result<Box<[Matcher]>, String> {
-        conditions.iter().map(|condition| compile(condition, segments)).collect()
-    };
+    let list = |conditions: &[Condition]| each(conditions, |condition| compile(condition, segments));
     Ok(match condition {
         Condition::All(conditions) => Matcher::All(list(conditions)?),
         Condition::Any(conditions) => Matcher::Any(list(conditions)?),
@@ -237,7 +235,7 @@ pub fn compile(
     })
 }
 
-fn compile_leaf(leaf: &Leaf) -> Result<LeafMatcher, String> {
+fn compile_leaf(leaf: &Arc<Leaf>) -> Result<LeafMatcher, String> {
     use Operator::*;
     let operands = leaf.operands.as_slice();
     let folded = |text: &str| -> Box<str> { fold(text, leaf.ignore_case).into() };
@@ -249,8 +247,8 @@ fn compile_leaf(leaf: &Leaf) -> Result<LeafMatcher, String> {
         StartsWith => Test::StartsWith(texts()?),
         EndsWith => Test::EndsWith(texts()?),
         GreaterThan | GreaterOrEqual | LessThan | LessOrEqual => {
-            let operands = operands.iter().map(|operand| ordered(operand, leaf.ignore_case));
-            Test::Order(ordering(leaf.operator), operands.collect::<Result<_, _>>()?)
+            let operands = each(operands, |operand| ordered(operand, leaf.ignore_case))?;
+            Test::Order(ordering(leaf.operator), operands)
         }
         Matches => Test::Matches(patterns(operands, leaf.ignore_case)?),
         SemverEq | SemverGt | SemverGte | SemverLt | SemverLte => {
@@ -266,13 +264,22 @@ fn compile_leaf(leaf: &Leaf) -> Result<LeafMatcher, String> {
         strict: leaf.strict,
         ignore_case: leaf.ignore_case,
         test,
-        source: leaf.clone().into(),
+        source: leaf.clone(),
     })
 }
 
 /// Reads every operand as text of some kind.
 fn read<T>(operands: &[Scalar], parse: impl Fn(&str) -> Result<T, String>) -> Result<Box<[T]>, String> {
-    operands.iter().map(|operand| parse(text_of(operand).ok_or("must be a string")?)).collect()
+    each(operands, |operand| parse(text_of(operand).ok_or("must be a string")?))
+}
+
+/// Makes something of each, in memory that fits from the start.
+pub(crate) fn each<T, M, E>(all: &[T], mut make: impl FnMut(&T) -> Result<M, E>) -> Result<Box<[M]>, E> {
+    let mut made = Vec::with_capacity(all.len());
+    for one in all {
+        made.push(make(one)?);
+    }
+    Ok(made.into())
 }
 
 fn ordered(operand: &Scalar, ignore_case: bool) -> Result<Operand, String> {
@@ -298,7 +305,8 @@ fn network(text: &str) -> Result<IpNet, String> {
 
 fn compile_equals(operands: &[Scalar], folded: impl Fn(&str) -> Box<str>) -> Equals {
     let mut equals = Equals::default();
-    let mut texts: Vec<Box<str>> = Vec::new();
+    let mut texts: Vec<Box<str>> =
+        Vec::with_capacity(operands.iter().filter(|operand| text_of(operand).is_some()).count());
     for operand in operands {
         match operand {
             Scalar::Text(text) => {

@@ -225,20 +225,36 @@ pub const OVERRIDE: &str = "override";
 /// The key of the Context whose values are the features' own: it names no stored one.
 pub const DEFAULT: &str = "default";
 
-impl Snapshot {
-    /// Compiles a whole environment.
-    pub fn compile(source: Source) -> Self {
-        let compiled_segments = compile::segments(&source.segments);
-        let features: OrdMap<Arc<str>, Arc<Feature>> = source
-            .features
-            .into_iter()
-            .map(|stored| Feature::compile(stored, &compiled_segments))
-            .map(|feature| (feature.key.clone(), Arc::new(feature)))
-            .collect();
+/// A snapshot to which features are still added, one by one.
+pub struct Builder {
+    source: Source,
+    segments: compile::Segments,
+    features: OrdMap<Arc<str>, Arc<Feature>>,
+}
+
+impl Builder {
+    /// Takes all of an environment; features that it does not have yet are added.
+    pub fn new(mut source: Source) -> Self {
+        let features = std::mem::take(&mut source.features);
+        let mut builder =
+            Self { segments: compile::segments(&source.segments), source, features: OrdMap::new() };
+        features.into_iter().for_each(|feature| builder.add(feature));
+        builder
+    }
+
+    /// Compiles a feature.
+    pub fn add(&mut self, stored: StoredFeature) {
+        let feature = Arc::new(Feature::compile(stored, &self.segments));
+        self.features.insert(feature.key.clone(), feature);
+    }
+
+    /// The environment with the features that were added.
+    pub fn build(self) -> Snapshot {
+        let Self { source, segments, features } = self;
         let (contexts, overrides) = collect(source.contexts);
         let mut attributes = SharedMap::new();
         features.values().for_each(|feature| note_attributes(&mut attributes, feature));
-        Self {
+        Snapshot {
             counted: counted(&attributes, &source.info.uncounted),
             attributes,
             newest: features.values().map(|feature| feature.stored.created_at).max().unwrap_or_default(),
@@ -248,7 +264,7 @@ impl Snapshot {
             revision: source.revision,
             features,
             segments: source.segments.into(),
-            compiled_segments: Arc::new(compiled_segments),
+            compiled_segments: Arc::new(segments),
             contexts,
             overrides,
             ruleset: Arc::default(),
@@ -256,6 +272,13 @@ impl Snapshot {
             from_contexts: Made::default(),
             flags: Arc::default(),
         }
+    }
+}
+
+impl Snapshot {
+    /// Compiles a whole environment.
+    pub fn compile(source: Source) -> Self {
+        Builder::new(source).build()
     }
 
     /// A later snapshot in which only these features differ; `None` deletes one.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::decode::{Node, Problems, compact};
+use super::decode::{Node, Problems, compact, is_compact};
 
 /// STRING values hold at most this many bytes (native-api).
 pub const MAX_STRING: usize = 64 * 1024;
@@ -144,11 +144,15 @@ pub struct Json(Arc<str>);
 impl Json {
     /// Takes text that is known to be JSON (from [`Node`] or the database).
     pub fn compacted(text: &str) -> Self {
-        Self(compact(text).into())
+        Self(if is_compact(text) { text.into() } else { compact(text).into() })
     }
 
     /// Checks that the text is JSON.
     pub fn parse(text: &str) -> Option<Self> {
+        // What most features hold.
+        if matches!(text, "true" | "false") {
+            return Some(Self(text.into()));
+        }
         serde_json::from_str::<&RawValue>(text).ok().map(|raw| Self::compacted(raw.get()))
     }
 

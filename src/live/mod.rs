@@ -20,7 +20,7 @@ use tokio::sync::{broadcast, watch};
 use crate::app::Touched;
 use crate::clock::Millis;
 use crate::config::Config;
-use crate::engine::snapshot::Snapshot;
+use crate::engine::snapshot::{Builder, Snapshot};
 use crate::error::Result;
 use crate::ids::EnvironmentId;
 use crate::store::changes::TouchedSince;
@@ -234,14 +234,17 @@ impl Live {
         // First: what another process commits from here on is looked at again.
         let data_version = data_version(writer)?;
         let moment = writer.unchecked_transaction()?;
-        let mut environments = HashMap::new();
-        let mut features = store::features::everything(&moment)?;
+        let mut builders = HashMap::new();
         for (id, _) in store::environments::revisions(&moment)? {
-            let rows = features.remove(&id).unwrap_or_default();
-            let snapshot = Snapshot::compile(store::snapshot::load_around(&moment, id, rows)?);
-            environments.insert(id, Environment::new(id, snapshot));
+            builders.insert(id, Builder::new(store::snapshot::load_around(&moment, id)?));
         }
-        self.environments.store(Arc::new(environments));
+        store::features::for_each(&moment, |environment, feature| {
+            if let Some(builder) = builders.get_mut(&environment) {
+                builder.add(feature);
+            }
+        })?;
+        let environments = builders.into_iter().map(|(id, built)| (id, Environment::new(id, built.build())));
+        self.environments.store(Arc::new(environments.collect()));
         self.credentials.load(&moment, self)?;
         *self.seen.lock() = Seen { data_version, credentials: stored::read(&moment, stored::CREDENTIALS)? };
         Ok(())
@@ -327,7 +330,7 @@ impl Live {
                 }
             }
             _ => {
-                next = next.with_all_contexts(revision, store::snapshot::load_contexts(&moment, id)?);
+                next = next.with_all_contexts(revision, store::contexts::for_snapshot(&moment, id)?);
                 changed = None;
             }
         }

@@ -75,11 +75,7 @@ pub fn all(conn: &Connection, environment: EnvironmentId) -> Result<Vec<ContextR
 
 /// Every stored Context as a snapshot holds it. `features` are the environment's by row id; text that repeats is
 /// kept once.
-pub fn for_snapshot(
-    conn: &Connection,
-    environment: EnvironmentId,
-    features: impl FnOnce() -> Result<HashMap<i64, Arc<str>>>,
-) -> Result<Vec<StoredContext>> {
+pub fn for_snapshot(conn: &Connection, environment: EnvironmentId) -> Result<Vec<StoredContext>> {
     let mut names: HashMap<String, Arc<str>> = HashMap::new();
     let mut texts: HashMap<String, Json> = HashMap::new();
     // All three are read in the order of their primary key, so that they can be walked side by side.
@@ -96,7 +92,13 @@ pub fn for_snapshot(
     let mut prototypes = prototypes.query([environment])?;
     let mut values = values.query([environment])?;
     let (mut prototype, mut value) = (prototypes.next()?, values.next()?);
-    let features = if value.is_some() { features()? } else { HashMap::new() };
+    let features: HashMap<i64, Arc<str>> = match value {
+        Some(_) => {
+            let ids = super::features::ids(conn, environment)?.into_iter();
+            ids.map(|(key, (id, ..))| (id.0, key.into())).collect()
+        }
+        None => HashMap::new(),
+    };
     let mut contexts = Vec::new();
     while let Some(row) = keys.next()? {
         let key: String = row.get(0)?;

@@ -1,7 +1,7 @@
 //! Tables `features`, `rules`, `variants` and `tombstones`.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 use uuid::Uuid;
@@ -59,7 +59,10 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<FeatureRow> {
                 default_value,
                 description: row.get(7)?,
                 tags: list_from_json(text(8)?),
-                properties: serde_json::from_str(text(16)?).unwrap_or_default(),
+                properties: match text(16)? {
+                    "{}" => BTreeMap::new(),
+                    json => serde_json::from_str(json).unwrap_or_default(),
+                },
                 retired: row.get(20)?,
                 bucketing: Bucketing::parse(text(9)?).unwrap_or_default(),
                 bucketing_id: row.get(10)?,
@@ -105,22 +108,46 @@ pub fn all(conn: &Connection, environment: EnvironmentId) -> Result<Vec<FeatureR
     Ok(features)
 }
 
-/// Every feature there is. Reading whole tables in their own order is far less work than environment by environment,
-/// which finds each row through indexes.
-pub fn everything(conn: &Connection) -> Result<HashMap<EnvironmentId, Vec<FeatureRow>>> {
-    let mut statement = conn.prepare_cached(SELECT)?;
-    let (mut environments, mut features) = (Vec::<EnvironmentId>::new(), Vec::new());
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        environments.push(row.get(21)?);
-        features.push(from_row(row)?);
+/// Hands over every feature there is, one after the other in no order. Reading whole tables once is far less work than
+/// environment by environment, and each feature is gone before the next is read.
+pub fn for_each(conn: &Connection, mut found: impl FnMut(EnvironmentId, StoredFeature)) -> Result<()> {
+    // All three are read in the order of the features, so that they can be walked side by side.
+    let mut features = conn.prepare_cached(&format!("{SELECT} ORDER BY id"))?;
+    let mut variants = conn.prepare_cached(&format!("{SELECT_VARIANTS} ORDER BY feature_id"))?;
+    let mut rules = conn.prepare_cached(&format!("{SELECT_RULES} ORDER BY feature_id, position"))?;
+    let (mut features, mut variants, mut rules) =
+        (features.query([])?, variants.query([])?, rules.query([])?);
+    let (mut variant, mut rule) = (variants.next()?, rules.next()?);
+    let mut positioned = Vec::new();
+    while let Some(row) = features.next()? {
+        let environment = row.get(21)?;
+        let FeatureRow { id, mut stored } = from_row(row)?;
+        while let Some(row) = variant {
+            match row.get::<_, i64>(0)?.cmp(&id.0) {
+                Ordering::Greater => break,
+                Ordering::Less => {}
+                Ordering::Equal => positioned.extend(read_variant(row, &mut stored)?),
+            }
+            variant = variants.next()?;
+        }
+        positioned.sort_by_key(|(position, _)| *position);
+        stored.definition.variants.extend(positioned.drain(..).map(|(_, variant)| variant));
+        while let Some(row) = rule {
+            match row.get::<_, i64>(0)?.cmp(&id.0) {
+                Ordering::Greater => break,
+                Ordering::Less => {}
+                Ordering::Equal => {
+                    if let Some((_, rule)) = read_rule(row, &mut stored)? {
+                        push_rule(&mut stored, rule);
+                    }
+                }
+            }
+            rule = rules.next()?;
+        }
+        stored.definition.rules.sort_by_key(|rule| Reverse(rule.priority));
+        found(environment, stored);
     }
-    add_parts(conn, "", None, &mut features)?;
-    let mut all: HashMap<_, Vec<_>> = HashMap::new();
-    for (environment, feature) in environments.into_iter().zip(features) {
-        all.entry(environment).or_default().push(feature);
-    }
-    Ok(all)
+    Ok(())
 }
 
 /// A feature's own value, and who changed the feature last.
@@ -243,58 +270,75 @@ fn add_parts(
     ids.sort_unstable();
     let owner = |id: i64| ids.binary_search_by_key(&id, |(id, _)| *id).ok().map(|found| ids[found].1);
 
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT feature_id, position, key, value, attachment FROM variants {scope}"
-    ))?;
+    let mut statement = conn.prepare_cached(&format!("{SELECT_VARIANTS} {scope}"))?;
     let mut rows = statement.query(params_from_iter(parameter))?;
     let mut variants = Vec::new();
     while let Some(row) = rows.next()? {
         let Some(at) = owner(row.get(0)?) else { continue };
-        let (position, key): (i64, String) = (row.get(1)?, row.get(2)?);
-        let json =
-            |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_str_or_null()?.and_then(Json::parse));
-        match json(3)? {
-            Some(value) => variants.push((at, position, Variant { key, value, attachment: json(4)? })),
-            None => features[at].stored.damage = Some(format!("the stored variant {key} is not JSON")),
-        }
+        let read = read_variant(row, &mut features[at].stored)?;
+        variants.extend(read.map(|(position, variant)| (at, position, variant)));
     }
     variants.sort_by_key(|(at, position, _)| (*at, *position));
     for (at, _, variant) in variants {
         features[at].stored.definition.variants.push(variant);
     }
 
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT feature_id, position, uuid, name, priority, enabled, condition, rollout, outcome FROM rules {scope}"
-    ))?;
+    let mut statement = conn.prepare_cached(&format!("{SELECT_RULES} {scope}"))?;
     let mut rows = statement.query(params_from_iter(parameter))?;
     let mut rules = Vec::new();
     while let Some(row) = rows.next()? {
         let Some(at) = owner(row.get(0)?) else { continue };
-        let feature = &mut features[at].stored;
-        let text = |at: usize| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
-        let name: String = row.get(3)?;
-        match feature::read_stored(feature.definition.kind, text(6)?, text(7)?, text(8)?.unwrap_or_default())
-        {
-            Ok((when, rollout, outcome)) => {
-                let id = Uuid::parse_str(text(2)?.unwrap_or_default()).unwrap_or_default();
-                let (priority, enabled) = (row.get(4)?, row.get(5)?);
-                let rule = Rule { id, name, priority, enabled, when, rollout, outcome };
-                rules.push((at, row.get::<_, i64>(1)?, rule));
-            }
-            Err(problem) => feature.damage = Some(format!("the stored rule {name:?}: {problem}")),
-        }
+        let read = read_rule(row, &mut features[at].stored)?;
+        rules.extend(read.map(|(position, rule)| (at, position, rule)));
     }
     // Sorting them here is quicker than having all of them sorted there.
     rules.sort_by_key(|(at, position, rule)| (*at, Reverse(rule.priority), *position));
     for (at, _, rule) in rules {
-        let rules = &mut features[at].stored.definition.rules;
-        if rules.is_empty() {
-            // Most have one; room for four would be most of what a feature takes.
-            rules.reserve_exact(1);
-        }
-        rules.push(rule);
+        push_rule(&mut features[at].stored, rule);
     }
     Ok(())
+}
+
+const SELECT_VARIANTS: &str = "SELECT feature_id, position, key, value, attachment FROM variants";
+
+/// A variant and its position; one that cannot be read is the feature's damage.
+fn read_variant(row: &Row<'_>, feature: &mut StoredFeature) -> rusqlite::Result<Option<(i64, Variant)>> {
+    let (position, key): (i64, String) = (row.get(1)?, row.get(2)?);
+    let json = |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_str_or_null()?.and_then(Json::parse));
+    let Some(value) = json(3)? else {
+        feature.damage = Some(format!("the stored variant {key} is not JSON"));
+        return Ok(None);
+    };
+    Ok(Some((position, Variant { key, value, attachment: json(4)? })))
+}
+
+const SELECT_RULES: &str =
+    "SELECT feature_id, position, uuid, name, priority, enabled, condition, rollout, outcome FROM rules";
+
+/// A rule and its position; one that cannot be read is the feature's damage.
+fn read_rule(row: &Row<'_>, feature: &mut StoredFeature) -> rusqlite::Result<Option<(i64, Rule)>> {
+    let text = |at: usize| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
+    let name: String = row.get(3)?;
+    match feature::read_stored(feature.definition.kind, text(6)?, text(7)?, text(8)?.unwrap_or_default()) {
+        Ok((when, rollout, outcome)) => {
+            let id = Uuid::parse_str(text(2)?.unwrap_or_default()).unwrap_or_default();
+            let (priority, enabled) = (row.get(4)?, row.get(5)?);
+            Ok(Some((row.get(1)?, Rule { id, name, priority, enabled, when, rollout, outcome })))
+        }
+        Err(problem) => {
+            feature.damage = Some(format!("the stored rule {name:?}: {problem}"));
+            Ok(None)
+        }
+    }
+}
+
+fn push_rule(feature: &mut StoredFeature, rule: Rule) {
+    let rules = &mut feature.definition.rules;
+    if rules.is_empty() {
+        // Most have one; room for four would be most of what a feature takes.
+        rules.reserve_exact(1);
+    }
+    rules.push(rule);
 }
 
 /// The version a new feature of this key begins with: behind the one of a deleted predecessor.

@@ -3,27 +3,25 @@
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::features::FeatureRow;
 use super::{contexts, environments, features, segments};
 use crate::engine::compile::StoredFeature;
-use crate::engine::snapshot::{Info, Source, StoredContext};
+use crate::engine::snapshot::{Info, Source};
 use crate::error::{Error, Result};
 use crate::ids::EnvironmentId;
 
 /// Everything of one environment. The caller holds a transaction, or the only connection that writes, so
 /// that the revision belongs to the rows.
 pub fn load(conn: &Connection, id: EnvironmentId) -> Result<Source> {
-    load_around(conn, id, features::all(conn, id)?)
+    let features = features::all(conn, id)?.into_iter().map(|row| row.stored).collect();
+    Ok(Source { features, ..load_around(conn, id)? })
 }
 
-/// The same, whose features were read.
-pub fn load_around(conn: &Connection, id: EnvironmentId, rows: Vec<FeatureRow>) -> Result<Source> {
+/// The same but for its features.
+pub fn load_around(conn: &Connection, id: EnvironmentId) -> Result<Source> {
     let environment = environments::get(conn, id)?;
     let (site_id, site): (String, String) = conn
         .prepare_cached("SELECT uuid, slug FROM sites WHERE id = ?1")?
         .query_row([environment.site], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let names = || Ok(rows.iter().map(|row| (row.id.0, row.stored.definition.key.as_str().into())).collect());
-    let contexts = contexts::for_snapshot(conn, id, names)?;
     Ok(Source {
         info: Info {
             site_id: uuid(&site_id)?,
@@ -35,16 +33,9 @@ pub fn load_around(conn: &Connection, id: EnvironmentId, rows: Vec<FeatureRow>) 
             uncounted: super::analytics::settings(conn, environment.site)?.excluded.into(),
         },
         revision: environment.revision,
-        features: rows.into_iter().map(|row| row.stored).collect(),
+        features: Vec::new(),
         segments: segments::list(conn, environment.site)?.into_iter().map(|row| row.segment).collect(),
-        contexts,
-    })
-}
-
-/// Every stored Context of an environment.
-pub fn load_contexts(conn: &Connection, id: EnvironmentId) -> Result<Vec<StoredContext>> {
-    contexts::for_snapshot(conn, id, || {
-        Ok(features::ids(conn, id)?.into_iter().map(|(key, (id, ..))| (id.0, key.as_str().into())).collect())
+        contexts: contexts::for_snapshot(conn, id)?,
     })
 }
 

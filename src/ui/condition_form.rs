@@ -559,7 +559,7 @@ fn condition(node: &Node, path: &str, is_root: bool, read: &mut Read) -> Conditi
         Part::Test(test) => {
             let leaf = test.leaf();
             read.values.push((path.to_owned(), leaf.operands.clone()));
-            Condition::Leaf(leaf)
+            Condition::Leaf(leaf.into())
         }
         Part::Segment(key) => {
             if key.is_empty() {

@@ -869,7 +869,7 @@ pub fn why_row(why: &Why) -> Markup {
                 span.row.top {
                     (mark(*result))
                     span.grow {
-                        (sentence::condition(Some(&Condition::Leaf(leaf.clone()))))
+                        (sentence::condition(Some(&Condition::Leaf(leaf.clone().into()))))
                         @if !*result {
                             " " span.m3 { "Is " code { @match actual { Some(actual) => (actual.to_string()), None => "missing" } } "." }
                         }
