@@ -391,8 +391,10 @@ fn counting(options: &Options, database: &Database, uncached: &Server, rows: &mu
 fn compare(options: &Options, pair: &Pair<'_>, rows: &mut Table) -> Outcome<()> {
     let mut rates = [Vec::new(), Vec::new()];
     let mut costs = [Vec::new(), Vec::new()];
-    for _ in 0..options.rounds {
-        for (at, (server, load)) in [&pair.featured, &pair.bare].into_iter().enumerate() {
+    for round in 0..options.rounds {
+        // Whichever goes first finds a machine that has just done something else: they take turns in that, too.
+        for at in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
+            let (server, load) = [&pair.featured, &pair.bare][at];
             let before = server.cpu()?;
             let rate = client::run(server.address, load, options.slice)?;
             rates[at].push(rate.per_second);

@@ -55,7 +55,7 @@ pub struct Tally {
     /// `None`: nothing is counted.
     names: Option<Arc<Names>>,
     /// Numbers of outcomes.
-    outcomes: Vec<u32>,
+    outcomes: SmallVec<[u32; 24]>,
     /// Those of `outcomes` that are arms of a split, with this person taking part in the comparison.
     exposed: SmallVec<[u32; 2]>,
     /// Numbers of audiences that the person is in.
@@ -256,7 +256,7 @@ impl Counters {
         let person = context.targeting_key().filter(|_| names.is_some()).map(|key| self.person(key));
         let tally = Tally {
             names,
-            outcomes: Vec::new(),
+            outcomes: SmallVec::new(),
             exposed: SmallVec::new(),
             audiences: SmallVec::new(),
             values: SmallVec::new(),

@@ -1,6 +1,6 @@
 //! Numbers for what is counted, and what each stands for.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::quality::RandomState;
@@ -19,13 +19,13 @@ const FULL: usize = 500_000;
 /// More are not given out.
 const LIMIT: usize = 2 * FULL;
 /// Different values of one context field; the others are counted as such.
-const MAX_VALUES: u32 = 1000;
+const MAX_VALUES: usize = 1000;
 
 /// What a number stands for.
 #[derive(Debug)]
 pub enum Name {
     Outcome(Outcome),
-    Audience(Audience),
+    Audience(Audience, Fields),
     /// A value of a context field; `None`: one of those that have no number of their own.
     Value {
         /// The number of an audience.
@@ -75,8 +75,6 @@ pub struct Names {
 struct Table {
     numbers: ByHash<u32>,
     names: Vec<Name>,
-    /// Context fields of an audience, by their hash.
-    fields: ByHash<Field>,
 }
 
 impl Table {
@@ -84,28 +82,36 @@ impl Table {
         self.names.len() >= LIMIT
     }
 
-    /// The number of the other values of a field, if another one can have none of its own.
-    fn rest(&self, field: u64) -> Option<Option<u32>> {
-        let kept = self.fields.get(&field);
-        if self.is_full() {
-            return Some(kept.and_then(|kept| kept.rest));
+    /// The context fields of an audience; `None` when the number is not one's.
+    fn fields(&self, audience: u32) -> Option<&Fields> {
+        match self.names.get(audience as usize) {
+            Some(Name::Audience(_, fields)) => Some(fields),
+            _ => None,
         }
-        kept.filter(|kept| kept.is_full()).and_then(|kept| kept.rest).map(Some)
+    }
+
+    /// The number of a value, when it is known, or known that it has none of its own.
+    fn known(&self, audience: u32, field: &str, hash: u64) -> Option<Option<u32>> {
+        let field = self.fields(audience)?.0.iter().find(|kept| kept.name == field);
+        if let Some(number) = field.and_then(|field| field.values.get(&hash)) {
+            return Some(Some(*number));
+        }
+        let rest = field.and_then(|field| field.rest);
+        if rest.is_some() || self.is_full() { Some(rest) } else { None }
     }
 }
 
+/// The context fields of an audience, few.
 #[derive(Debug, Default)]
-struct Field {
-    /// How many values have a number of their own.
-    values: u32,
-    /// The number of the others.
-    rest: Option<u32>,
-}
+pub struct Fields(Vec<Field>);
 
-impl Field {
-    fn is_full(&self) -> bool {
-        self.values >= MAX_VALUES
-    }
+#[derive(Debug)]
+struct Field {
+    name: String,
+    /// The numbers of values, by their hash.
+    values: ByHash<u32>,
+    /// The number of the others, once there are more values than have one.
+    rest: Option<u32>,
 }
 
 /// The numbers of values of context fields, under one lock while they are known.
@@ -118,28 +124,19 @@ impl Values<'_> {
     /// The number of a value among those of an audience, which may be a new one; `None` when there are too many.
     pub fn number(&mut self, audience: u32, field: &str, value: &str) -> Option<u32> {
         let names = self.names;
-        let field_hash = names.hasher.hash_one((audience, field));
-        let mut hasher = names.hasher.build_hasher();
-        hasher.write_u64(field_hash);
-        hasher.write(value.as_bytes());
-        // Two of a million values share 64 bits, keyed anew with each start, once in thirty million starts. To compare them
-        // would be most of what counting costs.
-        let hash = hasher.finish();
-        if let Some(number) = self.table.numbers.get(&hash) {
-            return Some(*number);
+        // Two of the thousand values of a field share 64 bits, keyed anew with each start, once in thirty trillion
+        // starts. To compare them would be most of what counting costs.
+        let hash = names.hasher.hash_one(value);
+        if let Some(known) = self.table.known(audience, field, hash) {
+            return known;
         }
-        if let Some(rest) = self.table.rest(field_hash) {
-            return rest;
-        }
-        RwLockReadGuard::unlocked(&mut self.table, || {
-            names.add_value((audience, field), value, field_hash, hash)
-        })
+        RwLockReadGuard::unlocked(&mut self.table, || names.add_value((audience, field), value, hash))
     }
 
     /// The feature of which an audience is.
     pub fn feature_of(&self, audience: u32) -> Option<String> {
         match self.table.names.get(audience as usize) {
-            Some(Name::Audience(audience)) => audience.feature.clone(),
+            Some(Name::Audience(audience, _)) => audience.feature.clone(),
             _ => None,
         }
     }
@@ -239,9 +236,10 @@ impl Names {
 
     fn audience(&self, environment: EnvironmentId, feature: Option<&str>, since: Millis) -> Option<u32> {
         let key = ("audience", environment.0, feature, since);
-        let same = |name: &Name| matches!(name, Name::Audience(it) if it.is(environment, feature, since));
+        let same = |name: &Name| matches!(name, Name::Audience(it, _) if it.is(environment, feature, since));
         self.number(self.hasher.hash_one(key), same, || {
-            Name::Audience(Audience { environment, feature: feature.map(str::to_owned), since })
+            let audience = Audience { environment, feature: feature.map(str::to_owned), since };
+            Name::Audience(audience, Fields::default())
         })
     }
 
@@ -251,30 +249,24 @@ impl Names {
     }
 
     #[cold]
-    fn add_value(
-        &self,
-        (audience, field): (u32, &str),
-        value: &str,
-        field_hash: u64,
-        hash: u64,
-    ) -> Option<u32> {
+    fn add_value(&self, (audience, field): (u32, &str), value: &str, hash: u64) -> Option<u32> {
         let mut table = self.table.write();
-        let table = &mut *table;
         // Another thread may have added it.
-        if let Some(number) = table.numbers.get(&hash) {
-            return Some(*number);
+        if let Some(known) = table.known(audience, field, hash) {
+            return known;
         }
-        if let Some(rest) = table.rest(field_hash) {
-            return rest;
-        }
-        let kept = table.fields.entry(field_hash).or_default();
         let number = u32::try_from(table.names.len()).ok()?;
-        let value = if kept.is_full() {
+        let Some(Name::Audience(_, fields)) = table.names.get_mut(audience as usize) else { return None };
+        let at = fields.0.iter().position(|kept| kept.name == field).unwrap_or_else(|| {
+            fields.0.push(Field { name: field.to_owned(), values: ByHash::default(), rest: None });
+            fields.0.len() - 1
+        });
+        let kept = &mut fields.0[at];
+        let value = if kept.values.len() >= MAX_VALUES {
             kept.rest = Some(number);
             None
         } else {
-            kept.values += 1;
-            table.numbers.insert(hash, number);
+            kept.values.insert(hash, number);
             Some(value.to_owned())
         };
         table.names.push(Name::Value { audience, field: field.to_owned(), value });

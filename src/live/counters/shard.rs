@@ -101,17 +101,17 @@ impl Batch {
             match name {
                 Name::Outcome(outcome) => *pending.counts.entry(outcome.on(&day)).or_default() += times,
                 Name::Value { audience, field, value } => {
-                    let Some(Name::Audience(audience)) = all.get(*audience as usize) else { return };
+                    let Some(Name::Audience(audience, _)) = all.get(*audience as usize) else { return };
                     let (audience, field, value) = (audience.clone(), field.clone(), value.clone());
                     let key = FieldValue { audience, day: day.clone(), field, value };
                     *pending.values.entry(key).or_default() += times;
                 }
-                Name::Audience(_) => {}
+                Name::Audience(..) => {}
             }
         });
         let numbers = self.people.keys().map(|spread| gather(*spread));
         self.names.resolve(numbers, |number, name, _| {
-            if let (Name::Audience(audience), Some(sketch)) = (name, self.people.get(&spread(number))) {
+            if let (Name::Audience(audience, _), Some(sketch)) = (name, self.people.get(&spread(number))) {
                 pending.people.entry((audience.clone(), day.clone())).or_default().merge(sketch);
             }
         });
