@@ -3,10 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use crate::engine::time::{Millis, day, parse, push_rfc3339, rfc3339};
-
-/// A day.
-pub const DAY: Millis = 24 * 3600 * 1000;
+pub use crate::engine::time::{DAY, Millis, day, parse, push_rfc3339, rfc3339};
 
 /// The time now.
 pub fn now() -> Millis {

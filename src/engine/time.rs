@@ -7,6 +7,9 @@ use time::{OffsetDateTime, UtcOffset};
 /// Milliseconds since 1970 UTC.
 pub type Millis = i64;
 
+/// A day.
+pub const DAY: Millis = 24 * 3600 * 1000;
+
 /// `2026-01-31T12:00:00.000Z`. Times beyond year 9999 are shown as the epoch; none can be stored.
 pub fn rfc3339(millis: Millis) -> String {
     let mut out = Vec::with_capacity(24);

@@ -1,9 +1,9 @@
 //! What is held in memory: a snapshot per environment, credentials, answers. Swapped by the writer right
 //! after it commits, and by a watcher when another process wrote (design §3).
 
-pub mod counters;
 pub mod credentials;
 pub mod limits;
+pub mod reports;
 pub mod tickets;
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +25,9 @@ use crate::error::Result;
 use crate::ids::EnvironmentId;
 use crate::store::changes::TouchedSince;
 use crate::store::{self, counters as stored};
+/// Evaluations that are counted: a crate of its own in `src/live/counters`.
+pub use featured_counters as counters;
+
 use counters::{Counters, Tally};
 use credentials::Credentials;
 use limits::Limits;

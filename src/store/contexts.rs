@@ -1,10 +1,12 @@
 //! Tables `contexts`, `context_prototypes` and `context_values`: stored Contexts (featuresd.md §2).
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{beside, each_of};
 
 use crate::clock::Millis;
 use crate::engine::snapshot::StoredContext;
@@ -89,10 +91,9 @@ pub fn for_snapshot(conn: &Connection, environment: EnvironmentId) -> Result<Vec
           WHERE environment_id = ?1 ORDER BY context_key, feature_id",
     )?;
     let mut keys = keys.query([environment])?;
-    let mut prototypes = prototypes.query([environment])?;
-    let mut values = values.query([environment])?;
-    let (mut prototype, mut value) = (prototypes.next()?, values.next()?);
-    let features: HashMap<i64, Arc<str>> = match value {
+    let mut prototypes = beside(prototypes.query([environment])?)?;
+    let mut values = beside(values.query([environment])?)?;
+    let features: HashMap<i64, Arc<str>> = match values.get() {
         Some(_) => {
             let ids = super::features::ids(conn, environment)?.into_iter();
             ids.map(|(key, (id, ..))| (id.0, key.into())).collect()
@@ -102,30 +103,21 @@ pub fn for_snapshot(conn: &Connection, environment: EnvironmentId) -> Result<Vec
     let mut contexts = Vec::new();
     while let Some(row) = keys.next()? {
         let key: String = row.get(0)?;
+        let owner = |row: &Row<'_>| Ok(row.get_ref(0)?.as_str().unwrap_or_default().cmp(&key));
         let (mut own_prototypes, mut own_values) = (Vec::new(), Vec::new());
-        while let Some(row) = prototype {
-            match row.get_ref(0)?.as_str().unwrap_or_default().cmp(key.as_str()) {
-                Ordering::Greater => break,
-                Ordering::Less => {}
-                Ordering::Equal => own_prototypes.push(shared(&mut names, row.get(1)?)),
+        each_of(&mut prototypes, owner, |row| {
+            own_prototypes.push(shared(&mut names, row.get(1)?));
+            Ok(())
+        })?;
+        each_of(&mut values, owner, |row| {
+            let text = row.get_ref(2)?.as_str().unwrap_or_default();
+            if let (Some(feature), Some(json)) =
+                (features.get(&row.get::<_, i64>(1)?), once(&mut texts, text))
+            {
+                own_values.push((feature.clone(), json));
             }
-            prototype = prototypes.next()?;
-        }
-        while let Some(row) = value {
-            match row.get_ref(0)?.as_str().unwrap_or_default().cmp(key.as_str()) {
-                Ordering::Greater => break,
-                Ordering::Less => {}
-                Ordering::Equal => {
-                    let text = row.get_ref(2)?.as_str().unwrap_or_default();
-                    if let (Some(feature), Some(json)) =
-                        (features.get(&row.get::<_, i64>(1)?), once(&mut texts, text))
-                    {
-                        own_values.push((feature.clone(), json));
-                    }
-                }
-            }
-            value = values.next()?;
-        }
+            Ok(())
+        })?;
         contexts.push(StoredContext {
             key: shared(&mut names, key),
             prototypes: own_prototypes.into(),

@@ -1,12 +1,12 @@
 //! Tables `features`, `rules`, `variants` and `tombstones`.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, Rows, ToSql, params, params_from_iter};
 use uuid::Uuid;
 
-use super::{found, is_unique_violation, list_from_json, list_to_json};
+use super::{beside, each_of, found, is_unique_violation, list_from_json, list_to_json};
 use crate::engine::compile::StoredFeature;
 use crate::engine::decode::{Node, Problems};
 use crate::engine::feature::{self, Bucketing, Definition, Rule, Variant};
@@ -111,43 +111,17 @@ pub fn all(conn: &Connection, environment: EnvironmentId) -> Result<Vec<FeatureR
 /// Hands over every feature there is, one after the other in no order. Reading whole tables once is far less work than
 /// environment by environment, and each feature is gone before the next is read.
 pub fn for_each(conn: &Connection, mut found: impl FnMut(EnvironmentId, StoredFeature)) -> Result<()> {
-    // All three are read in the order of the features, so that they can be walked side by side.
     let mut features = conn.prepare_cached(&format!("{SELECT} ORDER BY id"))?;
-    let mut variants = conn.prepare_cached(&format!("{SELECT_VARIANTS} ORDER BY feature_id"))?;
-    let mut rules = conn.prepare_cached(&format!("{SELECT_RULES} ORDER BY feature_id, position"))?;
-    let (mut features, mut variants, mut rules) =
-        (features.query([])?, variants.query([])?, rules.query([])?);
-    let (mut variant, mut rule) = (variants.next()?, rules.next()?);
-    let mut positioned = Vec::new();
-    while let Some(row) = features.next()? {
-        let environment = row.get(21)?;
-        let FeatureRow { id, mut stored } = from_row(row)?;
-        while let Some(row) = variant {
-            match row.get::<_, i64>(0)?.cmp(&id.0) {
-                Ordering::Greater => break,
-                Ordering::Less => {}
-                Ordering::Equal => positioned.extend(read_variant(row, &mut stored)?),
-            }
-            variant = variants.next()?;
+    let mut features = features.query([])?;
+    Parts::read(conn, "", None, |mut parts| {
+        while let Some(row) = features.next()? {
+            let environment = row.get(21)?;
+            let mut feature = from_row(row)?;
+            parts.attach(&mut feature)?;
+            found(environment, feature.stored);
         }
-        positioned.sort_by_key(|(position, _)| *position);
-        stored.definition.variants.extend(positioned.drain(..).map(|(_, variant)| variant));
-        while let Some(row) = rule {
-            match row.get::<_, i64>(0)?.cmp(&id.0) {
-                Ordering::Greater => break,
-                Ordering::Less => {}
-                Ordering::Equal => {
-                    if let Some((_, rule)) = read_rule(row, &mut stored)? {
-                        push_rule(&mut stored, rule);
-                    }
-                }
-            }
-            rule = rules.next()?;
-        }
-        stored.definition.rules.sort_by_key(|rule| Reverse(rule.priority));
-        found(environment, stored);
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// A feature's own value, and who changed the feature last.
@@ -265,38 +239,56 @@ fn add_parts(
     parameter: Option<&dyn ToSql>,
     features: &mut [FeatureRow],
 ) -> Result<()> {
-    let mut ids: Vec<(i64, usize)> =
-        features.iter().enumerate().map(|(at, feature)| (feature.id.0, at)).collect();
-    ids.sort_unstable();
-    let owner = |id: i64| ids.binary_search_by_key(&id, |(id, _)| *id).ok().map(|found| ids[found].1);
+    let mut by_id: Vec<&mut FeatureRow> = features.iter_mut().collect();
+    by_id.sort_unstable_by_key(|feature| feature.id.0);
+    Parts::read(conn, scope, parameter, |mut parts| {
+        by_id.into_iter().try_for_each(|feature| parts.attach(feature))
+    })
+}
 
-    let mut statement = conn.prepare_cached(&format!("{SELECT_VARIANTS} {scope}"))?;
-    let mut rows = statement.query(params_from_iter(parameter))?;
-    let mut variants = Vec::new();
-    while let Some(row) = rows.next()? {
-        let Some(at) = owner(row.get(0)?) else { continue };
-        let read = read_variant(row, &mut features[at].stored)?;
-        variants.extend(read.map(|(position, variant)| (at, position, variant)));
-    }
-    variants.sort_by_key(|(at, position, _)| (*at, *position));
-    for (at, _, variant) in variants {
-        features[at].stored.definition.variants.push(variant);
+/// Rows of variants and of rules in the order of their features, to be walked beside those.
+struct Parts<'s> {
+    variants: Rows<'s>,
+    rules: Rows<'s>,
+}
+
+impl Parts<'_> {
+    /// Reads the rows of a scope.
+    fn read(
+        conn: &Connection,
+        scope: &str,
+        parameter: Option<&dyn ToSql>,
+        walk: impl FnOnce(Parts<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut variants = conn.prepare_cached(&format!("{SELECT_VARIANTS} {scope} ORDER BY feature_id"))?;
+        let mut rules =
+            conn.prepare_cached(&format!("{SELECT_RULES} {scope} ORDER BY feature_id, position"))?;
+        walk(Parts {
+            variants: beside(variants.query(params_from_iter(parameter))?)?,
+            rules: beside(rules.query(params_from_iter(parameter))?)?,
+        })
     }
 
-    let mut statement = conn.prepare_cached(&format!("{SELECT_RULES} {scope}"))?;
-    let mut rows = statement.query(params_from_iter(parameter))?;
-    let mut rules = Vec::new();
-    while let Some(row) = rows.next()? {
-        let Some(at) = owner(row.get(0)?) else { continue };
-        let read = read_rule(row, &mut features[at].stored)?;
-        rules.extend(read.map(|(position, rule)| (at, position, rule)));
+    /// Gives a feature its variants and rules. To be called in the order of the features' ids.
+    fn attach(&mut self, feature: &mut FeatureRow) -> Result<()> {
+        let FeatureRow { id, stored } = feature;
+        let owner = |row: &Row<'_>| Ok(row.get::<_, i64>(0)?.cmp(&id.0));
+        let mut variants = Vec::new();
+        each_of(&mut self.variants, owner, |row| {
+            variants.extend(read_variant(row, stored)?);
+            Ok(())
+        })?;
+        variants.sort_by_key(|(position, _)| *position);
+        stored.definition.variants.extend(variants.into_iter().map(|(_, variant)| variant));
+        each_of(&mut self.rules, owner, |row| {
+            if let Some(rule) = read_rule(row, stored)? {
+                push_rule(stored, rule);
+            }
+            Ok(())
+        })?;
+        stored.definition.rules.sort_by_key(|rule| Reverse(rule.priority));
+        Ok(())
     }
-    // Sorting them here is quicker than having all of them sorted there.
-    rules.sort_by_key(|(at, position, rule)| (*at, Reverse(rule.priority), *position));
-    for (at, _, rule) in rules {
-        push_rule(&mut features[at].stored, rule);
-    }
-    Ok(())
 }
 
 const SELECT_VARIANTS: &str = "SELECT feature_id, position, key, value, attachment FROM variants";
@@ -313,17 +305,17 @@ fn read_variant(row: &Row<'_>, feature: &mut StoredFeature) -> rusqlite::Result<
 }
 
 const SELECT_RULES: &str =
-    "SELECT feature_id, position, uuid, name, priority, enabled, condition, rollout, outcome FROM rules";
+    "SELECT feature_id, uuid, name, priority, enabled, condition, rollout, outcome FROM rules";
 
-/// A rule and its position; one that cannot be read is the feature's damage.
-fn read_rule(row: &Row<'_>, feature: &mut StoredFeature) -> rusqlite::Result<Option<(i64, Rule)>> {
+/// A rule; one that cannot be read is the feature's damage.
+fn read_rule(row: &Row<'_>, feature: &mut StoredFeature) -> rusqlite::Result<Option<Rule>> {
     let text = |at: usize| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
-    let name: String = row.get(3)?;
-    match feature::read_stored(feature.definition.kind, text(6)?, text(7)?, text(8)?.unwrap_or_default()) {
+    let name: String = row.get(2)?;
+    match feature::read_stored(feature.definition.kind, text(5)?, text(6)?, text(7)?.unwrap_or_default()) {
         Ok((when, rollout, outcome)) => {
-            let id = Uuid::parse_str(text(2)?.unwrap_or_default()).unwrap_or_default();
-            let (priority, enabled) = (row.get(4)?, row.get(5)?);
-            Ok(Some((row.get(1)?, Rule { id, name, priority, enabled, when, rollout, outcome })))
+            let id = Uuid::parse_str(text(1)?.unwrap_or_default()).unwrap_or_default();
+            let (priority, enabled) = (row.get(3)?, row.get(4)?);
+            Ok(Some(Rule { id, name, priority, enabled, when, rollout, outcome }))
         }
         Err(problem) => {
             feature.damage = Some(format!("the stored rule {name:?}: {problem}"));

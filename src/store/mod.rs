@@ -23,6 +23,7 @@ pub mod two_factor;
 pub mod users;
 pub mod webhooks;
 
+use std::cmp::Ordering;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,7 +31,8 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
+use rusqlite::{Connection, OpenFlags, Row, Rows};
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use crate::config::Durability;
@@ -190,6 +192,30 @@ pub fn is_unique_violation(error: &rusqlite::Error) -> bool {
 /// Turns "already there" into a conflict of that code and text, and leaves other errors as they are.
 pub fn unique(error: rusqlite::Error, code: &'static str, message: &str) -> Error {
     if is_unique_violation(&error) { Error::conflict(code, message) } else { error.into() }
+}
+
+/// Rows to be walked beside those of their owners, with [`each_of`].
+fn beside(mut rows: Rows<'_>) -> rusqlite::Result<Rows<'_>> {
+    rows.advance()?;
+    Ok(rows)
+}
+
+/// Takes the rows of the next owner, and leaves those of later ones. `owner` compares a row's owner with that one; both
+/// come in the same order.
+fn each_of(
+    rows: &mut Rows<'_>,
+    owner: impl Fn(&Row<'_>) -> rusqlite::Result<Ordering>,
+    mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    while let Some(row) = rows.get() {
+        match owner(row)? {
+            Ordering::Greater => break,
+            Ordering::Less => {}
+            Ordering::Equal => take(row)?,
+        }
+        rows.advance()?;
+    }
+    Ok(())
 }
 
 /// A row that must be there: `NotFound` with this name when it is not.

@@ -120,7 +120,7 @@ fn several(
     let snapshots = found.iter().map(|(_, client)| client.as_ref().map(ClientKey::snapshot).transpose());
     let snapshots: Vec<_> = snapshots.collect::<Result<_, _>>()?;
     let evaluate = |client: &ClientKey, snapshot: &Snapshot, extended| {
-        let mut counting = app.live.counters.begin(client.token.environment.id, snapshot, &context);
+        let mut counting = app.live.counters.begin(client.token.environment.id.0, snapshot, &context);
         counting.expect(snapshot.len());
         let features = views::evaluated(snapshot, extended, &context, now, |one| counting.add(one))?;
         Ok::<_, Error>((features, counting.finish()))

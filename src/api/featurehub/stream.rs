@@ -332,7 +332,7 @@ impl Connection {
     fn evaluate(&self, snapshot: &Snapshot, now: Millis) -> Option<(Vec<u8>, Tally)> {
         let environment = self.token.as_ref()?.environment.id;
         let context = self.sent.context();
-        let mut counting = self.app.live.counters.begin(environment, snapshot, &context);
+        let mut counting = self.app.live.counters.begin(environment.0, snapshot, &context);
         let extended = self.sight.extended;
         let features = views::evaluated(snapshot, extended, &context, now, |one| counting.add(one));
         Some((features.ok()?, counting.finish()))
@@ -370,7 +370,7 @@ impl Connection {
         }
         let token = self.token.as_ref()?;
         let (context, mut count) = (self.sent.context(), 0);
-        let mut counting = self.app.live.counters.begin(token.environment.id, snapshot, &context);
+        let mut counting = self.app.live.counters.begin(token.environment.id.0, snapshot, &context);
         let frames =
             views::evaluated_frames((last, *then), (snapshot, now), changed, &context, extended, |one| {
                 count += 1;

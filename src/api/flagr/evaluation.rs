@@ -483,7 +483,7 @@ impl<'s> Writer<'s> {
         if !id.is_empty() {
             let context = Context::with_targeting_key(attributes, Some(Cow::Borrowed(id)));
             let evaluator = Evaluator::new(asked.snapshot, &context, self.now).map_err(Error::from)?;
-            let mut counting = asked.app.live.counters.begin(asked.environment, asked.snapshot, &context);
+            let mut counting = asked.app.live.counters.begin(asked.environment.0, asked.snapshot, &context);
             for target in targets {
                 self.row(entity, id, is_object, target, &evaluator, &mut counting);
                 self.require_room()?;
@@ -498,7 +498,7 @@ impl<'s> Writer<'s> {
         for target in targets {
             context.set_targeting_key(id.clone().into());
             let evaluator = Evaluator::new(asked.snapshot, &context, self.now).map_err(Error::from)?;
-            let mut counting = asked.app.live.counters.begin(asked.environment, asked.snapshot, &context);
+            let mut counting = asked.app.live.counters.begin(asked.environment.0, asked.snapshot, &context);
             self.row(entity, &id, is_object, target, &evaluator, &mut counting);
             self.require_room()?;
             self.tallies.push(counting.finish());

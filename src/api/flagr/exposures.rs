@@ -19,7 +19,8 @@ use crate::engine::context::{Context, Members};
 use crate::engine::evaluate::Evaluator;
 use crate::engine::feature::Definition;
 use crate::engine::snapshot::Snapshot;
-use crate::live::counters::{Shown, may_be};
+use crate::live::counters::Shown;
+use crate::live::reports::may_be;
 
 /// Rows in one request (Flagr's default).
 const MAX_ROWS: usize = 100;
@@ -172,7 +173,7 @@ pub async fn post(app: Data<App>, door: Door, body: Sent) -> Result {
         match read(&app, &snapshot, row.as_ref()) {
             Ok(None) => {}
             Ok(Some(shown)) => {
-                logged_count += u64::from(app.live.counters.show(door.0.token.environment.id, shown));
+                logged_count += u64::from(app.live.counters.show(door.0.token.environment.id.0, shown));
             }
             Err(message) => errors.push(RowError { index, message }),
         }

@@ -55,7 +55,7 @@ fn evaluate_one(app: &App, head: &RequestHead, key: &ClientKey, body: &[u8]) -> 
     let evaluation = Evaluator::new(&snapshot, &context, nanos(now))?.evaluate(feature);
     let mut out = Vec::with_capacity(wire::capacity(0) + evaluation.value.len());
     wire::push_answer(&mut out, &evaluation)?;
-    let mut counting = app.live.counters.begin(key.token.environment.id, &snapshot, &context);
+    let mut counting = app.live.counters.begin(key.token.environment.id.0, &snapshot, &context);
     counting.add(&evaluation);
     app.live.counters.count(&counting.finish(), now);
     app.metrics.evaluations.inc();
@@ -80,7 +80,7 @@ fn evaluate_all(app: &App, head: &RequestHead, key: &ClientKey, body: &[u8]) -> 
     let evaluator = Evaluator::new(&snapshot, &context, nanos(now))?;
     let mut out = Vec::with_capacity(wire::capacity(snapshot.len()));
     out.extend_from_slice(b"{\"flags\":");
-    let mut counting = app.live.counters.begin(key.token.environment.id, &snapshot, &context);
+    let mut counting = app.live.counters.begin(key.token.environment.id.0, &snapshot, &context);
     let evaluations = snapshot.features().map(|feature| evaluator.evaluate(feature));
     wire::push_answers(&mut out, evaluations, |evaluation| counting.add(evaluation));
     let ticket = app.live.tickets.issue(&key.token, now);

@@ -31,7 +31,8 @@ use crate::engine::snapshot::{Snapshot, StoredContext};
 use crate::engine::value::Json;
 use crate::error::{self, Error, Result};
 use crate::live::Answer;
-use crate::live::counters::{ConversionShape, Counting, Event, Report, ReportsShape, Tally};
+use crate::live::counters::{Counting, Tally};
+use crate::live::reports::{self, ConversionShape, ReportsShape};
 
 /// A batch has at most this many contexts (feature-config §3).
 const MAX_BATCH: usize = 1000;
@@ -168,7 +169,7 @@ fn answer(
     wire::push_head(&mut head, snapshot);
     let features = selection.len(snapshot);
     let mut tail = Vec::with_capacity(wire::capacity(features));
-    let mut counting = app.live.counters.begin(key.token.environment.id, snapshot, context);
+    let mut counting = app.live.counters.begin(key.token.environment.id.0, snapshot, context);
     counting.expect(features);
     selection.write(&mut tail, snapshot, &evaluator, &mut counting);
     tail.push(b'}');
@@ -339,7 +340,7 @@ pub fn evaluate_batch(app: &App, key: &ClientKey, body: &Body) -> Result<HttpRes
         out.extend_from_slice(if at == 0 { b"{\"decisionId\":\"" } else { b",{\"decisionId\":\"" });
         push_decision_id(&mut out, now);
         out.extend_from_slice(b"\",");
-        let mut counting = app.live.counters.begin(key.token.environment.id, &snapshot, &context);
+        let mut counting = app.live.counters.begin(key.token.environment.id.0, &snapshot, &context);
         counting.expect(features);
         selection.write(&mut out, &snapshot, &evaluator, &mut counting);
         tallies.push(counting.finish());
@@ -515,7 +516,7 @@ pub fn get_feature(app: &App, req: &HttpRequest, key: &ClientKey) -> Result<Http
         let evaluation = evaluator.evaluate(feature);
         wire::push_evaluation(&mut body, &evaluation);
         body.push(b'}');
-        let mut counting = app.live.counters.begin(key.token.environment.id, &snapshot, &context);
+        let mut counting = app.live.counters.begin(key.token.environment.id.0, &snapshot, &context);
         counting.add(&evaluation);
         Ok((body, counting.finish()))
     })
@@ -635,12 +636,12 @@ fn write_ruleset(snapshot: &Snapshot) -> Result<Vec<u8>> {
 pub async fn report_evaluations(app: Data<App>, key: StreamKey, body: AnyBody) -> Result<HttpResponse> {
     let snapshot = key.0.snapshot()?;
     let body = Body(body.0);
-    let reports = Report::decode(body.text()?, app.now(), app.config.retention)?;
+    let reports = reports::decode(body.text()?, app.now(), app.config.retention)?;
     let environment = key.0.token.environment.id;
     let mut accepted = 0;
     for report in reports {
         if let Some(feature) = snapshot.feature(&report.feature).cloned()
-            && app.live.counters.report(environment, &snapshot, &feature, report)
+            && app.live.counters.report(environment.0, &snapshot, &feature, report)
         {
             accepted += 1;
         }
@@ -674,8 +675,8 @@ pub async fn report_evaluations(app: Data<App>, key: StreamKey, body: AnyBody) -
 pub async fn report_conversion(app: Data<App>, key: StreamKey, body: AnyBody) -> Result<HttpResponse> {
     key.0.snapshot()?;
     let body = Body(body.0);
-    let event = Event::decode(body.text()?, app.now(), app.config.retention)?;
-    let accepted = u64::from(app.live.counters.convert(key.0.token.environment.id, event));
+    let event = reports::decode_event(body.text()?, app.now(), app.config.retention)?;
+    let accepted = u64::from(app.live.counters.convert(key.0.token.environment.id.0, event));
     let mut response = HttpResponse::Accepted().json(json!({ "accepted": accepted }));
     key.0.note_limit(&mut response);
     Ok(response)

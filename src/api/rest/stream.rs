@@ -103,7 +103,7 @@ pub async fn stream(app: Data<App>, key: StreamKey, req: HttpRequest) -> Result<
     if known == Some(snapshot.revision.to_string().as_str()) && !snapshot.reads_clock() {
         first.extend_from_slice(b": resumed\n\n");
     } else {
-        let mut counting = app.live.counters.begin(key.token.environment.id, &snapshot, &parsed);
+        let mut counting = app.live.counters.begin(key.token.environment.id.0, &snapshot, &parsed);
         let all = snapshot.features().map(|feature| evaluator.evaluate(feature));
         let data = features_data(&snapshot, all.inspect(|it| counting.add(it)), snapshot.len());
         app.live.counters.count(&counting.finish(), now);
@@ -283,7 +283,7 @@ impl Connection {
         }
         if !differing.is_empty() {
             let counters = &self.app.live.counters;
-            let mut counting = counters.begin(self.token.environment.id, &snapshot, &context);
+            let mut counting = counters.begin(self.token.environment.id.0, &snapshot, &context);
             let evaluations = differing.iter().map(|feature| after.evaluate(feature));
             let data = features_data(&snapshot, evaluations.inspect(|it| counting.add(it)), differing.len());
             events.push(("update", data));

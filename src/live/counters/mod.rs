@@ -3,6 +3,7 @@
 //! Nearly free on the request path: a feature's outcomes have numbers that stand in the compiled feature, and
 //! counting is an addition in a table of the thread's own. Only what is counted for the first time is written out
 //! in words. A [`Tally`] is what one answer adds; a cached answer keeps its own, so that a hit counts the same.
+//! Environments go by their row ids here.
 //!
 //! A door counts like this, once it knows that it will answer:
 //! ```ignore
@@ -13,7 +14,7 @@
 
 mod names;
 mod pending;
-mod reports;
+mod reported;
 mod shard;
 pub mod sketch;
 
@@ -27,15 +28,14 @@ use rand::RngCore;
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
-use crate::clock::{self, Millis};
-use crate::engine::compile::Feature;
-use crate::engine::context::{Attribute, Context, Path};
-use crate::engine::evaluate::{Evaluation, Reason};
-use crate::engine::snapshot::Snapshot;
-use crate::ids::EnvironmentId;
+use featured_engine::compile::Feature;
+use featured_engine::context::{Attribute, Context, Path};
+use featured_engine::evaluate::{Evaluation, Reason};
+use featured_engine::snapshot::Snapshot;
+use featured_engine::time::{self, Millis};
 use names::Names;
-pub use pending::{Audience, Conversion, Converted, Count, Exposure, FieldValue, Pending};
-pub use reports::{ConversionShape, Event, Report, ReportsShape, Shown, may_be};
+pub use pending::{Audience, Conversion, Converted, Count, Exposure, FieldValue, Pending, shorten};
+pub use reported::{Event, Report, Shown};
 use shard::Shards;
 
 /// Distinct counts of reports held at the same time, and as many conversions.
@@ -54,14 +54,14 @@ const MAX_LIST: usize = 10;
 pub struct Tally {
     /// `None`: nothing is counted.
     names: Option<Arc<Names>>,
-    /// Numbers of outcomes.
-    outcomes: SmallVec<[u32; 24]>,
-    /// Those of `outcomes` that are arms of a split, with this person taking part in the comparison.
+    /// Numbers of outcomes, then those of values of context fields.
+    numbers: SmallVec<[u32; 28]>,
+    /// So many of them are outcomes.
+    answered: usize,
+    /// Those outcomes that are arms of a split, with this person taking part in the comparison.
     exposed: SmallVec<[u32; 2]>,
     /// Numbers of audiences that the person is in.
     audiences: SmallVec<[u32; 2]>,
-    /// Numbers of values of context fields.
-    values: SmallVec<[u32; 8]>,
     /// The person, hashed.
     person: Option<u64>,
     /// Evaluations that had no room among the names.
@@ -71,86 +71,98 @@ pub struct Tally {
 impl Tally {
     /// About how many bytes it takes in memory.
     pub fn weight(&self) -> usize {
-        let numbers = self.outcomes.len() + self.exposed.len() + self.audiences.len() + self.values.len();
-        size_of::<Self>() + 4 * numbers
+        size_of::<Self>() + 4 * (self.numbers.len() + self.exposed.len() + self.audiences.len())
+    }
+
+    /// Numbers of outcomes, and of values of context fields.
+    fn parts(&self) -> (&[u32], &[u32]) {
+        self.numbers.split_at_checked(self.answered).unwrap_or_default()
     }
 }
 
 /// Makes a [`Tally`]: a door adds every feature whose value it answers, once each.
 pub struct Counting<'a> {
-    environment: EnvironmentId,
+    tally: Tally,
+    environment: i64,
     snapshot: &'a Snapshot,
     context: &'a Context<'a>,
     /// So many features are answered that those who are answered each need not be kept apart.
     whole: bool,
-    tally: Tally,
 }
 
 impl Counting<'_> {
     /// Prepares for so many features.
     pub fn expect(&mut self, features: usize) {
         if self.tally.names.is_some() {
-            self.tally.outcomes.reserve_exact(features);
+            self.tally.numbers.reserve_exact(features + self.snapshot.counted().len());
             self.whole = is_whole(features, self.snapshot);
         }
     }
 
     /// Adds one feature of the answer.
-    #[inline]
     pub fn add(&mut self, evaluation: &Evaluation<'_>) {
+        let Some(names) = &self.tally.names else { return };
+        match names.noted(evaluation) {
+            Some(number) if self.whole && !is_arm(evaluation) => self.tally.numbers.push(number),
+            noted => self.add_more(evaluation, noted),
+        }
+    }
+
+    /// What most evaluations do not need, apart from the path of those.
+    #[inline(never)]
+    fn add_more(&mut self, evaluation: &Evaluation<'_>, noted: Option<u32>) {
         let tally = &mut self.tally;
         let Some(names) = &tally.names else { return };
-        let Some(number) = names.outcome(self.environment, evaluation) else {
+        let Some(number) = noted.or_else(|| names.outcome(self.environment, evaluation)) else {
             tally.lost += 1;
             return;
         };
-        tally.outcomes.push(number);
-        if evaluation.reason == Reason::Split
-            && evaluation.variant.is_some()
-            && tally.person.is_some_and(|person| names.takes_part(number, person))
-        {
+        tally.numbers.push(number);
+        if is_arm(evaluation) && tally.person.is_some_and(|person| names.takes_part(number, person)) {
             tally.exposed.push(number);
         }
         // Needed where the answer turns out not to be of the whole environment.
-        if !self.whole && !is_whole(tally.outcomes.len(), self.snapshot) {
+        if !self.whole && !is_whole(tally.numbers.len(), self.snapshot) {
             tally.audiences.extend(names.asking_for(self.environment, evaluation.feature));
         }
     }
 
     /// What the whole answer adds.
     pub fn finish(self) -> Tally {
-        let Self { environment, snapshot, context, mut tally, .. } = self;
-        let Some(names) = &tally.names else { return tally };
-        let answered = tally.outcomes.len();
-        if answered == 0 {
+        let Self { mut tally, environment, snapshot, context, .. } = self;
+        let answered = tally.numbers.len();
+        tally.answered = answered;
+        let Tally { names: Some(names), numbers, answered: 1.., audiences, .. } = &mut tally else {
             return tally;
-        }
+        };
+        let mut note = |audience: u32, path: &Path| {
+            for_each_value(context, path, |value| {
+                if let Some(number) = names.value(audience, path.as_str(), value) {
+                    numbers.push(number);
+                }
+            });
+        };
         if is_whole(answered, snapshot) {
-            tally.audiences.clear();
-            tally.audiences.extend(names.everybody(environment, snapshot));
-        }
-        if snapshot.counted().is_empty() {
-            return tally;
-        }
-        let mut known = names.values();
-        for audience in &tally.audiences {
-            let feature = known.feature_of(*audience);
-            let mut note = |path: &Path| {
-                for_each_value(context, path, |value| {
-                    tally.values.extend(known.number(*audience, path.as_str(), value));
-                });
-            };
-            match feature {
-                None => snapshot.counted().iter().for_each(note),
-                Some(key) => {
-                    let Some(feature) = snapshot.feature(&key) else { continue };
-                    snapshot.counted().iter().filter(|path| looks_at(feature, path)).for_each(&mut note);
+            audiences.clear();
+            if let Some(everybody) = names.everybody(environment, snapshot) {
+                audiences.push(everybody);
+                snapshot.counted().iter().for_each(|path| note(everybody, path));
+            }
+        } else if !snapshot.counted().is_empty() {
+            for audience in &*audiences {
+                if let Some(feature) = names.feature_of(*audience).and_then(|key| snapshot.feature(&key)) {
+                    let counted = snapshot.counted().iter().filter(|path| looks_at(feature, path));
+                    counted.for_each(|path| note(*audience, path));
                 }
             }
         }
-        drop(known);
         tally
     }
+}
+
+/// Whether it is one arm of a split.
+fn is_arm(evaluation: &Evaluation<'_>) -> bool {
+    evaluation.reason == Reason::Split && evaluation.variant.is_some()
 }
 
 /// Whether those who are answered so many features of an environment need not be kept apart by feature.
@@ -248,7 +260,7 @@ impl Counters {
     /// Begins to count an answer for one context. Nothing is counted until [`Counters::count`].
     pub fn begin<'a>(
         &self,
-        environment: EnvironmentId,
+        environment: i64,
         snapshot: &'a Snapshot,
         context: &'a Context<'a>,
     ) -> Counting<'a> {
@@ -256,14 +268,14 @@ impl Counters {
         let person = context.targeting_key().filter(|_| names.is_some()).map(|key| self.person(key));
         let tally = Tally {
             names,
-            outcomes: SmallVec::new(),
+            numbers: SmallVec::new(),
+            answered: 0,
             exposed: SmallVec::new(),
             audiences: SmallVec::new(),
-            values: SmallVec::new(),
             person,
             lost: 0,
         };
-        Counting { environment, snapshot, context, whole: false, tally }
+        Counting { tally, environment, snapshot, context, whole: false }
     }
 
     /// Counts an answer, each time that it is given.
@@ -276,15 +288,9 @@ impl Counters {
     }
 
     /// Adds what a client reports of a feature; false when the buffer is full.
-    pub fn report(
-        &self,
-        environment: EnvironmentId,
-        snapshot: &Snapshot,
-        feature: &Feature,
-        report: Report,
-    ) -> bool {
+    pub fn report(&self, environment: i64, snapshot: &Snapshot, feature: &Feature, report: Report) -> bool {
         let Report { feature: key, value, rule, variant, at, count: times, user, context } = report;
-        let day = clock::day(at);
+        let day = time::day(at);
         let person = user.as_deref().map(|user| self.person(user));
         let exposure = match (&rule, &variant, person) {
             (Some(rule), Some(variant), Some(person)) if feature.splits_with(variant) => Some(Exposure {
@@ -326,12 +332,12 @@ impl Counters {
     }
 
     /// Adds that somebody was shown a feature, which was counted where it was answered; false when the buffer is full.
-    pub fn show(&self, environment: EnvironmentId, shown: Shown) -> bool {
+    pub fn show(&self, environment: i64, shown: Shown) -> bool {
         let Shown { feature, given, user, at } = shown;
         let person = self.person(&user);
         let audience = Audience { environment, feature: Some(feature.clone()), since: 0 };
         let mut pending = self.pending.lock();
-        let mut kept = pending.add_person((audience, clock::day(at)), person, CAPACITY / 50);
+        let mut kept = pending.add_person((audience, time::day(at)), person, CAPACITY / 50);
         if let Some((rule, variant)) = given {
             let exposure = Exposure { environment, feature, rule, variant, person };
             kept &= pending.add_exposure(exposure, at, CAPACITY);
@@ -343,9 +349,9 @@ impl Counters {
     }
 
     /// Adds that somebody did what counts as a success; false when the buffer is full.
-    pub fn convert(&self, environment: EnvironmentId, event: Event) -> bool {
+    pub fn convert(&self, environment: i64, event: Event) -> bool {
         let Event { event, user, value, at } = event;
-        let key = Conversion { environment, event, day: clock::day(at), person: self.person(&user) };
+        let key = Conversion { environment, event, day: time::day(at), person: self.person(&user) };
         let converted = Converted { count: 1, last_at: at, total: value };
         let mut pending = self.pending.lock();
         let rest = pending::add(&mut pending.conversions, key, converted, CAPACITY, Converted::add);
@@ -356,7 +362,7 @@ impl Counters {
     }
 
     /// Only people below the limit take part in the comparison of a feature's variants from now on.
-    pub fn set_limit(&self, environment: EnvironmentId, feature: &str, limit: u64) {
+    pub fn set_limit(&self, environment: i64, feature: &str, limit: u64) {
         self.names.load().set_limit(environment, feature, limit);
     }
 

@@ -4,20 +4,25 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::quality::RandomState;
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::RwLock;
 
 use super::pending::{Audience, Count, shorten};
+use super::shard::spread;
 use super::sketch::ByHash;
-use crate::clock::Millis;
-use crate::engine::compile::{Feature, slot};
-use crate::engine::evaluate::Evaluation;
-use crate::engine::snapshot::Snapshot;
-use crate::ids::EnvironmentId;
+use featured_engine::compile::{Feature, Slot, slot};
+use featured_engine::evaluate::Evaluation;
+use featured_engine::snapshot::Snapshot;
+use featured_engine::time::Millis;
 
 /// From so many names on they are begun anew at the next flush: features that have changed leave theirs behind.
 const FULL: usize = 500_000;
 /// More are not given out.
 const LIMIT: usize = 2 * FULL;
+/// More than there are numbers; a power of two. The first number is no value's.
+const NUMBERS: u32 = 1 << 20;
+const _: () = assert!(LIMIT < NUMBERS as usize);
+/// So many values are at hand without a look-up.
+const FOUND: usize = 4096;
 /// Different values of one context field; the others are counted as such.
 const MAX_VALUES: usize = 1000;
 
@@ -38,7 +43,7 @@ pub enum Name {
 /// One outcome of one feature.
 #[derive(Debug)]
 pub struct Outcome {
-    pub environment: EnvironmentId,
+    pub environment: i64,
     pub feature: String,
     pub rule: Option<String>,
     pub variant: Option<String>,
@@ -62,6 +67,12 @@ impl Outcome {
     }
 }
 
+/// Where the number of an outcome may be noted; not of a value that a stored Context supplied.
+#[inline]
+fn slot_of<'s>(evaluation: &Evaluation<'s>) -> Option<&'s Slot> {
+    evaluation.feature.slots.get(evaluation.slot).filter(|_| evaluation.slot != slot::SUPPLIED)
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Names {
@@ -69,6 +80,8 @@ pub struct Names {
     series: u32,
     hasher: RandomState,
     table: RwLock<Table>,
+    /// Values of context fields that were found lately: their hashes, with their numbers in place of the lowest bits.
+    found: Box<[AtomicU64]>,
 }
 
 #[derive(Debug, Default)]
@@ -114,37 +127,10 @@ struct Field {
     rest: Option<u32>,
 }
 
-/// The numbers of values of context fields, under one lock while they are known.
-pub struct Values<'a> {
-    names: &'a Names,
-    table: RwLockReadGuard<'a, Table>,
-}
-
-impl Values<'_> {
-    /// The number of a value among those of an audience, which may be a new one; `None` when there are too many.
-    pub fn number(&mut self, audience: u32, field: &str, value: &str) -> Option<u32> {
-        let names = self.names;
-        // Two of the thousand values of a field share 64 bits, keyed anew with each start, once in thirty trillion
-        // starts. To compare them would be most of what counting costs.
-        let hash = names.hasher.hash_one(value);
-        if let Some(known) = self.table.known(audience, field, hash) {
-            return known;
-        }
-        RwLockReadGuard::unlocked(&mut self.table, || names.add_value((audience, field), value, hash))
-    }
-
-    /// The feature of which an audience is.
-    pub fn feature_of(&self, audience: u32) -> Option<String> {
-        match self.table.names.get(audience as usize) {
-            Some(Name::Audience(audience, _)) => audience.feature.clone(),
-            _ => None,
-        }
-    }
-}
-
 impl Names {
     pub fn new(series: u32) -> Self {
-        Self { series, hasher: RandomState::default(), table: RwLock::default() }
+        let found = (0..FOUND).map(|_| AtomicU64::default()).collect();
+        Self { series, hasher: RandomState::default(), table: RwLock::default(), found }
     }
 
     /// An empty one for the time after this.
@@ -166,22 +152,17 @@ impl Names {
         (mark >> 32 == u64::from(self.series)).then_some(mark as u32)
     }
 
-    /// The number of an outcome, which may be a new one; `None` when there are too many.
+    /// The number of an outcome, when it is noted in the feature.
     #[inline]
-    pub fn outcome(&self, environment: EnvironmentId, evaluation: &Evaluation<'_>) -> Option<u32> {
-        if evaluation.slot != slot::SUPPLIED
-            && let Some(slot) = evaluation.feature.slots.get(evaluation.slot)
-            && let Some(number) = self.marked(slot.mark.get())
-        {
-            return Some(number);
-        }
-        self.find_outcome(environment, evaluation)
+    pub fn noted(&self, evaluation: &Evaluation<'_>) -> Option<u32> {
+        self.marked(slot_of(evaluation)?.mark.get())
     }
 
+    /// The number of an outcome, which may be a new one; `None` when there are too many.
     #[cold]
-    fn find_outcome(&self, environment: EnvironmentId, evaluation: &Evaluation<'_>) -> Option<u32> {
+    pub fn outcome(&self, environment: i64, evaluation: &Evaluation<'_>) -> Option<u32> {
         let (feature, variant) = (&*evaluation.feature.key, evaluation.variant.map(|it| it.key.as_str()));
-        let key = ("outcome", environment.0, feature, evaluation.rule_id, variant, evaluation.value);
+        let key = ("outcome", environment, feature, evaluation.rule_id, variant, evaluation.value);
         let same = |name: &Name| match name {
             Name::Outcome(outcome) => {
                 outcome.environment == environment
@@ -202,16 +183,14 @@ impl Names {
                 limit: AtomicU64::new(u64::MAX),
             })
         })?;
-        if evaluation.slot != slot::SUPPLIED
-            && let Some(slot) = evaluation.feature.slots.get(evaluation.slot)
-        {
+        if let Some(slot) = slot_of(evaluation) {
             slot.mark.set(self.mark(number));
         }
         Some(number)
     }
 
     /// The number of those who are answered the whole environment.
-    pub fn everybody(&self, environment: EnvironmentId, snapshot: &Snapshot) -> Option<u32> {
+    pub fn everybody(&self, environment: i64, snapshot: &Snapshot) -> Option<u32> {
         if let Some(number) = self.marked(snapshot.mark.get()) {
             return Some(number);
         }
@@ -222,7 +201,7 @@ impl Names {
 
     /// The number of those who are answered this feature by itself.
     #[inline]
-    pub fn asking_for(&self, environment: EnvironmentId, feature: &Feature) -> Option<u32> {
+    pub fn asking_for(&self, environment: i64, feature: &Feature) -> Option<u32> {
         let mark = feature.slots.get(slot::SUPPLIED).map(|slot| &slot.mark);
         if let Some(number) = mark.and_then(|mark| self.marked(mark.get())) {
             return Some(number);
@@ -234,8 +213,8 @@ impl Names {
         Some(number)
     }
 
-    fn audience(&self, environment: EnvironmentId, feature: Option<&str>, since: Millis) -> Option<u32> {
-        let key = ("audience", environment.0, feature, since);
+    fn audience(&self, environment: i64, feature: Option<&str>, since: Millis) -> Option<u32> {
+        let key = ("audience", environment, feature, since);
         let same = |name: &Name| matches!(name, Name::Audience(it, _) if it.is(environment, feature, since));
         self.number(self.hasher.hash_one(key), same, || {
             let audience = Audience { environment, feature: feature.map(str::to_owned), since };
@@ -243,13 +222,42 @@ impl Names {
         })
     }
 
-    /// Begins to look up values of context fields.
-    pub fn values(&self) -> Values<'_> {
-        Values { names: self, table: self.table.read() }
+    /// The number of a value of a context field among those of an audience, which may be a new one; `None` when there
+    /// are too many.
+    pub fn value(&self, audience: u32, field: &str, value: &str) -> Option<u32> {
+        // Two of the thousand values of a field share 64 bits, keyed anew with each start, once in thirty trillion
+        // starts, and one is taken for another that was found lately once in 2^44 times. To compare them would be most
+        // of what counting costs.
+        let hash = self.hasher.hash_one((field, value));
+        let mixed = hash ^ spread(audience);
+        let found = self.found.get(mixed as usize % FOUND)?;
+        let kept = found.load(Ordering::Relaxed);
+        match kept as u32 % NUMBERS {
+            number @ 1.. if kept ^ mixed < u64::from(NUMBERS) => Some(number),
+            _ => {
+                let number = self.find_value(audience, field, value, hash)?;
+                found.store(mixed - mixed % u64::from(NUMBERS) + u64::from(number), Ordering::Relaxed);
+                Some(number)
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn find_value(&self, audience: u32, field: &str, value: &str, hash: u64) -> Option<u32> {
+        let known = self.table.read().known(audience, field, hash);
+        known.unwrap_or_else(|| self.add_value(audience, field, value, hash))
+    }
+
+    /// The feature of which an audience is.
+    pub fn feature_of(&self, audience: u32) -> Option<String> {
+        match self.table.read().names.get(audience as usize) {
+            Some(Name::Audience(audience, _)) => audience.feature.clone(),
+            _ => None,
+        }
     }
 
     #[cold]
-    fn add_value(&self, (audience, field): (u32, &str), value: &str, hash: u64) -> Option<u32> {
+    fn add_value(&self, audience: u32, field: &str, value: &str, hash: u64) -> Option<u32> {
         let mut table = self.table.write();
         // Another thread may have added it.
         if let Some(known) = table.known(audience, field, hash) {
@@ -325,7 +333,7 @@ impl Names {
     }
 
     /// From now on only people below the limit take part in the comparison of a feature's variants.
-    pub fn set_limit(&self, environment: EnvironmentId, feature: &str, limit: u64) {
+    pub fn set_limit(&self, environment: i64, feature: &str, limit: u64) {
         for name in &self.table.read().names {
             if let Name::Outcome(outcome) = name
                 && outcome.environment == environment

@@ -7,8 +7,7 @@ use std::hash::Hash;
 use sha2::{Digest, Sha256};
 
 use super::sketch::Sketch;
-use crate::clock::Millis;
-use crate::ids::EnvironmentId;
+use featured_engine::time::Millis;
 
 /// Values longer than this many bytes are counted by their hash.
 const MAX_VALUE: usize = 200;
@@ -16,7 +15,7 @@ const MAX_VALUE: usize = 200;
 /// One thing that is counted, on one day.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Count {
-    pub environment: EnvironmentId,
+    pub environment: i64,
     pub day: String,
     pub feature: String,
     pub rule: Option<String>,
@@ -29,13 +28,13 @@ pub struct Count {
 /// made until `since` (milliseconds since 1970), which is when the newest of them was made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Audience {
-    pub environment: EnvironmentId,
+    pub environment: i64,
     pub feature: Option<String>,
     pub since: Millis,
 }
 
 impl Audience {
-    pub fn is(&self, environment: EnvironmentId, feature: Option<&str>, since: Millis) -> bool {
+    pub fn is(&self, environment: i64, feature: Option<&str>, since: Millis) -> bool {
         self.environment == environment && self.feature.as_deref() == feature && self.since == since
     }
 }
@@ -52,7 +51,7 @@ pub struct FieldValue {
 /// Somebody (hashed) who was given a variant by a split.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Exposure {
-    pub environment: EnvironmentId,
+    pub environment: i64,
     pub feature: String,
     pub rule: String,
     pub variant: String,
@@ -62,7 +61,7 @@ pub struct Exposure {
 /// Somebody (hashed) who did what counts as a success, on one day.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Conversion {
-    pub environment: EnvironmentId,
+    pub environment: i64,
     pub event: String,
     pub day: String,
     pub person: u64,

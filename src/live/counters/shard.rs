@@ -12,7 +12,7 @@ use super::Tally;
 use super::names::{Name, Names};
 use super::pending::{Exposure, FieldValue, Pending};
 use super::sketch::{ByHash, Sketch};
-use crate::clock::{self, DAY, Millis};
+use featured_engine::time::{DAY, Millis, day};
 
 /// So many sketches, and so many exposures, are held between two flushes.
 const MAX_SKETCHES: usize = 10_000;
@@ -62,17 +62,23 @@ impl Batch {
         }
     }
 
-    #[inline]
-    fn add(&mut self, number: u32) {
+    fn add(&mut self, numbers: &[u32]) {
+        for number in numbers {
+            match self.counts.get_mut(*number as usize) {
+                Some(count) if *count > 0 => *count += 1,
+                _ => self.add_first(*number),
+            }
+        }
+    }
+
+    #[cold]
+    fn add_first(&mut self, number: u32) {
         let at = number as usize;
         if at >= self.counts.len() {
             self.counts.resize((at + 1).next_power_of_two(), 0);
         }
-        let count = &mut self.counts[at];
-        if *count == 0 {
-            self.touched.push(number);
-        }
-        *count += 1;
+        self.counts[at] = 1;
+        self.touched.push(number);
     }
 
     fn add_people(&mut self, tally: &Tally, now: Millis) {
@@ -95,7 +101,7 @@ impl Batch {
 
     /// Adds its counts, in words; each of its evaluations stands for `1 / rate`.
     pub fn write_out(self, rate: f64, pending: &mut Pending) {
-        let day = clock::day(self.day * DAY);
+        let day = day(self.day * DAY);
         self.names.resolve(self.touched.iter().copied(), |number, name, all| {
             let times = scaled(self.counts.get(number as usize).copied().unwrap_or_default(), rate);
             match name {
@@ -138,7 +144,7 @@ impl Batch {
 }
 
 /// Numbers lie close together; a table needs them spread, as hashes are.
-fn spread(number: u32) -> u64 {
+pub fn spread(number: u32) -> u64 {
     u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
@@ -205,21 +211,23 @@ impl Shards {
         let batch = &mut batches[at];
         batch.add_people(tally, now);
         if rate >= 1.0 {
-            tally.outcomes.iter().chain(&tally.values).for_each(|number| batch.add(*number));
+            batch.add(&tally.numbers);
             return;
         }
-        let mut rest = tally.outcomes.as_slice();
+        let (mut outcomes, values) = tally.parts();
         let mut passed = evaluations.unwrap_or_else(|| skip(rate));
-        while let Some(number) = usize::try_from(passed).ok().and_then(|passed| rest.get(passed)) {
-            batch.add(*number);
-            rest = &rest[passed as usize + 1..];
+        while let Some((number, rest)) =
+            usize::try_from(passed).ok().and_then(|passed| outcomes.get(passed..)?.split_first())
+        {
+            batch.add(&[*number]);
+            outcomes = rest;
             passed = skip(rate);
         }
-        *evaluations = Some(passed - rest.len() as u64);
-        if !tally.values.is_empty() {
+        *evaluations = Some(passed - outcomes.len() as u64);
+        if !values.is_empty() {
             match contexts.unwrap_or_else(|| skip(rate)) {
                 0 => {
-                    tally.values.iter().for_each(|number| batch.add(*number));
+                    batch.add(values);
                     *contexts = Some(skip(rate));
                 }
                 more => *contexts = Some(more - 1),

@@ -22,11 +22,11 @@ const MAX_PEOPLE: i64 = 50_000;
 const MAX_VALUES: i64 = 1000;
 
 /// A limit of the comparison that became narrower: environment, feature, hash.
-pub type Narrowed = (EnvironmentId, String, u64);
+pub type Narrowed = (i64, String, u64);
 
 /// Adds what was counted; of environments that are gone, nothing. Says which features compare fewer people now.
 pub fn write(conn: &Connection, pending: &Pending, now: Millis) -> Result<Vec<Narrowed>> {
-    let there: HashSet<EnvironmentId> = conn
+    let there: HashSet<i64> = conn
         .prepare_cached("SELECT id FROM environments")?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
@@ -70,14 +70,9 @@ fn add_count(conn: &Connection, count: &Count, times: u64) -> Result<()> {
 }
 
 /// When each feature was last evaluated, and since when always to the same value.
-fn write_uses(
-    conn: &Connection,
-    pending: &Pending,
-    there: &HashSet<EnvironmentId>,
-    now: Millis,
-) -> Result<()> {
+fn write_uses(conn: &Connection, pending: &Pending, there: &HashSet<i64>, now: Millis) -> Result<()> {
     let today = clock::day(now);
-    let mut uses: HashMap<(EnvironmentId, &str), (Millis, HashSet<&str>)> = HashMap::new();
+    let mut uses: HashMap<(i64, &str), (Millis, HashSet<&str>)> = HashMap::new();
     for count in pending.counts.keys().filter(|count| there.contains(&count.environment)) {
         let at =
             if count.day == today { Some(now) } else { clock::parse(&format!("{}T23:59:59Z", count.day)) };
@@ -125,7 +120,7 @@ fn add_people(conn: &Connection, audience: &Audience, day: &str, sketch: &Sketch
 }
 
 /// Values of context fields. An empty text stands for all that are not kept by themselves.
-fn write_values(conn: &Connection, pending: &Pending, there: &HashSet<EnvironmentId>) -> Result<()> {
+fn write_values(conn: &Connection, pending: &Pending, there: &HashSet<i64>) -> Result<()> {
     let mut kept: HashMap<(&Audience, &str, &str), i64> = HashMap::new();
     let values = pending.values.iter().filter(|(value, _)| there.contains(&value.audience.environment));
     for (key, times) in values {
@@ -181,7 +176,7 @@ struct Limit {
     people: i64,
 }
 
-fn limit(conn: &Connection, environment: EnvironmentId, kind: &str, name: &str) -> Result<Limit> {
+fn limit(conn: &Connection, environment: i64, kind: &str, name: &str) -> Result<Limit> {
     let found = conn
         .prepare_cached(
             "SELECT below, people FROM comparison_limits WHERE environment_id = ?1 AND kind = ?2 AND name = ?3",
@@ -194,7 +189,7 @@ fn limit(conn: &Connection, environment: EnvironmentId, kind: &str, name: &str) 
 /// Keeps the limit, halved as often as it takes to keep no more than the maximum; whether it was.
 fn keep_limit(
     conn: &Connection,
-    environment: EnvironmentId,
+    environment: i64,
     kind: &str,
     name: &str,
     limit: &mut Limit,
@@ -223,7 +218,7 @@ fn write_exposures<'p>(
     conn: &Connection,
     exposures: impl Iterator<Item = (&'p Exposure, &'p Millis)>,
 ) -> Result<Vec<Narrowed>> {
-    let mut limits: HashMap<(EnvironmentId, &str), Limit> = HashMap::new();
+    let mut limits: HashMap<(i64, &str), Limit> = HashMap::new();
     for (exposure, at) in exposures {
         let key = (exposure.environment, exposure.feature.as_str());
         let limit = match limits.get_mut(&key) {

@@ -169,9 +169,9 @@ pub fn arms(
     event: &str,
     days: &Days,
 ) -> Result<Arms> {
-    let below = super::limit(conn, environment, "feature", feature)?
+    let below = super::limit(conn, environment.0, "feature", feature)?
         .below
-        .min(super::limit(conn, environment, "event", event)?.below);
+        .min(super::limit(conn, environment.0, "event", event)?.below);
     let time = |day: &str, clock: &str| crate::clock::parse(&format!("{day}T{clock}Z")).unwrap_or_default();
     let (first, last) = (time(&days.first, "00:00:00"), time(&days.last, "23:59:59.999"));
     let mut statement = conn.prepare_cached(

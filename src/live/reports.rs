@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use utoipa::ToSchema;
 
-use super::pending::shorten;
-
+use super::counters::{Event, Report, shorten};
 use crate::admin::read_body;
 use crate::clock::{self, Millis};
 use crate::engine::decode::{Node, Object, Problems, compact};
@@ -59,81 +58,65 @@ pub struct ReportShape {
     pub count: Option<u64>,
 }
 
-/// One evaluation, or several equal ones, as a client reports it.
-#[derive(Debug, PartialEq)]
-pub struct Report {
-    pub feature: String,
-    pub value: String,
-    pub rule: Option<String>,
-    pub variant: Option<String>,
-    pub at: Millis,
-    pub count: u64,
-    pub user: Option<String>,
-    /// JSON text of an object.
-    pub context: Option<String>,
+/// Reads [`ReportsShape`].
+pub fn decode(body: &str, now: Millis, retention: Duration) -> Result<Vec<Report>> {
+    read_body(body, |object, problems| {
+        let items = object.require("evaluations", problems)?.list(MAX_REPORTS, problems)?;
+        let oldest = oldest(now, retention);
+        let reports: Vec<_> = items.iter().map(|item| read_report(item, now, oldest, problems)).collect();
+        reports.into_iter().collect()
+    })
 }
 
-impl Report {
-    /// Reads [`ReportsShape`].
-    pub fn decode(body: &str, now: Millis, retention: Duration) -> Result<Vec<Self>> {
-        read_body(body, |object, problems| {
-            let items = object.require("evaluations", problems)?.list(MAX_REPORTS, problems)?;
-            let oldest = oldest(now, retention);
-            let reports: Vec<_> = items.iter().map(|item| Self::read(item, now, oldest, problems)).collect();
-            reports.into_iter().collect()
-        })
-    }
-
-    fn read(node: &Node<'_>, now: Millis, oldest: Millis, problems: &mut Problems) -> Option<Self> {
-        let mut object = node.object(problems)?;
-        let feature = object.require("featureKey", problems).and_then(|node| node.string(problems));
-        let value = match object.take("value") {
-            Some(node) => {
-                // Text as features write it, whatever its sender escaped.
-                let text = FeatureType::String.read(&node, &mut Problems::default());
-                Some(shorten(text.as_ref().map_or(&*compact(node.text()), Json::as_str)))
+fn read_report(node: &Node<'_>, now: Millis, oldest: Millis, problems: &mut Problems) -> Option<Report> {
+    let mut object = node.object(problems)?;
+    let feature = object.require("featureKey", problems).and_then(|node| node.string(problems));
+    let value = match object.take("value") {
+        Some(node) => {
+            // Text as features write it, whatever its sender escaped.
+            let text = FeatureType::String.read(&node, &mut Problems::default());
+            Some(shorten(text.as_ref().map_or(&*compact(node.text()), Json::as_str)))
+        }
+        None => {
+            problems.add(format!("{}.value", node.path), "is required");
+            None
+        }
+    };
+    let mut text = |name: &str, problems: &mut Problems| match object.take_value(name) {
+        None => Some(None),
+        Some(node) => {
+            let text = node.string(problems)?;
+            if text.len() > 128 {
+                problems.add(&node.path, "must be at most 128 bytes");
+                return None;
             }
-            None => {
-                problems.add(format!("{}.value", node.path), "is required");
-                None
-            }
-        };
-        let mut text = |name: &str, problems: &mut Problems| match object.take_value(name) {
-            None => Some(None),
-            Some(node) => {
-                let text = node.string(problems)?;
-                if text.len() > 128 {
-                    problems.add(&node.path, "must be at most 128 bytes");
-                    return None;
-                }
-                Some(Some(text))
-            }
-        };
-        let rule = text("ruleId", problems);
-        let variant = text("variant", problems);
-        let at = read_time(&mut object, now, oldest, problems);
-        let count = match object.take_value("count") {
-            None => Some(1),
-            Some(node) => node.integer(1, 1_000_000, problems),
-        };
-        let user = match object.take_value("userId") {
-            None => Some(None),
-            Some(node) => read_user(&node, problems).map(Some),
-        };
-        let context = object.take_value("context");
-        let context = context.and_then(|node| node.object(problems).map(|_| node.text().to_owned()));
-        object.finish(problems);
-        Some(Self {
-            feature: feature?,
-            value: value?,
-            rule: rule?,
-            variant: variant?,
-            at: at?,
-            count: count?,
-            user: user?,
-            context,
-        })
-    }
+            Some(Some(text))
+        }
+    };
+    let rule = text("ruleId", problems);
+    let variant = text("variant", problems);
+    let at = read_time(&mut object, now, oldest, problems);
+    let count = match object.take_value("count") {
+        None => Some(1),
+        Some(node) => node.integer(1, 1_000_000, problems),
+    };
+    let user = match object.take_value("userId") {
+        None => Some(None),
+        Some(node) => read_user(&node, problems).map(Some),
+    };
+    let context = object.take_value("context");
+    let context = context.and_then(|node| node.object(problems).map(|_| node.text().to_owned()));
+    object.finish(problems);
+    Some(Report {
+        feature: feature?,
+        value: value?,
+        rule: rule?,
+        variant: variant?,
+        at: at?,
+        count: count?,
+        user: user?,
+        context,
+    })
 }
 
 /// A user key: text that is not empty, or a number, as contexts have it.
@@ -173,42 +156,31 @@ pub struct ConversionShape {
     pub timestamp: Option<String>,
 }
 
-/// See [`ConversionShape`].
-#[derive(Debug, PartialEq)]
-pub struct Event {
-    pub event: String,
-    pub user: String,
-    pub value: f64,
-    pub at: Millis,
-}
-
-impl Event {
-    /// Reads [`ConversionShape`].
-    pub fn decode(body: &str, now: Millis, retention: Duration) -> Result<Self> {
-        read_body(body, |object, problems| {
-            let event = object.require("event", problems).and_then(|node| {
-                let name = node.string(problems)?;
-                if !(1..=100).contains(&name.len()) || name.chars().any(char::is_control) {
-                    problems.add(&node.path, "must be 1 to 100 bytes");
-                    return None;
+/// Reads [`ConversionShape`].
+pub fn decode_event(body: &str, now: Millis, retention: Duration) -> Result<Event> {
+    read_body(body, |object, problems| {
+        let event = object.require("event", problems).and_then(|node| {
+            let name = node.string(problems)?;
+            if !(1..=100).contains(&name.len()) || name.chars().any(char::is_control) {
+                problems.add(&node.path, "must be 1 to 100 bytes");
+                return None;
+            }
+            Some(name)
+        });
+        let user = object.require("userId", problems).and_then(|node| read_user(&node, problems));
+        let value = match object.take_value("value") {
+            None => Some(0.0),
+            Some(node) => {
+                let value = node.text().parse::<f64>().ok().filter(|value| value.abs() <= 1e15);
+                if value.is_none() {
+                    problems.add(&node.path, "must be a number");
                 }
-                Some(name)
-            });
-            let user = object.require("userId", problems).and_then(|node| read_user(&node, problems));
-            let value = match object.take_value("value") {
-                None => Some(0.0),
-                Some(node) => {
-                    let value = node.text().parse::<f64>().ok().filter(|value| value.abs() <= 1e15);
-                    if value.is_none() {
-                        problems.add(&node.path, "must be a number");
-                    }
-                    value
-                }
-            };
-            let at = read_time(object, now, oldest(now, retention), problems);
-            Some(Self { event: event?, user: user?, value: value?, at: at? })
-        })
-    }
+                value
+            }
+        };
+        let at = read_time(object, now, oldest(now, retention), problems);
+        Some(Event { event: event?, user: user?, value: value?, at: at? })
+    })
 }
 
 fn oldest(now: Millis, retention: Duration) -> Millis {
@@ -222,16 +194,6 @@ fn is_between(at: Millis, oldest: Millis, now: Millis) -> bool {
 /// Whether something of this time may be reported: at most a day ahead, and not older than counts are kept.
 pub fn may_be(at: Millis, now: Millis, retention: Duration) -> bool {
     is_between(at, oldest(now, retention), now)
-}
-
-/// Somebody who was shown a feature, as a client tells after the answer.
-#[derive(Debug)]
-pub struct Shown {
-    pub feature: String,
-    /// The rule that splits, and the variant that it gave.
-    pub given: Option<(String, String)>,
-    pub user: String,
-    pub at: Millis,
 }
 
 /// `timestamp`, or now.
@@ -268,7 +230,7 @@ mod tests {
     #[test]
     fn a_value_of_a_report_is_written_as_features_write_it() {
         let body = r#"{"evaluations": [{"featureKey": "f", "value": "caf\u00e9"}, {"featureKey": "f", "value": [1, 2]}]}"#;
-        let reports = Report::decode(body, 0, Duration::from_secs(60)).expect("reports");
+        let reports = decode(body, 0, Duration::from_secs(60)).expect("reports");
         let values: Vec<_> = reports.iter().map(|report| report.value.as_str()).collect();
         assert_eq!(values, ["\"café\"", "[1,2]"]);
     }
