@@ -172,6 +172,7 @@ async fn questions_that_cannot_be_answered_are_refused_with_their_field() {
         ("contexts?site=shop&env=prod&to=2026-13-01", &["to"]),
         ("summary?site=shop&env=prod&from=2026-02-01&to=2026-01-01", &["from"]),
         ("summary?site=shop&env=prod&from=1900-01-01", &["from"]),
+        ("summary?site=shop&env=prod&to=0000-01-05", &["to"]),
         ("daily?site=shop&env=prod&format=xml", &["format"]),
         ("variants?site=shop&env=prod", &["feature"]),
     ] {
@@ -236,6 +237,70 @@ async fn no_user_and_no_excluded_field_is_kept() {
         contexts["items"].as_array().expect("fields").iter().map(|it| &it["field"]).collect();
     assert_eq!(fields, ["nick", "tags"]);
     assert!(!stands_in_files(&app, "zz-third"));
+}
+
+#[actix_web::test]
+async fn an_excluded_name_holds_in_any_case_anywhere_in_a_path_and_for_what_is_on_its_way() {
+    let app = TestApp::new().await;
+    let leaf = |name: &str| json!({"attribute": name, "operator": "exists"});
+    let looked_at = ["Email", "user.email", "user.plan", "emails", "country"];
+    let when = json!({"any": looked_at.map(leaf)});
+    app.feature(json!({"key": "a", "type": "BOOLEAN", "rules": [{"name": "r", "when": when, "outcome": {"value": true}}]}))
+        .await;
+    let context = json!({"userId": "u", "Email": "zz-1", "user": {"email": "zz-2", "plan": "free"}, "emails": "many",
+        "country": "zz-land"});
+    let evaluate = async || drop(app.sdk().post(EVALUATE, json!({"context": context})).await.expect(200));
+    let fields = async || {
+        let contexts = ask(&app, &format!("contexts?{SHOP}")).await;
+        let items = contexts["items"].as_array().expect("fields").clone();
+        items.iter().map(|it| it["field"].as_str().expect("a name").to_owned()).collect::<Vec<_>>()
+    };
+    evaluate().await;
+    // Counted, but not yet written.
+    app.editor().patch(SETTINGS, json!({"excludedFields": ["EMAIL", "country"]})).await.expect(200);
+    assert_eq!(fields().await, ["emails", "user.plan"]);
+    for secret in ["zz-1", "zz-2", "zz-land"] {
+        assert!(!stands_in_files(&app, secret), "{secret} stands in a file");
+    }
+    // What was written goes, with all that is in it.
+    app.editor().patch(SETTINGS, json!({"excludedFields": ["user"]})).await.expect(200);
+    assert_eq!(fields().await, ["emails"]);
+    evaluate().await;
+    assert_eq!(fields().await, ["Email", "country", "emails"]);
+}
+
+#[actix_web::test]
+async fn made_up_outcomes_and_events_are_counted_up_to_a_limit() {
+    let app = TestApp::new().await;
+    app.feature(targeted("a", "SE")).await;
+    app.sdk().post(EVALUATE, json!({"context": {"userId": "u"}})).await.expect(200);
+    app.run_jobs();
+    for round in 0..2 {
+        let report =
+            |at: usize| json!({"featureKey": "a", "value": at, "ruleId": format!("made up {round}")});
+        let reports: Vec<Value> = (0..1000).map(report).collect();
+        app.sdk().post("/api/v1/analytics/evaluations", json!({"evaluations": reports})).await.expect(202);
+        app.run_jobs();
+    }
+    let rules = ask(&app, &format!("rules?{SHOP}")).await;
+    let outcomes: Vec<&Value> = rules["items"]
+        .as_array()
+        .expect("rules")
+        .iter()
+        .flat_map(|rule| rule["outcomes"].as_array().expect("outcomes"))
+        .collect();
+    let total: u64 = outcomes.iter().map(|it| it["evaluations"].as_u64().expect("a count")).sum();
+    let others = outcomes.iter().find(|it| it["value"] == "others").expect("the others");
+    assert_eq!((outcomes.len(), total, &others["evaluations"]), (1001, 2001, &json!(1001)));
+
+    let events = app.bearer(&app.token(json!({"description": "e", "kind": "server", "rateLimit": 0})));
+    for at in 0..210 {
+        events.post(EVENTS, json!({"event": format!("event {at}"), "userId": "u"})).await.expect(202);
+    }
+    let dropped = app.app.metrics.analytics_dropped.get();
+    let found = ask(&app, &format!("variants?{SHOP}&feature=a")).await;
+    assert_eq!(found["events"].as_array().expect("events").len(), 200);
+    assert_eq!(app.app.metrics.analytics_dropped.get() - dropped, 10);
 }
 
 #[actix_web::test]
@@ -326,6 +391,47 @@ async fn variants_are_compared_by_what_people_did_afterwards() {
 }
 
 #[actix_web::test]
+async fn only_what_came_after_a_variant_and_who_was_new_in_the_range_is_compared() {
+    let app = TestApp::new().await;
+    let rule = app.feature(halves("button")).await["rules"][0]["id"].as_str().expect("an id").to_owned();
+    let day = Duration::from_secs(24 * 3600);
+    app.set_time("2026-03-01T12:00:00Z");
+    let given = async |user: &str, variant: &str, days: i64| {
+        let at = featured::clock::rfc3339(app.app.now() - days * featured::clock::DAY);
+        let report = json!({"featureKey": "button", "value": "A", "ruleId": rule, "variant": variant, "userId": user,
+            "timestamp": at});
+        app.sdk().post("/api/v1/analytics/evaluations", json!({"evaluations": [report]})).await.expect(202);
+        app.run_jobs();
+    };
+    let bought = async |value: f64| {
+        app.sdk()
+            .post(EVENTS, json!({"event": "purchase", "userId": "ana", "value": value}))
+            .await
+            .expect(202);
+        app.run_jobs();
+    };
+    bought(1000.0).await;
+    app.pass(day);
+    given("ben", "control", 0).await;
+    app.pass(day);
+    given("ana", "new", 0).await;
+    app.pass(day);
+    bought(5.0).await;
+    given("ben", "new", 0).await;
+    let found = ask(&app, &format!("variants?{SHOP}&feature=button&from=2026-03-01&to=2026-03-04")).await;
+    let ana = &found["variants"][0];
+    assert_eq!((&ana["variant"], &ana["people"], &ana["converted"]), (&json!("new"), &json!(1), &json!(1)));
+    assert_eq!((&ana["value"], &found["mixed"]), (&json!(5.0), &json!(1)));
+    // He was given the other one before.
+    let found = ask(&app, &format!("variants?{SHOP}&feature=button&from=2026-03-03&to=2026-03-04")).await;
+    assert_eq!((&found["variants"][0]["people"], &found["mixed"]), (&json!(1), &json!(0)));
+    // That she was given it already on the first day is told late.
+    given("ana", "new", 3).await;
+    let found = ask(&app, &format!("variants?{SHOP}&feature=button&from=2026-03-01&to=2026-03-04")).await;
+    assert_eq!(found["variants"][0]["value"], 1005.0, "{found}");
+}
+
+#[actix_web::test]
 async fn a_split_that_is_off_is_called_a_mismatch_and_who_saw_both_is_left_out() {
     let app = TestApp::new().await;
     let rule = app.feature(halves("button")).await["rules"][0]["id"].as_str().expect("an id").to_owned();
@@ -380,6 +486,11 @@ async fn what_is_older_than_the_retention_goes() {
     assert_eq!(rows(&app).len(), tables.len(), "90 days are kept");
     app.set_time("2026-04-02T13:00:00Z");
     prune(&app);
+    assert_eq!(rows(&app), [("feature_uses", 2)], "when a feature was last asked for stays known");
+    for key in ["button", "a"] {
+        app.editor().delete(&format!("{PROD}/features/{key}")).await.expect(204);
+    }
+    prune(&app);
     assert_eq!(rows(&app), []);
 }
 
@@ -405,7 +516,10 @@ async fn features_that_nobody_would_miss_are_stale() {
     let app = TestApp::new().await;
     let day = Duration::from_secs(24 * 3600);
     app.set_time("2026-01-01T00:00:00Z");
-    app.feature(targeted("settled", "SE")).await;
+    let mut settled = targeted("settled", "SE");
+    settled["defaultValue"] = json!(true);
+    app.feature(settled).await;
+    app.feature(targeted("targeted", "SE")).await;
     let rule = json!({"name": "r", "rollout": {"percentage": 50}, "outcome": {"value": true}});
     app.feature(json!({"key": "partial", "type": "BOOLEAN", "defaultValue": false, "rules": [rule]})).await;
     app.feature(json!({"key": "forgotten", "type": "BOOLEAN", "enabled": false})).await;
@@ -426,13 +540,17 @@ async fn features_that_nobody_would_miss_are_stale() {
             app.pass(day * passed);
         }
         app.sdk().post(EVALUATE, asked).await.expect(200);
+        for country in ["SE", "NO"] {
+            let asked = json!({"context": {"userId": "0", "country": country}, "features": ["targeted"]});
+            app.sdk().post(EVALUATE, asked).await.expect(200);
+        }
         assert_eq!(stale(&app).await, expected, "after {passed} more days");
     }
     // Another value, another rule, somebody who asks: none of them any more.
+    app.editor().patch(&format!("{PROD}/features/settled"), json!({"enabled": false})).await.expect(200);
     let both: Vec<Value> =
         (0..20).map(|at| json!({"userId": at, "country": if at == 0 { "SE" } else { "NO" }})).collect();
     app.sdk().post(BATCH, json!({"entities": both})).await.expect(200);
-    app.editor().patch(&format!("{PROD}/features/settled"), json!({"description": "x"})).await.expect(200);
     assert_eq!(stale(&app).await, [""; 0]);
 
     // Whoever evaluates by itself is not counted, so nothing is known: who reads the rule set, and FeatureHub's
@@ -456,7 +574,7 @@ async fn features_that_nobody_would_miss_are_stale() {
         assert_eq!(stale(&app).await, [""; 0], "{door}");
     }
     app.editor().patch(SETTINGS, json!({"staleUnaskedDays": 2})).await.expect(200);
-    assert_eq!(stale(&app).await.len(), 3);
+    assert_eq!(stale(&app).await.len(), 4);
 }
 
 #[actix_web::test]

@@ -524,7 +524,7 @@ impl Snapshot {
 }
 
 /// So many attributes of an environment are counted at most.
-const MAX_COUNTED: usize = 32;
+pub const MAX_COUNTED: usize = 32;
 
 fn note_attributes(all: &mut SharedMap<Arc<str>, usize>, feature: &Feature) {
     for name in &feature.attributes {
@@ -546,9 +546,16 @@ fn forget_attributes(all: &mut SharedMap<Arc<str>, usize>, feature: &Feature) {
     }
 }
 
+/// Whether the values of an attribute are not to be counted: a name that is left out stands somewhere in its path, in
+/// whichever case. `email` leaves out `Email` and `user.email`, `user` all that is in it.
+pub fn is_uncounted(uncounted: &[String], path: &str) -> bool {
+    let path = format!(".{}.", path.to_ascii_lowercase());
+    uncounted.iter().any(|out| path.contains(&format!(".{}.", out.to_ascii_lowercase())))
+}
+
 fn counted(all: &SharedMap<Arc<str>, usize>, uncounted: &[String]) -> Arc<[Path]> {
     let mut names: Vec<&str> = all.keys().map(|name| &**name).collect();
-    names.retain(|name| !uncounted.iter().any(|out| out == name));
+    names.retain(|name| !is_uncounted(uncounted, name));
     names.sort_unstable();
     names.into_iter().take(MAX_COUNTED).map(Path::new).collect()
 }

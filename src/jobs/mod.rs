@@ -179,7 +179,7 @@ fn flush(app: &App) -> Result<()> {
     let mut writer = app.store.writer();
     let result = app.noted((|| {
         let tx = writer.transaction()?;
-        let limits = store::analytics::write(&tx, &pending, now)?;
+        let outcome = store::analytics::write(&tx, &pending, now)?;
         for (environment, at) in &handed_out {
             store::analytics::note_handed_out(&tx, *environment, *at)?;
         }
@@ -187,11 +187,12 @@ fn flush(app: &App) -> Result<()> {
             store::tokens::add_uses(&tx, *token, *times, *at)?;
         }
         tx.commit()?;
-        Ok(limits)
+        Ok(outcome)
     })());
     match result {
-        Ok(limits) => {
-            for (environment, feature, below) in &limits {
+        Ok(outcome) => {
+            app.metrics.analytics_dropped.inc_by(outcome.dropped);
+            for (environment, feature, below) in &outcome.narrowed {
                 app.live.counters.set_limit(*environment, feature, *below);
             }
             Ok(())

@@ -61,6 +61,7 @@ pub fn read_days(from: Option<&str>, to: Option<&str>, now: Millis) -> Result<Da
     let read = |name: &str, text: &str| {
         let time = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
         clock::parse(&time)
+            .filter(|at| *at >= 0)
             .map(|at| at.div_euclid(DAY))
             .ok_or_else(|| Error::invalid(name, "must be a date such as 2026-01-31, or an RFC 3339 time"))
     };
@@ -167,7 +168,7 @@ pub struct RuleFigures {
 pub struct OutcomeFigures {
     #[schema(required)]
     pub variant: Option<String>,
-    /// JSON text, or `sha256:…` of one longer than 200 bytes.
+    /// JSON text, or `sha256:…` of one longer than 200 bytes; `others` is all beyond a thousand outcomes a day.
     pub value: String,
     pub evaluations: u64,
     /// Of the rule's evaluations, 0 to 1.

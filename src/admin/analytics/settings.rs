@@ -24,7 +24,8 @@ const MAX_DAYS: u32 = 3650;
     "excludedFields": ["userId", "email"], "staleUnchangedDays": 90, "staleUnaskedDays": 30
 }))]
 pub struct View {
-    /// Attributes of contexts whose values are never counted, whichever rules look at them.
+    /// Attributes of contexts whose values are never counted, whichever rules look at them, in any case and wherever they
+    /// stand: `email` is also `Email` and `user.email`, and `user` all that is in it.
     #[schema(max_items = 200)]
     pub excluded_fields: Vec<String>,
     /// A feature whose answer is the same for everybody, and has been for so many days, is stale.

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::clock::{Millis, rfc3339};
 use crate::engine::compile::Feature;
 use crate::engine::feature::{Outcome, Percent};
+use crate::engine::value::Json;
 use crate::error::Result;
 use crate::ids::{EnvironmentId, SiteId};
 use crate::store;
@@ -28,7 +29,7 @@ const SINCE: &str = "analytics_since";
 pub enum Reason {
     /// Nobody asks for it.
     Unasked,
-    /// It is on for everybody whom its rules are for, and has not been changed.
+    /// It is on, answers everybody the same, and has not been changed.
     Unchanged,
     /// Everybody who asks gets the same value.
     SameValue,
@@ -107,18 +108,33 @@ impl Uses {
     }
 }
 
-/// Whether a feature is on and no rule leaves anybody out by chance.
+/// Whether a feature is on and all who ask for it are answered the same by its rules.
 fn is_settled(feature: &Feature) -> bool {
     let definition = feature.definition();
-    definition.enabled
-        && definition.rules.iter().filter(|rule| rule.enabled).all(|rule| {
-            let everybody = rule.rollout.as_ref().is_none_or(|rollout| rollout.percentage == Percent::FULL);
-            let one = match &rule.outcome {
-                Outcome::Value(_) => true,
-                Outcome::Split(arms) => arms.iter().filter(|arm| arm.weight.0 > 0).count() <= 1,
-            };
-            everybody && one
-        })
+    let mut values: Vec<Option<&str>> = Vec::new();
+    let mut falls_through = true;
+    let rules = definition.rules.iter().zip(&feature.rules).filter(|(rule, _)| rule.enabled);
+    for (rule, compiled) in rules {
+        if rule.rollout.as_ref().is_some_and(|rollout| rollout.percentage != Percent::FULL) {
+            return false;
+        }
+        match &rule.outcome {
+            Outcome::Value(value) => values.push(Some(value.as_str())),
+            Outcome::Split(arms) => {
+                let given = arms.iter().filter(|arm| arm.weight.0 > 0);
+                let of = |key: &str| definition.variants.iter().find(|variant| variant.key == key);
+                values.extend(given.map(|arm| of(&arm.variant).map(|variant| variant.value.as_str())));
+            }
+        }
+        if compiled.unconditional {
+            falls_through = false;
+            break;
+        }
+    }
+    if falls_through {
+        values.push(definition.default_value.as_ref().map(Json::as_str));
+    }
+    definition.enabled && values.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 /// A stale feature as the API shows it.

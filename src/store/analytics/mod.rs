@@ -4,11 +4,13 @@
 pub mod read;
 mod settings;
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::clock::{self, Millis};
+use crate::engine::snapshot::is_uncounted;
 use crate::error::Result;
 use crate::ids::EnvironmentId;
 use crate::live::counters::sketch::Sketch;
@@ -20,60 +22,98 @@ pub use settings::{Settings, forget_fields, save_settings, settings};
 const MAX_PEOPLE: i64 = 50_000;
 /// So many values of one context field are kept a day; the others are counted together.
 const MAX_VALUES: i64 = 1000;
+/// So many outcomes of one feature are kept a day; the others are counted together. A program that reports its own
+/// evaluations could make up any number.
+const MAX_OUTCOMES: i64 = 1000;
+/// The value of those others, which no JSON is.
+pub const OTHERS: &str = "others";
+/// So many events of an environment are kept.
+pub const MAX_EVENTS: i64 = 200;
 
-/// A limit of the comparison that became narrower: environment, feature, hash.
-pub type Narrowed = (i64, String, u64);
+/// What became of what was to be written.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Limits of the comparison that became narrower: environment, feature, hash.
+    pub narrowed: Vec<(i64, String, u64)>,
+    /// Successes of events that there was no room for.
+    pub dropped: u64,
+}
 
-/// Adds what was counted; of environments that are gone, nothing. Says which features compare fewer people now.
-pub fn write(conn: &Connection, pending: &Pending, now: Millis) -> Result<Vec<Narrowed>> {
-    let there: HashSet<i64> = conn
-        .prepare_cached("SELECT id FROM environments")?
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    for (count, times) in pending.counts.iter().filter(|(count, _)| there.contains(&count.environment)) {
-        add_count(conn, count, *times)?;
+/// Adds what was counted; of environments that are gone, nothing.
+pub fn write(conn: &Connection, pending: &Pending, now: Millis) -> Result<Outcome> {
+    let excluded = settings::excluded(conn)?;
+    let there = |environment: i64| excluded.contains_key(&environment);
+    let mut kept = HashMap::new();
+    for (count, times) in pending.counts.iter().filter(|(count, _)| there(count.environment)) {
+        add_count(conn, count, *times, &mut kept)?;
     }
-    write_uses(conn, pending, &there, now)?;
+    write_uses(conn, pending.counts.keys().filter(|count| there(count.environment)), now)?;
     for ((audience, day), sketch) in &pending.people {
-        if there.contains(&audience.environment) {
+        if there(audience.environment) {
             add_people(conn, audience, day, sketch)?;
         }
     }
-    write_values(conn, pending, &there)?;
-    let exposures = pending.exposures.iter().filter(|(exposure, _)| there.contains(&exposure.environment));
-    let narrowed = write_exposures(conn, exposures)?;
+    write_values(conn, pending, &excluded)?;
+    let exposures = pending.exposures.iter().filter(|(exposure, _)| there(exposure.environment));
+    let mut outcome = Outcome { narrowed: write_exposures(conn, exposures)?, dropped: 0 };
     for (conversion, converted) in &pending.conversions {
-        if there.contains(&conversion.environment) {
-            add_conversion(conn, conversion, converted)?;
+        if there(conversion.environment) && !add_conversion(conn, conversion, converted)? {
+            outcome.dropped += converted.count;
         }
     }
-    Ok(narrowed)
+    Ok(outcome)
 }
 
-fn add_count(conn: &Connection, count: &Count, times: u64) -> Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO evaluation_counts (environment_id, day, feature, rule, variant, value, count)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (environment_id, day, feature, rule, variant, value)
-         DO UPDATE SET count = count + excluded.count",
-    )?
-    .execute((
-        count.environment,
-        &count.day,
-        &count.feature,
+/// Adds to an outcome; to [`OTHERS`] when its feature has too many that day. `kept`: how many a feature has.
+fn add_count<'p>(
+    conn: &Connection,
+    count: &'p Count,
+    times: u64,
+    kept: &mut HashMap<(i64, &'p str, &'p str), i64>,
+) -> Result<()> {
+    let Count { environment, day, feature, .. } = count;
+    let add = |rule: &str, variant: &str, value: &str| {
+        conn.prepare_cached(
+            "UPDATE evaluation_counts SET count = count + ?7
+              WHERE environment_id = ?1 AND day = ?2 AND feature = ?3 AND rule = ?4 AND variant = ?5 AND value = ?6",
+        )?
+        .execute((environment, day, feature, rule, variant, value, times))
+    };
+    let named = (
         count.rule.as_deref().unwrap_or_default(),
         count.variant.as_deref().unwrap_or_default(),
-        &count.value,
-        times,
-    ))?;
+        count.value.as_str(),
+    );
+    if add(named.0, named.1, named.2)? > 0 {
+        return Ok(());
+    }
+    let kept = match kept.entry((*environment, day, feature)) {
+        Entry::Occupied(kept) => kept.into_mut(),
+        Entry::Vacant(place) => place.insert(
+            conn.prepare_cached(
+                "SELECT count(*) FROM evaluation_counts WHERE environment_id = ?1 AND day = ?2 AND feature = ?3",
+            )?
+            .query_row((environment, day, feature), |row| row.get(0))?,
+        ),
+    };
+    let (rule, variant, value) = if *kept < MAX_OUTCOMES { named } else { ("", "", OTHERS) };
+    if value == OTHERS && add(rule, variant, value)? > 0 {
+        return Ok(());
+    }
+    *kept += 1;
+    conn.prepare_cached(
+        "INSERT INTO evaluation_counts (environment_id, day, feature, rule, variant, value, count)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute((environment, day, feature, rule, variant, value, times))?;
     Ok(())
 }
 
 /// When each feature was last evaluated, and since when always to the same value.
-fn write_uses(conn: &Connection, pending: &Pending, there: &HashSet<i64>, now: Millis) -> Result<()> {
+fn write_uses<'p>(conn: &Connection, counts: impl Iterator<Item = &'p Count>, now: Millis) -> Result<()> {
     let today = clock::day(now);
     let mut uses: HashMap<(i64, &str), (Millis, HashSet<&str>)> = HashMap::new();
-    for count in pending.counts.keys().filter(|count| there.contains(&count.environment)) {
+    for count in counts {
         let at =
             if count.day == today { Some(now) } else { clock::parse(&format!("{}T23:59:59Z", count.day)) };
         let at = at.unwrap_or(now).min(now);
@@ -87,8 +127,9 @@ fn write_uses(conn: &Connection, pending: &Pending, there: &HashSet<i64>, now: M
          ON CONFLICT (environment_id, feature) DO UPDATE
             SET last_at    = max(last_at, excluded.last_at),
                 same_since = CASE WHEN value IS excluded.value AND value IS NOT NULL
-                                  THEN same_since ELSE excluded.last_at END,
-                value      = excluded.value",
+                                  THEN same_since ELSE max(last_at, excluded.last_at) END,
+                value      = CASE WHEN value IS excluded.value OR excluded.last_at >= last_at
+                                  THEN excluded.value END",
     )?;
     for ((environment, feature), (at, values)) in uses {
         let only = values.iter().next().filter(|_| values.len() == 1);
@@ -119,12 +160,18 @@ fn add_people(conn: &Connection, audience: &Audience, day: &str, sketch: &Sketch
     Ok(())
 }
 
-/// Values of context fields. An empty text stands for all that are not kept by themselves.
-fn write_values(conn: &Connection, pending: &Pending, there: &HashSet<i64>) -> Result<()> {
+/// Values of context fields that are not excluded by now. An empty text stands for all that are not kept by themselves.
+fn write_values(conn: &Connection, pending: &Pending, excluded: &HashMap<i64, Vec<String>>) -> Result<()> {
     let mut kept: HashMap<(&Audience, &str, &str), i64> = HashMap::new();
-    let values = pending.values.iter().filter(|(value, _)| there.contains(&value.audience.environment));
-    for (key, times) in values {
+    let mut out: HashMap<(i64, &str), bool> = HashMap::new();
+    for (key, times) in &pending.values {
         let FieldValue { audience, day, field, value } = key;
+        let is_out = out.entry((audience.environment, field)).or_insert_with(|| {
+            excluded.get(&audience.environment).is_none_or(|excluded| is_uncounted(excluded, field))
+        });
+        if *is_out {
+            continue;
+        }
         let feature = audience.feature.as_deref().unwrap_or_default();
         // The letter keeps an empty value apart from the rest.
         let value = value.as_ref().map(|value| format!("={value}")).unwrap_or_default();
@@ -217,7 +264,7 @@ fn keep_limit(
 fn write_exposures<'p>(
     conn: &Connection,
     exposures: impl Iterator<Item = (&'p Exposure, &'p Millis)>,
-) -> Result<Vec<Narrowed>> {
+) -> Result<Vec<(i64, String, u64)>> {
     let mut limits: HashMap<(i64, &str), Limit> = HashMap::new();
     for (exposure, at) in exposures {
         let key = (exposure.environment, exposure.feature.as_str());
@@ -231,19 +278,22 @@ fn write_exposures<'p>(
         if stored(exposure.person) >= limit.below {
             continue;
         }
+        let Exposure { environment, feature, rule, variant, person } = exposure;
+        let key = (environment, feature, stored(*person), rule, variant, at);
         let added = conn
             .prepare_cached(
                 "INSERT INTO exposures (environment_id, feature, person, rule, variant, first_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
             )?
-            .execute((
-                exposure.environment,
-                &exposure.feature,
-                stored(exposure.person),
-                &exposure.rule,
-                &exposure.variant,
-                at,
-            ))?;
+            .execute(key)?;
+        if added == 0 {
+            // It may be told of late.
+            conn.prepare_cached(
+                "UPDATE exposures SET first_at = ?6 WHERE environment_id = ?1 AND feature = ?2 AND person = ?3
+                    AND rule = ?4 AND variant = ?5 AND first_at > ?6",
+            )?
+            .execute(key)?;
+        }
         limit.people += i64::try_from(added).unwrap_or_default();
     }
     let mut all = Vec::new();
@@ -256,11 +306,22 @@ fn write_exposures<'p>(
     Ok(all)
 }
 
-fn add_conversion(conn: &Connection, conversion: &Conversion, converted: &Converted) -> Result<()> {
+/// Adds a success; false when the environment has too many kinds of them.
+fn add_conversion(conn: &Connection, conversion: &Conversion, converted: &Converted) -> Result<bool> {
     let Conversion { environment, event, day, person } = conversion;
     let mut limit = limit(conn, *environment, "event", event)?;
     if stored(*person) >= limit.below {
-        return Ok(());
+        return Ok(true);
+    }
+    if limit.people == 0 {
+        let events: i64 = conn
+            .prepare_cached(
+                "SELECT count(*) FROM comparison_limits WHERE environment_id = ?1 AND kind = 'event'",
+            )?
+            .query_row([environment], |row| row.get(0))?;
+        if events >= MAX_EVENTS {
+            return Ok(false);
+        }
     }
     let key = (environment, event, stored(*person), day);
     let updated = conn
@@ -286,7 +347,7 @@ fn add_conversion(conn: &Connection, conversion: &Conversion, converted: &Conver
         limit.people += 1;
         keep_limit(conn, *environment, "event", event, &mut limit)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Notes when whole rule sets were last handed to clients who evaluate by themselves: their features may be in use
@@ -308,7 +369,14 @@ pub fn prune(conn: &Connection, before: Millis) -> Result<()> {
         conn.prepare_cached(&format!("DELETE FROM {table} WHERE day < ?1"))?.execute([&day])?;
     }
     conn.prepare_cached("DELETE FROM exposures WHERE first_at < ?1")?.execute([before])?;
-    conn.prepare_cached("DELETE FROM feature_uses WHERE last_at < ?1")?.execute([before])?;
+    // When a feature was last asked for is known as long as there is the feature.
+    conn.prepare_cached(
+        "DELETE FROM feature_uses
+          WHERE last_at < ?1 AND feature <> ''
+            AND NOT EXISTS (SELECT 1 FROM features AS f
+                             WHERE f.environment_id = feature_uses.environment_id AND f.key = feature)",
+    )?
+    .execute([before])?;
     // People who are gone make room for others.
     conn.prepare_cached(
         "UPDATE comparison_limits

@@ -71,6 +71,13 @@ pub fn daily(conn: &Connection, scope: Scope<'_>, days: &Days) -> Result<BTreeMa
     Ok(found)
 }
 
+/// Whether anything was counted in an environment that is still kept.
+pub fn any(conn: &Connection, environment: EnvironmentId) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM evaluation_counts WHERE environment_id = ?1")?
+        .exists([environment])?)
+}
+
 /// How often one outcome of one feature was given.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -161,7 +168,8 @@ pub struct Arms {
     pub share: f64,
 }
 
-/// Those who were first given a variant in these days, and whether the event happened to them after that.
+/// Those who were first given a variant in these days, and whether the event happened to them after that. What they did
+/// is known by the day: all of a day counts once something of it was later.
 pub fn arms(
     conn: &Connection,
     environment: EnvironmentId,
@@ -178,16 +186,17 @@ pub fn arms(
         "WITH seen AS (SELECT person, min(variant) AS variant, min(rule) AS rule, min(first_at) AS first_at,
                               count(DISTINCT variant) AS variants
                          FROM exposures
-                        WHERE environment_id = ?1 AND feature = ?2 AND person < ?3 AND first_at BETWEEN ?4 AND ?5
-                        GROUP BY person),
-              done AS (SELECT person, max(last_at) AS last_at, sum(total) AS total
-                         FROM conversions
-                        WHERE environment_id = ?1 AND event = ?6 AND day BETWEEN ?7 AND ?8
-                        GROUP BY person)
+                        WHERE environment_id = ?1 AND feature = ?2 AND person < ?3 AND first_at <= ?5
+                        GROUP BY person HAVING min(first_at) >= ?4),
+              done AS (SELECT seen.*, count(c.person) > 0 AS converted, sum(c.total) AS total
+                         FROM seen LEFT JOIN conversions AS c
+                              ON c.environment_id = ?1 AND c.event = ?6 AND c.person = seen.person
+                             AND c.day BETWEEN ?7 AND ?8 AND c.last_at >= seen.first_at
+                        GROUP BY seen.person)
          SELECT variants > 1, CASE WHEN variants > 1 THEN '' ELSE rule END AS by_rule,
                 CASE WHEN variants > 1 THEN '' ELSE variant END AS given,
-                count(*), count(done.person), coalesce(sum(done.total), 0.0)
-           FROM seen LEFT JOIN done ON done.person = seen.person AND done.last_at >= seen.first_at
+                count(*), sum(converted), coalesce(sum(total), 0.0)
+           FROM done
           GROUP BY 1, 2, 3",
     )?;
     let arguments = (environment, feature, below, first, last, event, &days.first, &days.last);

@@ -1,7 +1,10 @@
 //! Table `analytics_settings`: what a site decides about what is counted and what counts as stale.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::engine::snapshot::is_uncounted;
 use crate::error::Result;
 use crate::ids::SiteId;
 use crate::store::list_from_json;
@@ -9,7 +12,7 @@ use crate::store::list_from_json;
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Context fields whose values are never kept.
+    /// Context fields whose values are never kept, see [`is_uncounted`].
     pub excluded: Vec<String>,
     /// Days after which a feature that never changes its answer is stale.
     pub unchanged_days: u32,
@@ -69,8 +72,15 @@ pub fn save_settings(conn: &Connection, site: SiteId, settings: &Settings) -> Re
 }
 
 /// Forgets what was counted of fields that are excluded now.
-pub fn forget_fields(conn: &Connection, site: SiteId, fields: &[String]) -> Result<()> {
-    for field in fields {
+pub fn forget_fields(conn: &Connection, site: SiteId, excluded: &[String]) -> Result<()> {
+    let fields: Vec<String> = conn
+        .prepare_cached(
+            "SELECT DISTINCT field FROM field_counts
+              WHERE environment_id IN (SELECT id FROM environments WHERE site_id = ?1)",
+        )?
+        .query_map([site], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for field in fields.iter().filter(|field| is_uncounted(excluded, field)) {
         conn.prepare_cached(
             "DELETE FROM field_counts
               WHERE field = ?2 AND environment_id IN (SELECT id FROM environments WHERE site_id = ?1)",
@@ -78,4 +88,17 @@ pub fn forget_fields(conn: &Connection, site: SiteId, fields: &[String]) -> Resu
         .execute((site, field))?;
     }
     Ok(())
+}
+
+/// What every environment that there is excludes, by its row id.
+pub fn excluded(conn: &Connection) -> Result<HashMap<i64, Vec<String>>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT environments.id, analytics_settings.excluded
+           FROM environments LEFT JOIN analytics_settings USING (site_id)",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let excluded = row.get_ref(1)?.as_str_or_null()?.map(list_from_json);
+        Ok((row.get(0)?, excluded.unwrap_or_else(|| Settings::default().excluded)))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

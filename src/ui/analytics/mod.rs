@@ -25,7 +25,7 @@ use crate::engine::permission::Permission;
 use crate::error::Result as AppResult;
 use crate::store;
 use crate::store::analytics::Settings;
-use crate::store::analytics::read::Days;
+use crate::store::analytics::read::{self, Days};
 
 /// The ranges to choose from, in days.
 const RANGES: [i64; 3] = [7, 30, 90];
@@ -79,6 +79,8 @@ struct Figures {
     comparison: Option<Comparison>,
     stale: Vec<Stale>,
     settings: Settings,
+    /// Whether anything was ever counted in the environment.
+    ever: bool,
 }
 
 async fn figures(app: &Data<App>, here: &Here, asked: &Asked) -> AppResult<Figures> {
@@ -93,10 +95,13 @@ async fn figures(app: &Data<App>, here: &Here, asked: &Asked) -> AppResult<Figur
             let question = of(days)?;
             let (summary, days) = admin::summary(conn, &question)?;
             let comparison = match &feature {
-                // Somebody may have typed an address with a control that nobody was given.
-                Some(_) => compare(conn, &question, event.as_deref(), control.as_deref())
-                    .or_else(|_| compare(conn, &question, event.as_deref(), None))
-                    .map(Some)?,
+                Some(_) => {
+                    // An address may name an event that nobody reported, or a control that nobody was given.
+                    let event = event
+                        .filter(|event| read::events(conn, environment).is_ok_and(|all| all.contains(event)));
+                    let found = compare(conn, &question, event.as_deref(), control.as_deref());
+                    Some(found.or_else(|_| compare(conn, &question, event.as_deref(), None))?)
+                }
                 None => None,
             };
             Ok(Figures {
@@ -112,6 +117,7 @@ async fn figures(app: &Data<App>, here: &Here, asked: &Asked) -> AppResult<Figur
                     Vec::new()
                 },
                 settings: store::analytics::settings(conn, site)?,
+                ever: store::analytics::read::any(conn, environment)?,
             })
         })
     })

@@ -6,6 +6,8 @@ use super::{Asked, Figures, RANGES, SETTINGS, comparison, stored};
 use crate::admin::analytics::{Day, FieldFigures, RuleFigures, Summary, value_of};
 use crate::app::App;
 use crate::engine::feature::Percent;
+use crate::engine::snapshot::MAX_COUNTED;
+use crate::store::analytics::OTHERS;
 use crate::ui::assets;
 use crate::ui::components::form::{Text, Typed, area, summary as form_summary};
 use crate::ui::components::ruler::{Share, ruler, short_value};
@@ -87,7 +89,16 @@ pub fn page(
         @if !app.live.counters.is_on() {
             div.banner { (icon("warn")) span.grow { b { "Nothing is counted." } " " span.m2 { "This server was started with --sampling 0." } } }
         }
-        @if nothing {
+        @if nothing && figures.ever {
+            @let what = asked.feature.as_ref().map_or_else(|| "Nothing was".to_owned(), |key| format!("{key} was not"));
+            @let longest = RANGES[RANGES.len() - 1];
+            @let wider = format!("{}?range={longest}", here.section("analytics"));
+            (empty(
+                &format!("{what} evaluated in these {} days", asked.range),
+                "There are evaluations of other features or of other days.",
+                Some(html! { a.btn href=(wider) { "All features, " (longest) " days" } }),
+            ))
+        } @else if nothing {
             (empty("Nothing was evaluated yet", "Figures appear here a few seconds after the first client asks for values.", None))
         } @else {
             (cards(app, figures))
@@ -98,7 +109,7 @@ pub fn page(
         }
         (stale(here, figures))
         p.xs.m3.pad {
-            "Only context fields that a rule looks at are counted, people by a hash. Kept " (kept) " days. "
+            "Only context fields that a rule looks at are counted (the first " (MAX_COUNTED) " by name), people by a hash. Kept " (kept) " days. "
             (thin(usize::try_from(app.metrics.analytics_dropped.get()).unwrap_or(usize::MAX))) " evaluations dropped since start."
             @if app.live.counters.sampling() < 1.0 && app.live.counters.is_on() { " A sample of " (percent(app.live.counters.sampling())) " is counted and scaled up." }
             " " a href="/help/analytics" { "What the figures mean" }
@@ -284,6 +295,7 @@ fn rule_row(here: &Here, rule: &RuleFigures) -> Markup {
             .take(3)
             .map(|outcome| match &outcome.variant {
                 Some(variant) => variant.clone(),
+                None if outcome.value == OTHERS => OTHERS.to_owned(),
                 None => value_of(&outcome.value)
                     .map_or_else(|| "a long value".into(), |value| short_value(&value)),
             })
@@ -358,7 +370,7 @@ fn settings(page: &Page<'_>, here: &Here, stored: &Typed, typed: Option<&Typed>,
                     @let typed = typed.unwrap_or(stored);
                     @if conflict { (versions::both(typed, stored, SETTINGS, &here.section("analytics"))) }
                     (form_summary(typed, &shown))
-                    (area("excludedFields", "Context fields that are never counted", "One a line. What was counted of them is deleted. They hold for the whole site.", 6, typed))
+                    (area("excludedFields", "Context fields that are never counted", "One a line; email is also Email and user.email. What was counted of them is deleted. They hold for the whole site.", 6, typed))
                     (Text::new("staleUnchangedDays", "Stale when the same for everybody for so many days").kind("number").required().draw(typed))
                     (Text::new("staleUnaskedDays", "Stale when not asked for in so many days").kind("number").required().draw(typed))
                     div.row { button.btn { "Save" } }

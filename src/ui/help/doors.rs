@@ -21,17 +21,17 @@ pub fn analytics(reader: &Reader) -> Markup {
         }
         section { h2 { "People" }
             p { "People are told apart by userId, of which only a hash with a secret of this server is kept. Up to 500 they are counted exactly, more of them within about 1.6 %." }
-            p { "Of contexts, only values of fields that a rule looks at are counted, never those of the fields that the site excludes (userId, email and the like to begin with), and none that equals the user id. The list stands at the end of the Analytics page." }
+            p { "Of contexts, only values of fields that a rule looks at are counted, never those of the fields that the site excludes (userId, email and the like to begin with; email is also Email and user.email), and none that equals the user id. The list stands at the end of the Analytics page." }
         }
         section #events { h2 { "A/B tests" }
             p { "Split people over variants with a rule, and report what counts as a success, with the same userId:" }
             (code("c-event", &event))
-            p { "The Analytics page of the feature then says, for each variant, how many of the people who were first given it in those days did it afterwards. The interval around a rate is Wilson’s. A variant is compared with the control by a two-sided two-proportion z test, the interval of the difference is Newcombe’s; with several variants both are widened for the number of comparisons (Bonferroni). “Better” and “worse” mean a probability of chance below 5 %." }
+            p { "The Analytics page of the feature then says, for each variant, how many of the people who were first given it in those days did it afterwards (what they did is known by the day). The interval around a rate is Wilson’s. A variant is compared with the control by a two-sided two-proportion z test, the interval of the difference is Newcombe’s; with several variants both are widened for the number of comparisons (Bonferroni). “Better” and “worse” mean a probability of chance below 5 %." }
             p { "Before anything else the split itself is tested (χ²). If people are not split as the weights say, with a probability of chance below 0.1 %, something loses or favours people, and no rate can be trusted. Changing the weights during a test looks the same: begin a new one." }
             p.m2 { "Decide beforehand how long a test runs. Whoever looks every day and stops at the first good number finds differences that are none." }
         }
         section { h2 { "Stale features" }
-            p { "A feature is marked stale when nobody has asked for it in 30 days, when it is on for everybody its rules are for and has not been changed in 90 days, or when everybody has got the same value for 90 days. Each site can set both numbers at the end of its Analytics page. Where programs read whole rule sets, “not asked” is not known and not claimed." }
+            p { "A feature is marked stale when nobody has asked for it in 30 days, when it is on, answers everybody the same and has not been changed in 90 days, or when everybody has got the same value for 90 days. Each site can set both numbers at the end of its Analytics page. Where programs read whole rule sets, “not asked” is not known and not claimed." }
         }
     }
 }
