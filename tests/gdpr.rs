@@ -549,10 +549,23 @@ async fn a_person_asks_for_their_data_and_an_administrator_hands_it_out() {
     ada.get("/admin/gdpr").await;
     let wrong = ada.post("/admin/gdpr", &[("type", "erasure"), ("user", "eddie"), ("confirm", "")]).await;
     assert_eq!(wrong.status, 422);
-    let right =
-        ada.post("/admin/gdpr", &[("type", "erasure"), ("user", "eddie"), ("confirm", "eddie")]).await;
-    assert_eq!(right.status, 303, "{}", right.body);
+    let fields = [("type", "erasure"), ("user", "eddie@shop.example"), ("confirm", "eddie@shop.example")];
+    assert_eq!(ada.post("/admin/gdpr", &fields).await.status, 422, "the user name is asked for");
+    let fields = [("type", "erasure"), ("user", "eddie@shop.example"), ("confirm", "Eddie ")];
+    for _ in 0..2 {
+        let right = ada.post("/admin/gdpr", &fields).await;
+        assert_eq!(right.status, 303, "{}", right.body);
+    }
+    // One of them is called off, which is asked first.
+    let list = ada.get("/admin/gdpr").await.body;
+    let pending = between(&list, "action=\"/admin/gdpr/", "/delete").to_owned();
+    let asks = ada.post(&format!("/admin/gdpr/{pending}/delete"), &[]).await;
+    assert!(asks.status == 200 && asks.body.contains("calls the erasure off"), "{}", asks.body);
+    assert_eq!(server.number("SELECT count(*) FROM gdpr_requests"), 3);
+    let fields = [("asked", "yes")];
+    assert_eq!(ada.post(&format!("/admin/gdpr/{pending}/delete"), &fields).await.status, 303);
+    assert_eq!(server.number("SELECT count(*) FROM gdpr_requests"), 2);
     jobs::gdpr::run(&server.app).unwrap();
     assert!(!eddie.is_in().await, "signed out");
-    assert_eq!(ada.post(&format!("/admin/gdpr/{id}/delete"), &[]).await.status, 303);
+    assert_eq!(ada.post(&format!("/admin/gdpr/{id}/delete"), &fields).await.status, 303);
 }
