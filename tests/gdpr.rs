@@ -34,6 +34,10 @@ async fn access_gives_a_sealed_file_for_thirty_days() {
     let app = TestApp::new().await;
     app.set_time("2026-01-31T12:00:00Z");
     app.feature(json!({"key": "a", "type": "BOOLEAN"})).await;
+    let eddie = app.app.read(|conn| featured::store::users::find(conn, "eddie")).unwrap();
+    for role in ["viewer", "editor"] {
+        app.admin().patch(&format!("/api/v1/users/{}", eddie.uuid), json!({"role": role})).await.expect(200);
+    }
     for (kind, by) in [("access", "eddie"), ("portability", "eddie@shop.example")] {
         let request = done(&app, kind, by).await;
         assert_eq!(
@@ -49,6 +53,8 @@ async fn access_gives_a_sealed_file_for_thirty_days() {
         let file = file.body;
         assert_eq!(file["account"]["email"], "eddie@shop.example");
         assert_eq!(file["auditEntries"][0]["key"], "a", "{file}");
+        let role = json!({"field": "role", "before": "viewer", "after": "editor"});
+        assert_eq!(file["auditEntriesAboutThem"][0]["differences"], json!([role]), "{file}");
         for part in
             ["sitesOwned", "twoFactor", "trustedDevices", "gdprRequests", "sessions", "personalAccessTokens"]
         {
@@ -216,6 +222,188 @@ async fn after_an_erasure_nothing_of_the_person_is_left_and_the_trail_can_be_che
     app.editor().post("/api/v1/audit:verify", json!(null)).await.refused(403, "forbidden");
 }
 
+/// How many rows a table has.
+fn rows(app: &TestApp, table: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    app.app.store.read().unwrap().query_row(&sql, [], |row| row.get(0)).unwrap()
+}
+
+#[actix_web::test]
+async fn earlier_names_and_addresses_are_erased_too_and_files_of_others_are_collected_again() {
+    let app = TestApp::new().await;
+    let theirs = app.bearer(&person(&app.app, "oldname-zq", Role::Admin));
+    let features = format!("{PROD}/features");
+    theirs.post(&features, json!({"key": "hers", "type": "BOOLEAN"})).await.expect(201);
+    let user = app.app.read(|conn| featured::store::users::find(conn, "oldname-zq")).unwrap();
+    let path = format!("/api/v1/users/{}", user.uuid);
+    let change = json!({"username": "newname-zq", "email": "newmail-zq@corp.example"});
+    app.admin().patch(&path, change).await.expect(200);
+    theirs.patch(&format!("{features}/hers"), json!({"tags": ["x"]})).await.expect(200);
+    let hook = json!({
+        "siteId": "shop", "url": "https://hooks.invalid/x?to=newmail-zq%40corp.example", "events": ["feature.updated"],
+    });
+    let hook = app.admin().post("/api/v1/webhooks", hook).await.expect(201).body;
+    app.contexts(json!([{"key": "OldName-zq", "features": {"hers": true}}]));
+    let program = Author { role: Role::Admin, ..Author::token("t", "program of oldname-zq", None) };
+    featured::admin::sites::create(&app.app, &program, r#"{"name": "By a program"}"#).unwrap();
+    app.app
+        .write(&Author::system("test"), |tx| {
+            mails::insert(tx, "oldname-zq@shop.example", "Welcome", "Hello", tx.now)?;
+            mails::insert(tx, "eddie@shop.example", "About oldname-zq", "newname-zq was there", tx.now)?;
+            Ok(featured::app::Written::nothing(()))
+        })
+        .unwrap();
+    // Ada's own data tells of the person whom she renamed.
+    let other = done(&app, "access", "ada").await;
+    let other = format!("/api/v1/gdpr/requests/{}", other["id"].as_str().unwrap());
+    let file = app.admin().get(&format!("{other}/download")).await.expect(200).text;
+    assert!(file.contains("newname-zq"), "{file}");
+
+    let body = json!({"type": "erasure", "user": "newname-zq", "notes": "was oldname-zq once"});
+    app.admin().post("/api/v1/gdpr/requests", body).await.expect(201);
+    jobs::gdpr::run(&app.app).unwrap();
+    let after = bytes(&app);
+    for trace in ["oldname-zq", "newname-zq", "newmail-zq"] {
+        let at = after.find(trace);
+        let near = at.map(|at| after[at.saturating_sub(80)..(at + 80).min(after.len())].to_owned());
+        assert_eq!(near, None, "{trace}");
+    }
+    assert!(verify(&app).ok);
+    let hook =
+        app.admin().get(&format!("/api/v1/webhooks/{}", hook["id"].as_str().unwrap())).await.expect(200);
+    assert!(hook.text.contains("@erased.invalid"), "{}", hook.text);
+    let told = app.admin().get(&other).await.expect(200).body;
+    assert_eq!((&told["status"], &told["hasExport"]), (&json!("completed"), &json!(true)), "{told}");
+    let file = app.admin().get(&format!("{other}/download")).await.expect(200).text;
+    assert!(file.contains("erased-") && !file.contains("-zq"), "{file}");
+    let mail = app.app.read(|conn| mails::list(conn, 9)).unwrap();
+    assert_eq!(mail.iter().filter(|mail| mail.recipient == "ada@shop.example").count(), 1, "told once");
+}
+
+#[actix_web::test]
+async fn a_name_that_somebody_else_has_by_now_stays_theirs() {
+    let app = TestApp::new().await;
+    let first = app.bearer(&person(&app.app, "sam-1", Role::Editor));
+    let features = format!("{PROD}/features");
+    first.post(&features, json!({"key": "a", "type": "BOOLEAN"})).await.expect(201);
+    let user = app.app.read(|conn| featured::store::users::find(conn, "sam-1")).unwrap();
+    let change = json!({"username": "sam-2", "email": "sam-2@shop.example"});
+    app.admin().patch(&format!("/api/v1/users/{}", user.uuid), change).await.expect(200);
+    let second = app.bearer(&person(&app.app, "sam-1", Role::Editor));
+    let body = json!({"key": "b", "type": "BOOLEAN", "description": "ask sam-1, sam-1@shop.example"});
+    second.post(&features, body.clone()).await.expect(201);
+    done(&app, "erasure", "sam-2").await;
+    let b = app.viewer().get(&format!("{features}/b")).await.expect(200).body;
+    assert_eq!((&b["updatedBy"], &b["description"]), (&json!("sam-1"), &body["description"]));
+    let actor = async |key: &str| {
+        let history = app.viewer().get(&format!("{features}/{key}/history")).await.expect(200).body;
+        history["items"][0]["actor"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(actor("b").await, "sam-1");
+    assert!(actor("a").await.starts_with("erased-"));
+    assert!(verify(&app).ok);
+}
+
+#[actix_web::test]
+async fn a_name_that_may_be_a_word_stays_in_what_others_wrote() {
+    let app = TestApp::new().await;
+    let theirs = app.bearer(&person(&app.app, "checkout", Role::Editor));
+    person(&app.app, "Åsa.K", Role::Viewer);
+    let features = format!("{PROD}/features");
+    let text = "The new checkout page; ask checkout@shop.example or åsa.k";
+    for (whose, key) in [(&app.editor(), "others"), (&theirs, "own")] {
+        let body = json!({"key": key, "type": "BOOLEAN", "description": text});
+        whose.post(&features, body).await.expect(201);
+    }
+    let checkout = done(&app, "erasure", "checkout").await["user"].as_str().unwrap().to_owned();
+    let asa = done(&app, "erasure", "Åsa.K").await["user"].as_str().unwrap().to_owned();
+    let description = async |key: &str| {
+        let feature = app.viewer().get(&format!("{features}/{key}")).await.expect(200).body;
+        feature["description"].as_str().unwrap().to_owned()
+    };
+    let rest = format!("page; ask {checkout}@erased.invalid or {asa}");
+    assert_eq!(description("others").await, format!("The new checkout {rest}"));
+    assert_eq!(description("own").await, format!("The new {checkout} {rest}"));
+    let history = app.viewer().get(&format!("{features}/others/history")).await.expect(200).text;
+    assert!(history.contains("The new checkout page"), "{history}");
+    let after = bytes(&app);
+    assert!(!after.contains("åsa.k") && !after.contains("checkout@"));
+    assert!(verify(&app).ok);
+}
+
+#[actix_web::test]
+async fn an_address_like_those_of_the_erased_spares_nobody_and_the_erased_have_nothing_to_ask_for() {
+    let app = TestApp::new().await;
+    person(&app.app, "sly", Role::Viewer);
+    let sly = app.app.read(|conn| featured::store::users::find(conn, "sly")).unwrap();
+    let path = format!("/api/v1/users/{}", sly.uuid);
+    let reply = app.admin().patch(&path, json!({"email": "sly@Erased.invalid"})).await;
+    reply.refused(422, "invalid");
+    assert!(reply.text.contains("people who were erased"), "{}", reply.text);
+    // From before that was refused.
+    app.app
+        .store
+        .writer()
+        .execute("UPDATE users SET email = 'sly@erased.invalid' WHERE username = 'sly'", [])
+        .unwrap();
+    let ask = async |kind: &str| {
+        let body = json!({"type": kind, "user": sly.uuid});
+        app.admin().post("/api/v1/gdpr/requests", body).await
+    };
+    let erasure = ask("erasure").await.expect(201).body;
+    let waits = ask("access").await.expect(201).body;
+    jobs::gdpr::run(&app.app).unwrap();
+    let user = app.app.read(|conn| featured::store::users::by_uuid(conn, &sly.uuid)).unwrap();
+    assert!(user.username.starts_with("erased-") && !user.active, "{user:?}");
+    let status = async |request: &Value| {
+        let path = format!("/api/v1/gdpr/requests/{}", request["id"].as_str().unwrap());
+        app.admin().get(&path).await.expect(200).body
+    };
+    assert_eq!(status(&erasure).await["status"], "completed");
+    let waited = status(&waits).await;
+    assert_eq!(waited["status"], "failed");
+    assert!(waited["error"].as_str().unwrap().contains("erased"), "{waited}");
+    for kind in ["access", "portability", "erasure"] {
+        ask(kind).await.refused(422, "invalid");
+    }
+    assert!(
+        !app.app
+            .read(|conn| mails::list(conn, 9))
+            .unwrap()
+            .iter()
+            .any(|mail| mail.recipient.contains("erased"))
+    );
+}
+
+#[actix_web::test]
+async fn what_a_person_was_given_and_did_is_forgotten() {
+    let app = TestApp::new().await;
+    app.feature(json!({
+        "key": "button", "type": "STRING", "defaultValue": "none",
+        "variants": [{"key": "control", "value": "A"}, {"key": "new", "value": "B"}],
+        "rules": [{"name": "Half", "outcome": {"split": [
+            {"variant": "control", "weight": 50}, {"variant": "new", "weight": 50}]}}],
+    }))
+    .await;
+    let count = async || {
+        for user in ["vera", "vera@shop.example", "another"] {
+            app.sdk().post("/api/v1/evaluate", json!({"context": {"userId": user}})).await.expect(200);
+            app.sdk()
+                .post("/api/v1/analytics/events", json!({"event": "e", "userId": user}))
+                .await
+                .expect(202);
+        }
+    };
+    count().await;
+    app.run_jobs();
+    assert_eq!((rows(&app, "exposures"), rows(&app, "conversions")), (3, 3));
+    // These wait to be written.
+    count().await;
+    done(&app, "erasure", "vera").await;
+    app.run_jobs();
+    assert_eq!((rows(&app, "exposures"), rows(&app, "conversions")), (1, 1));
+}
+
 #[actix_web::test]
 async fn two_people_can_be_erased_one_of_whom_erased_the_other() {
     let app = TestApp::new().await;
@@ -361,10 +549,23 @@ async fn a_person_asks_for_their_data_and_an_administrator_hands_it_out() {
     ada.get("/admin/gdpr").await;
     let wrong = ada.post("/admin/gdpr", &[("type", "erasure"), ("user", "eddie"), ("confirm", "")]).await;
     assert_eq!(wrong.status, 422);
-    let right =
-        ada.post("/admin/gdpr", &[("type", "erasure"), ("user", "eddie"), ("confirm", "eddie")]).await;
-    assert_eq!(right.status, 303, "{}", right.body);
+    let fields = [("type", "erasure"), ("user", "eddie@shop.example"), ("confirm", "eddie@shop.example")];
+    assert_eq!(ada.post("/admin/gdpr", &fields).await.status, 422, "the user name is asked for");
+    let fields = [("type", "erasure"), ("user", "eddie@shop.example"), ("confirm", "Eddie ")];
+    for _ in 0..2 {
+        let right = ada.post("/admin/gdpr", &fields).await;
+        assert_eq!(right.status, 303, "{}", right.body);
+    }
+    // One of them is called off, which is asked first.
+    let list = ada.get("/admin/gdpr").await.body;
+    let pending = between(&list, "action=\"/admin/gdpr/", "/delete").to_owned();
+    let asks = ada.post(&format!("/admin/gdpr/{pending}/delete"), &[]).await;
+    assert!(asks.status == 200 && asks.body.contains("calls the erasure off"), "{}", asks.body);
+    assert_eq!(server.number("SELECT count(*) FROM gdpr_requests"), 3);
+    let fields = [("asked", "yes")];
+    assert_eq!(ada.post(&format!("/admin/gdpr/{pending}/delete"), &fields).await.status, 303);
+    assert_eq!(server.number("SELECT count(*) FROM gdpr_requests"), 2);
     jobs::gdpr::run(&server.app).unwrap();
     assert!(!eddie.is_in().await, "signed out");
-    assert_eq!(ada.post(&format!("/admin/gdpr/{id}/delete"), &[]).await.status, 303);
+    assert_eq!(ada.post(&format!("/admin/gdpr/{id}/delete"), &fields).await.status, 303);
 }

@@ -60,6 +60,8 @@ pub(super) fn check_identity(name: &str, email: &str, problems: &mut Problems) {
         && !email.contains(|c: char| c.is_whitespace() || c.is_control());
     if !valid_email {
         problems.add("email", "must be an e-mail address");
+    } else if email.to_lowercase().ends_with(&format!("@{}", super::gdpr::NOWHERE)) {
+        problems.add("email", "must not be one that stands for people who were erased");
     }
 }
 

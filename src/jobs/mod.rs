@@ -116,7 +116,14 @@ pub fn prepare_counting(app: &App) {
     if let Err(error) = admin::analytics::stale::note_beginning(app) {
         tracing::warn!(?error, "it is not known since when evaluations are counted");
     }
-    if !app.live.counters.is_on() || app.live.counters.has_secret() {
+    if app.live.counters.is_on() {
+        know_people(app);
+    }
+}
+
+/// Sets what users are hashed with, once.
+pub fn know_people(app: &App) {
+    if app.live.counters.has_secret() {
         return;
     }
     match app.seal.derive(ANALYTICS) {

@@ -1,6 +1,6 @@
 //! Tables `changes`, `chain_head` and `outbox`: what was changed, by whom, and who must be told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rand::RngCore;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -13,6 +13,7 @@ use crate::clock::Millis;
 use crate::engine::value::Json;
 use crate::error::Result;
 use crate::ids::EnvironmentId;
+use crate::store::gdpr::{Clean, WHOSE};
 
 /// Who makes a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -382,33 +383,37 @@ fn rewritten(conn: &Connection) -> Result<HashMap<i64, String>> {
     Ok(found)
 }
 
-/// Makes a person unrecognisable in the trail: `clean` gives the new text of a column where it names them. Every
-/// link keeps its hash, and so the chain its form; what is given back must be recorded as [`ERASED`].
+/// Makes a person unrecognisable in the trail: `finds` says whether a text may name them, `clean` gives the new one
+/// where it does. Every link keeps its hash, and so the chain its form; what is given back must be recorded as
+/// [`ERASED`].
 pub fn rewrite(
     conn: &Connection,
     person: &str,
-    needles: &[String],
-    clean: &dyn Fn(&str, &str) -> Option<String>,
+    finds: &dyn Fn(&str) -> bool,
+    clean: &Clean<'_>,
     alias: &str,
 ) -> Result<Vec<Rewritten>> {
     let mut numbers: Vec<i64> = Vec::new();
-    let mut find = |sql: &str, needle: &str| -> Result<()> {
-        let mut statement = conn.prepare(sql)?;
-        let rows = statement.query_map([needle], |row| row.get(0))?;
-        numbers.extend(rows.collect::<rusqlite::Result<Vec<i64>>>()?);
-        Ok(())
-    };
-    find("SELECT number FROM changes WHERE actor_id = ?1 OR entity_id = ?1", person)?;
-    for needle in needles {
-        find(
-            "SELECT number FROM changes
-              WHERE instr(lower(actor || char(10) || entity_key || char(10) || entity_id || char(10) || summary
-                                || char(10) || coalesce(touched, '') || char(10) || payload), lower(?1)) > 0",
-            needle,
-        )?;
+    // What they asked for, or others for them.
+    let mut requests: HashSet<String> = HashSet::new();
+    let asked = format!(r#""userId":"{person}""#);
+    let mut every = conn.prepare(
+        "SELECT number, actor_id IS ?1 OR entity_id = ?1, entity, entity_id, payload, actor, entity_key, summary,
+                coalesce(touched, '')
+           FROM changes ORDER BY number",
+    )?;
+    let mut rows = every.query([person])?;
+    while let Some(row) = rows.next()? {
+        let text =
+            |index: usize| row.get_ref(index).ok().and_then(|value| value.as_str().ok()).unwrap_or_default();
+        if text(2) == ERASED.0 && text(4).contains(&asked) {
+            requests.insert(text(3).to_owned());
+        }
+        if row.get(1)? || (3..9).any(|index| finds(text(index))) {
+            numbers.push(row.get(0)?);
+        }
     }
-    numbers.sort_unstable();
-    numbers.dedup();
+    drop(rows);
     let mut find = conn.prepare(&format!("{LINK} WHERE number = ?1"))?;
     let mut update = conn.prepare(
         "UPDATE changes
@@ -433,18 +438,25 @@ pub fn rewrite(
         // A stored Context may be keyed by a person.
         let of_context = link.entity.starts_with("context");
         let key = match link.entity.as_str() {
-            _ if link.entity == ERASED.0 || of_context => "actor",
+            _ if link.entity == ERASED.0 || of_context => WHOSE,
             // Its key is what somebody wrote about it.
             "token" | "webhook" => "description",
             _ => "entity_key",
         };
+        let about = theirs
+            || is_person
+            || requests.contains(&link.entity_id)
+            || (of_context && clean(key, &link.entity_key, false).is_some());
         let mut put = |column: &str, text: &mut String| {
-            if let Some(cleaned) = clean(column, text) {
+            if let Some(cleaned) = clean(column, text, about) {
                 *text = cleaned;
                 changed = true;
             }
         };
-        put("actor", &mut link.actor);
+        // Whoever had their name before them keeps what they did.
+        if theirs || link.actor_kind != ActorKind::User.as_str() || link.actor_id.is_none() {
+            put("actor", &mut link.actor);
+        }
         put(key, &mut link.entity_id);
         put(key, &mut link.entity_key);
         put("summary", &mut link.summary);
@@ -607,6 +619,8 @@ pub struct AuditFilter {
     pub actor: String,
     /// UUID of who acted.
     pub actor_id: Option<String>,
+    /// UUID of a user whose account it is about.
+    pub about: Option<String>,
     pub entity: String,
     pub action: String,
     pub since: Option<Millis>,
@@ -651,6 +665,7 @@ pub fn list(conn: &Connection, filter: &AuditFilter) -> Result<Vec<AuditEntry>> 
             AND (?9 IS NULL OR actor_id = ?9)
             AND (?10 = '' OR action = ?10)
             AND (?11 IS NULL OR at < ?11)
+            AND (?12 IS NULL OR (entity = 'user' AND entity_id = ?12))
           ORDER BY number DESC
           LIMIT ?7",
     )?;
@@ -667,6 +682,7 @@ pub fn list(conn: &Connection, filter: &AuditFilter) -> Result<Vec<AuditEntry>> 
             filter.actor_id,
             filter.action,
             filter.until,
+            filter.about,
         ],
         |row| {
             let payload: String = row.get(8)?;

@@ -1,9 +1,13 @@
 //! Table `gdpr_requests`, and the search for a person through every table.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::found;
+use super::users::User;
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::ids::UserId;
@@ -174,7 +178,7 @@ pub fn claim(conn: &Connection, now: Millis, lease: Millis) -> Result<Option<Req
     uuid.map(|uuid| find(conn, &uuid)).transpose()
 }
 
-/// Notes that a request is done, with its sealed file where it has one.
+/// Notes that a request is done, with its sealed file where it has one. Done again, it keeps its time.
 pub fn complete(
     conn: &Connection,
     id: i64,
@@ -183,7 +187,9 @@ pub fn complete(
     now: Millis,
 ) -> Result<()> {
     conn.prepare_cached(
-        "UPDATE gdpr_requests SET status = 'completed', completed_at = ?2, export = ?3, error = ?4 WHERE id = ?1",
+        "UPDATE gdpr_requests
+            SET status = 'completed', completed_at = coalesce(completed_at, ?2), export = ?3, error = ?4
+          WHERE id = ?1",
     )?
     .execute((id, now, export, note))?;
     Ok(())
@@ -215,6 +221,70 @@ pub fn prune_exports(conn: &Connection, before: Millis) -> Result<()> {
     Ok(())
 }
 
+/// Deletes every file that could quote a person, and has those of people who are still there collected again.
+pub fn collect_again(conn: &Connection, now: Millis) -> Result<()> {
+    conn.execute(
+        "UPDATE gdpr_requests SET export = NULL, status = 'pending', attempts = 0, run_at = ?1
+          WHERE export IS NOT NULL AND user_uuid IN (SELECT uuid FROM users)",
+        [now],
+    )?;
+    conn.execute("UPDATE gdpr_requests SET export = NULL WHERE export IS NOT NULL", [])?;
+    Ok(())
+}
+
+/// What somebody is called, and was before.
+#[derive(Debug, Default)]
+pub struct Identity {
+    pub names: Vec<String>,
+    pub emails: Vec<String>,
+    /// Those of them that another account has by now, in small letters.
+    pub taken: HashSet<String>,
+}
+
+impl Identity {
+    /// Those of these that mean nobody else.
+    pub fn certain<'a>(&'a self, called: &'a [String]) -> impl Iterator<Item = &'a str> {
+        called.iter().map(String::as_str).filter(|one| !self.taken.contains(&one.to_lowercase()))
+    }
+}
+
+/// What a person is called, and what their account and the audit trail tell of before.
+pub fn identity(conn: &Connection, user: &User) -> Result<Identity> {
+    let mut names = vec![user.username.clone()];
+    let mut statement = conn.prepare(
+        "SELECT actor FROM changes WHERE actor_kind = 'user' AND actor_id = ?1
+         UNION SELECT entity_key FROM changes WHERE entity = 'user' AND entity_id = ?1
+         UNION SELECT user_name FROM gdpr_requests WHERE user_uuid = ?1",
+    )?;
+    names.extend(
+        statement.query_map([&user.uuid], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?,
+    );
+    let mut emails = vec![user.email.clone()];
+    let mut statement =
+        conn.prepare("SELECT payload FROM changes WHERE entity = 'user' AND entity_id = ?1")?;
+    let mut rows = statement.query([&user.uuid])?;
+    while let Some(row) = rows.next()? {
+        let payload: Value = serde_json::from_str(&row.get::<_, String>(0)?).unwrap_or_default();
+        for side in [&payload["before"], &payload["after"]] {
+            names.extend(side["username"].as_str().map(str::to_owned));
+            emails.extend(side["email"].as_str().map(str::to_owned));
+        }
+    }
+    for called in [&mut names, &mut emails] {
+        called.retain(|one| !one.is_empty());
+        called.sort_unstable();
+        called.dedup();
+    }
+    let mut statement = conn.prepare("SELECT username, email FROM users WHERE id <> ?1")?;
+    let mut rows = statement.query([user.id])?;
+    let mut taken = HashSet::new();
+    while let Some(row) = rows.next()? {
+        taken.extend([row.get::<_, String>(0)?.to_lowercase(), row.get::<_, String>(1)?.to_lowercase()]);
+    }
+    taken.retain(|other| names.iter().chain(&emails).any(|one| one.to_lowercase() == *other));
+    Ok(Identity { names, emails, taken })
+}
+
 /// Deletes what is a person's alone, and makes their row one that says nothing of them.
 pub fn anonymise_user(conn: &Connection, id: UserId, uuid: &str, alias: &str, email: &str) -> Result<()> {
     for table in [
@@ -243,19 +313,24 @@ pub fn anonymise_user(conn: &Connection, id: UserId, uuid: &str, alias: &str, em
     Ok(())
 }
 
+/// The new text of a column where it names the person; the last says whether the row is theirs or about them.
+pub type Clean<'a> = dyn Fn(&str, &str, bool) -> Option<String> + 'a;
+
 /// Deletes rows that cannot be kept without saying of whom they are: failed sign-ins, mail, logs of webhooks.
-pub fn delete_mentions(conn: &Connection, email: &str, names: &[String], addresses: &[String]) -> Result<()> {
-    conn.execute("DELETE FROM mails WHERE lower(recipient) = lower(?1)", [email])?;
-    for name in names {
+pub fn delete_mentions(
+    conn: &Connection,
+    person: &str,
+    identity: &Identity,
+    addresses: &[String],
+    clean: &Clean<'_>,
+) -> Result<()> {
+    for email in identity.certain(&identity.emails) {
+        conn.execute("DELETE FROM mails WHERE lower(recipient) = lower(?1)", [email])?;
+    }
+    for name in identity.certain(&identity.names).chain(identity.certain(&identity.emails)) {
         conn.execute(
-            "DELETE FROM sign_in_failures WHERE subject = 'user:' || lower(?1) OR subject = 'user:' || ?1",
-            [name],
-        )?;
-        conn.execute(
-            "DELETE FROM deliveries
-              WHERE instr(lower(request_body || char(10) || response_body || char(10) || response_headers
-                                || char(10) || coalesce(error, '')), lower(?1)) > 0",
-            [name],
+            "DELETE FROM sign_in_failures WHERE subject IN ('user:' || ?1, 'user:' || ?2)",
+            [name, &name.to_lowercase()],
         )?;
     }
     for address in addresses {
@@ -264,14 +339,39 @@ pub fn delete_mentions(conn: &Connection, email: &str, names: &[String], address
             [address],
         )?;
     }
+    let mut statement = conn.prepare(
+        "SELECT id, request_body, response_body, response_headers, coalesce(error, ''),
+                EXISTS (SELECT 1 FROM changes WHERE number = change_number AND actor_id = ?1)
+           FROM deliveries",
+    )?;
+    let mut rows = statement.query([person])?;
+    let mut theirs: Vec<i64> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut names: bool = row.get(5)?;
+        for index in 1..5 {
+            let text: String = row.get(index)?;
+            names =
+                names || clean("summary", &text, false).is_some() || clean("payload", &text, false).is_some();
+        }
+        if names {
+            theirs.push(row.get(0)?);
+        }
+    }
+    drop(rows);
+    for id in theirs {
+        conn.execute("DELETE FROM deliveries WHERE id = ?1", [id])?;
+    }
     Ok(())
 }
 
 /// Keys of stored Contexts that are a name, in any case.
 pub fn context_keys(conn: &Connection, name: &str) -> Result<Vec<String>> {
-    let mut statement = conn.prepare("SELECT DISTINCT key FROM contexts WHERE lower(key) = lower(?1)")?;
-    let rows = statement.query_map([name], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut statement = conn.prepare("SELECT DISTINCT key FROM contexts")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let name = name.to_lowercase();
+    Ok(rows
+        .filter(|key| key.as_ref().is_ok_and(|key| key.to_lowercase() == name))
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 /// Where a person came from.
@@ -284,50 +384,103 @@ pub fn addresses(conn: &Connection, id: UserId, uuid: &str) -> Result<Vec<String
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Runs `clean` over every text of every table but the audit trail's, where a needle stands in it. Gives the names
-/// of the tables that changed. Tables that come later are found by themselves.
+/// Columns that hold the name of whoever did something.
+pub const PEOPLE: &[&str] =
+    &["actor", "created_by", "updated_by", "deleted_by", "requested_by", "user_name", "username"];
+
+/// What [`Clean`] is told for a column whose text may be their name as a whole, and is no prose.
+pub const WHOSE: &str = "whose";
+
+/// Runs `clean` over every text of every table but the audit trail's that the person is found in. Tables that come
+/// later are found by themselves.
 pub fn clean_everywhere(
     conn: &Connection,
-    needles: &[String],
-    clean: &dyn Fn(&str, &str) -> Option<String>,
-) -> Result<Vec<String>> {
+    user: &User,
+    names: &[&str],
+    finds: &dyn Fn(&str) -> bool,
+    clean: &Clean<'_>,
+) -> Result<()> {
     // Keys that others refer to change on both sides before the transaction ends.
     conn.execute_batch("PRAGMA defer_foreign_keys = ON")?;
-    let mut changed = Vec::new();
-    for (table, column) in text_columns(conn)? {
-        let mut texts: Vec<String> = Vec::new();
-        for needle in needles {
+    for table in tables(conn)? {
+        let theirs = theirs(&table, user, names);
+        // Last the columns that tell whose a row is.
+        let (people, others): (Vec<_>, Vec<_>) =
+            table.texts.iter().partition(|column| PEOPLE.contains(&column.as_str()));
+        for column in others.into_iter().chain(people) {
+            let name = &table.name;
             let mut find = conn.prepare(&format!(
-                "SELECT DISTINCT \"{column}\" FROM \"{table}\"
-                  WHERE typeof(\"{column}\") = 'text' AND instr(lower(\"{column}\"), lower(?1)) > 0"
+                "SELECT DISTINCT \"{column}\", {theirs} FROM \"{name}\" WHERE typeof(\"{column}\") = 'text'"
             ))?;
-            let rows = find.query_map([needle], |row| row.get(0))?;
-            texts.extend(rows.collect::<rusqlite::Result<Vec<String>>>()?);
-        }
-        texts.sort_unstable();
-        texts.dedup();
-        for text in texts {
-            let Some(cleaned) = clean(&column, &text) else { continue };
-            conn.execute(
-                &format!("UPDATE OR REPLACE \"{table}\" SET \"{column}\" = ?2 WHERE \"{column}\" = ?1"),
-                (&text, &cleaned),
-            )?;
-            changed.push(table.clone());
+            let mut update = conn.prepare(&format!(
+                "UPDATE OR REPLACE \"{name}\" SET \"{column}\" = ?2 WHERE \"{column}\" = ?1 AND {theirs} = ?3"
+            ))?;
+            let mut rows = find.query([])?;
+            let mut cleaned = Vec::new();
+            while let Some(row) = rows.next()? {
+                let text = row.get_ref(0)?.as_str().unwrap_or_default();
+                let theirs: bool = row.get(1)?;
+                if finds(text)
+                    && let Some(new) = clean(column, text, theirs)
+                {
+                    cleaned.push((text.to_owned(), new, theirs));
+                }
+            }
+            drop(rows);
+            for row in cleaned {
+                update.execute(row)?;
+            }
         }
     }
-    changed.dedup();
-    Ok(changed)
+    Ok(())
 }
 
-fn text_columns(conn: &Connection) -> Result<Vec<(String, String)>> {
+struct Table {
+    name: String,
+    columns: Vec<String>,
+    /// Columns of text.
+    texts: Vec<String>,
+}
+
+/// An expression that is 1 in rows that are a person's, or that they changed last, and else 0.
+fn theirs(table: &Table, user: &User, names: &[&str]) -> String {
+    let quote = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let names: Vec<String> = names.iter().map(|name| quote(name)).collect();
+    let mut tests: Vec<String> = Vec::new();
+    for column in &table.columns {
+        match column.as_str() {
+            "owner_id" | "user_id" => tests.push(format!("\"{column}\" IS {}", user.id.0)),
+            "user_uuid" => tests.push(format!("\"{column}\" IS {}", quote(&user.uuid))),
+            _ if PEOPLE.contains(&column.as_str()) => {
+                tests.push(format!("coalesce(\"{column}\" IN ({}), 0)", names.join(", ")));
+            }
+            _ => {}
+        }
+    }
+    if tests.is_empty() { "0".into() } else { format!("({})", tests.join(" OR ")) }
+}
+
+fn tables(conn: &Connection) -> Result<Vec<Table>> {
     let mut statement = conn.prepare(
-        "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_xinfo(t.name) c
-          WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> 'changes'
-            AND upper(c.type) IN ('TEXT', 'ANY') AND c.hidden = 0
+        "SELECT t.name, c.name, upper(c.type) IN ('TEXT', 'ANY') FROM sqlite_schema t JOIN pragma_table_xinfo(t.name) c
+          WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> 'changes' AND c.hidden = 0
           ORDER BY t.name, c.cid",
     )?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut rows = statement.query([])?;
+    let mut tables: Vec<Table> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (name, column): (String, String) = (row.get(0)?, row.get(1)?);
+        if tables.last().is_none_or(|table| table.name != name) {
+            tables.push(Table { name, columns: Vec::new(), texts: Vec::new() });
+        }
+        if let Some(table) = tables.last_mut() {
+            if row.get(2)? {
+                table.texts.push(column.clone());
+            }
+            table.columns.push(column);
+        }
+    }
+    Ok(tables)
 }
 
 /// Rewrites the whole file so that nothing of what was deleted is left in it, and empties the WAL. False when

@@ -47,6 +47,7 @@ const ACTIONS: &[&str] = &[
     "activated",
     "backup code used",
     "backup codes made anew",
+    "collected again",
     "completed",
     "deactivated",
     "downloaded",

@@ -461,7 +461,7 @@ pub const ROWS: &[Row] = &[
     get("gdpr::show", Admin, "/admin/gdpr", 200),
     post("gdpr::create", Admin, "/admin/gdpr", &[("user", "ana"), ("type", "access"), ("notes", "x")], 303),
     get("gdpr::download", Admin, "/admin/gdpr/{request}/download", 200),
-    post("gdpr::delete", Admin, "/admin/gdpr/{request}/delete", &[], 303),
+    post("gdpr::delete", Admin, "/admin/gdpr/{request}/delete", &[("asked", "yes")], 303),
     get("outbox::show", Admin, "/admin/outbox", 200),
     post("outbox::retry", Admin, "/admin/outbox/{mail}/retry", &[], 303),
     post("outbox::delete", Admin, "/admin/outbox/{mail2}/delete", &[], 303),

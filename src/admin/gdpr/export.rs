@@ -1,5 +1,7 @@
 //! What is kept of a person, as one JSON file: readable by people and programs.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::View;
@@ -19,14 +21,21 @@ pub fn collect(app: &App, request: &Request) -> Result<Vec<u8>> {
     contexts.extend(person::held(app, &known.email)?);
     let file = app.read_consistent(|conn| {
         let user = store::users::by_uuid(conn, &request.user_uuid)?;
-        let entries = store::changes::list(
-            conn,
-            &AuditFilter {
-                actor_id: Some(user.uuid.clone()),
-                limit: u64::try_from(i64::MAX).unwrap_or(u64::MAX),
-                ..AuditFilter::default()
-            },
-        )?;
+        let all = AuditFilter { limit: u64::try_from(i64::MAX).unwrap_or(u64::MAX), ..AuditFilter::default() };
+        let theirs = AuditFilter { actor_id: Some(user.uuid.clone()), ..all };
+        let entries = store::changes::list(conn, &theirs)?;
+        let numbers: HashSet<i64> = entries.iter().map(|entry| entry.number).collect();
+        let about = AuditFilter { actor_id: None, about: Some(user.uuid.clone()), ..theirs };
+        let about: Vec<Value> = store::changes::list(conn, &about)?
+            .iter()
+            .filter(|entry| !numbers.contains(&entry.number))
+            .map(|entry| {
+                json!({
+                    "number": entry.number, "at": rfc3339(entry.at), "action": entry.action,
+                    "summary": entry.summary, "differences": entry.differences,
+                })
+            })
+            .collect();
         let entries: Vec<Value> = entries
             .iter()
             .map(|entry| {
@@ -82,6 +91,7 @@ pub fn collect(app: &App, request: &Request) -> Result<Vec<u8>> {
             "personalAccessTokens": tokens,
             "storedContexts": contexts,
             "auditEntries": entries,
+            "auditEntriesAboutThem": about,
             "gdprRequests": requests,
         }))
     })?;

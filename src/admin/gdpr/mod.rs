@@ -3,6 +3,7 @@
 mod erase;
 mod export;
 
+use rusqlite::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,6 +19,8 @@ use crate::store::changes::ERASED;
 use crate::store::gdpr::{self as rows, Kind, New, Request, Status};
 use crate::store::users::User;
 
+/// The domain of the addresses of people who were erased (RFC 2606): nobody else may have one.
+pub const NOWHERE: &str = "erased.invalid";
 /// The law gives a month.
 const DUE: Millis = 30 * 24 * 3600 * 1000;
 /// How long a file can be downloaded.
@@ -126,12 +129,10 @@ pub fn create(app: &App, actor: &Actor, body: &str) -> Result<Request> {
         Some((kind?, user?, notes?))
     })?;
     app.write(actor, |tx| {
-        let named = store::users::find(tx, user.trim());
-        let user = match named {
-            Err(Error::NotFound(_)) => store::users::find_for_sign_in(tx, user.trim())?.map(|(user, _)| user),
-            other => Some(other?),
-        };
-        let user = user.ok_or_else(|| Error::invalid("user", "is nobody's id, name or e-mail address"))?;
+        let user = person(tx, &user)?;
+        if is_erased(tx, &user)? {
+            return Err(Error::invalid("user", "was erased: nothing of them is kept"));
+        }
         if kind == Kind::Erasure {
             if actor.user == Some(user.id) {
                 return Err(Error::conflict(
@@ -143,6 +144,21 @@ pub fn create(app: &App, actor: &Actor, body: &str) -> Result<Request> {
         }
         insert(tx, kind, &user, &notes)
     })
+}
+
+/// Who has this id, name or e-mail address.
+pub fn person(conn: &Connection, called: &str) -> Result<User> {
+    let user = match store::users::find(conn, called.trim()) {
+        Err(Error::NotFound(_)) => store::users::find_for_sign_in(conn, called.trim())?.map(|(user, _)| user),
+        found => Some(found?),
+    };
+    user.ok_or_else(|| Error::invalid("user", "is nobody's id, name or e-mail address"))
+}
+
+/// Whether somebody was erased: only that makes an account without a password, under an address made of its name.
+fn is_erased(conn: &Connection, user: &User) -> Result<bool> {
+    let nobody = user.email == format!("{}@{NOWHERE}", user.username);
+    Ok(nobody && store::users::password(conn, user.id)?.is_empty())
 }
 
 /// Asks for one's own data. One request at a time.
@@ -226,14 +242,22 @@ fn system() -> Actor {
     Actor::system("gdpr")
 }
 
-/// Collects a person's data into a sealed file and tells them.
+/// Collects a person's data into a sealed file and tells them; not again where it is collected anew.
 fn collect(app: &App, request: &Request) -> Result<()> {
+    let erased = app.read(|conn| is_erased(conn, &store::users::by_uuid(conn, &request.user_uuid)?))?;
+    if erased {
+        return Err(Error::conflict("erased", "the person was erased: nothing of them is kept"));
+    }
     let file = export::collect(app, request)?;
     let sealed = app.seal.seal(&purpose(&request.uuid), &file)?;
     app.write(&system(), |tx| {
         let user = store::users::by_uuid(tx, &request.user_uuid)?;
         rows::complete(tx, request.id, Some(&sealed), None, tx.now)?;
-        mail::data_ready(tx, &user.email, &user.username, tx.now)?;
-        Ok(Written::one((), change(request, "completed", None)))
+        let is_first = request.completed_at.is_none();
+        if is_first {
+            mail::data_ready(tx, &user.email, &user.username, tx.now)?;
+        }
+        let action = if is_first { "completed" } else { "collected again" };
+        Ok(Written::one((), change(request, action, None)))
     })
 }

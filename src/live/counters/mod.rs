@@ -257,6 +257,11 @@ impl Counters {
         digest.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
+    /// What a user is kept as in exposures and conversions.
+    pub fn hash_of(&self, key: &str) -> u64 {
+        self.person(key)
+    }
+
     /// Begins to count an answer for one context. Nothing is counted until [`Counters::count`].
     pub fn begin<'a>(
         &self,

@@ -362,6 +362,14 @@ pub fn note_handed_out(conn: &Connection, environment: EnvironmentId, at: Millis
     Ok(())
 }
 
+/// Deletes what one person was given and did.
+pub fn forget(conn: &Connection, person: u64) -> Result<()> {
+    for table in ["exposures", "conversions"] {
+        conn.execute(&format!("DELETE FROM {table} WHERE person = ?1"), [stored(person)])?;
+    }
+    Ok(())
+}
+
 /// Deletes what is from before a time.
 pub fn prune(conn: &Connection, before: Millis) -> Result<()> {
     let day = clock::day(before);

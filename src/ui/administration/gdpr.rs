@@ -15,6 +15,7 @@ use crate::engine::decode::FieldError;
 use crate::error::Error;
 use crate::store;
 use crate::store::gdpr::{Kind, Request, Status};
+use crate::ui::components::ask::Question;
 use crate::ui::components::form::{Text, Typed, area, select, summary};
 use crate::ui::components::{ago, empty, icon};
 use crate::ui::door::block;
@@ -59,7 +60,7 @@ fn draw(app: &App, req: &HttpRequest, signed: &Signed, typed: &Typed) -> Answer 
                 (Text::new("user", "Person").required().hint("User name, e-mail address or id").draw(typed))
                 (select("type", "Asks for", &[("access", "Access: what is kept of them (article 15)"), ("portability", "Portability: a file for another service (article 20)"), ("erasure", "Erasure: to be forgotten (article 17)")], typed))
                 (area("notes", "Notes", "For administrators.", 2, typed))
-                (Text::new("confirm", "For an erasure, type the user name once more").hint("It cannot be taken back.").draw(typed))
+                (Text::new("confirm", "For an erasure, type the user name once more").hint("It cannot be taken back. A name of letters alone stays in what others wrote: it may be a word there.").draw(typed))
                 div.row { button.btn.main { "Create request" } }
             }
         }
@@ -90,7 +91,7 @@ fn row(page: &Page<'_>, request: &Request, now: Millis) -> Markup {
                 @if let Some(error) = &request.error { span.sub.m2.xs.wrapany { (error) } }
             }
             td.m2 { (ago(request.created_at, now)) " by " (request.requested_by) }
-            td.m2.num { (clock::day(request.due_at)) }
+            td.m2.num data-l="Due" { (clock::day(request.due_at)) }
             td.tight { div.row {
                 @if request.has_export { a.btn.quiet href={ (HERE) "/" (request.uuid) "/download" } { (icon("download")) "Download" span.vh { " the data of " (request.user_name) } } }
                 form method="post" action={ (HERE) "/" (request.uuid) "/delete" } { (page.csrf()) button.btn.quiet.danger { "Delete" span.vh { " the request of " (request.user_name) } } }
@@ -104,9 +105,20 @@ pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
     require_admin(&edit.signed)?;
     let form = &edit.form;
     let user = form.get("user").trim().to_owned();
-    if form.get("type") == "erasure" && form.get("confirm").trim() != user {
-        let problem = FieldError { field: "confirm".into(), message: "is not what stands above".into() };
-        return draw(&app, &req, &edit.signed, &form.clone().wrong(&[problem]));
+    if form.get("type") == "erasure" {
+        let problems = match app.read(|conn| admin::person(conn, &user)) {
+            Ok(person) if person.username.to_lowercase() == form.get("confirm").trim().to_lowercase() => {
+                Vec::new()
+            }
+            Ok(_) => {
+                vec![FieldError { field: "confirm".into(), message: "is not the person's user name".into() }]
+            }
+            Err(Error::Invalid(errors)) => errors,
+            Err(error) => return Err(error.into()),
+        };
+        if !problems.is_empty() {
+            return draw(&app, &req, &edit.signed, &form.clone().wrong(&problems));
+        }
     }
     let body = json!({ "type": form.get("type"), "user": user, "notes": form.get("notes") }).to_string();
     let (server, actor) = (app.clone(), edit.signed.actor());
@@ -128,8 +140,34 @@ pub async fn download(app: Data<App>, signed: Signed, request: Path<String>) -> 
     Ok(attachment(&request, file))
 }
 
-/// `POST /admin/gdpr/{request}/delete`.
-pub async fn delete(app: Data<App>, edit: Edit, request: Path<String>) -> Answer {
-    block(move || admin::delete(&app, &edit.signed.actor(), &request)).await?;
-    Ok(done(HERE, Toast::say("The request is deleted, with its file.")))
+/// `POST /admin/gdpr/{request}/delete`: asks, then does it.
+pub async fn delete(app: Data<App>, req: HttpRequest, edit: Edit, id: Path<String>) -> Answer {
+    require_admin(&edit.signed)?;
+    if edit.form.is_on("asked") {
+        block(move || admin::delete(&app, &edit.signed.actor(), &id)).await?;
+        return Ok(done(HERE, Toast::say("The request is deleted.")));
+    }
+    let request = app.read(|conn| store::gdpr::find(conn, &id))?;
+    let text = match (request.kind, request.status) {
+        (Kind::Erasure, Status::Pending) => "is not erased yet. Deleting the request calls the erasure off.",
+        (Kind::Erasure, Status::Failed) => "was not erased. Deleting the request leaves it at that.",
+        (Kind::Erasure, Status::Completed) => "stays erased. Only the note of the request goes.",
+        (_, Status::Pending) => "asks for their data. Deleting the request means that they do not get it.",
+        _ if request.has_export => "asked for their data. The file goes with the request.",
+        _ => "asked for their data. Only the note of the request goes.",
+    };
+    let question = Question {
+        title: "Delete this request?",
+        name: &request.user_name,
+        text: html! { (text) },
+        action: format!("{HERE}/{}/delete", request.uuid),
+        verb: "Delete",
+        keep: "Keep it",
+        back: HERE.into(),
+        typed: None,
+    };
+    let page = Page::new(&app, &req, &edit.signed, "Delete request");
+    let hidden = html! { input type="hidden" name="asked" value="yes"; };
+    let main = question.draw(page.csrf(), &Typed::default(), &hidden);
+    Ok(page.show(main))
 }

@@ -143,7 +143,7 @@ const PAGES: &[(&str, &str, &str, &str)] = &[
         "gdpr",
         "GDPR requests",
         "The account menu, for administrators.",
-        "What people asked of their data, and what came of it: make a request, download the file of one, delete it. An erasure asks for the name twice.",
+        "What people asked of their data, and what came of it: make a request, download the file of one, delete it. An erasure asks for the user name once more.",
     ),
     (
         "outbox",
