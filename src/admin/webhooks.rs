@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use serde::Serialize;
-use url::Url;
+use url::{Position, Url};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -144,7 +144,7 @@ pub struct DeliveryView {
     pub response: Message,
 }
 
-/// One side of a try.
+/// One side of a try. That of the receiver is empty for viewers, since it may repeat the address.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Message {
     #[schema(value_type = Object)]
@@ -153,6 +153,35 @@ pub struct Message {
     pub body: String,
 }
 
+/// What somebody of this role may see of a try. An answer may repeat the address that was asked, which is a secret:
+/// whoever may not change the webhook gets neither its headers nor its body, and no address in what failed.
+pub fn visible(delivery: &Delivery, webhook: &Webhook, role: Role) -> Delivery {
+    let whole = delivery.clone();
+    if allows(role, Permission::Change) {
+        return whole;
+    }
+    Delivery {
+        error: whole.error.map(|error| without_address(&error, &webhook.settings.url)),
+        response_headers: "{}".into(),
+        response_body: String::new(),
+        ..whole
+    }
+}
+
+/// A text without URLs, and without what this one holds behind the host.
+fn without_address(text: &str, url: &str) -> String {
+    let veil = |word| if str::contains(word, "://") { "…" } else { word };
+    let mut out = text.split(' ').map(veil).collect::<Vec<_>>().join(" ");
+    if let Ok(url) = Url::parse(url) {
+        let secrets = [&url[Position::BeforePath..], url.path(), url.query().unwrap_or_default()];
+        for secret in secrets.into_iter().filter(|secret| secret.len() > 3) {
+            out = out.replace(secret, "…");
+        }
+    }
+    out
+}
+
+/// The whole of it: see [`visible`].
 impl From<&Delivery> for DeliveryView {
     fn from(delivery: &Delivery) -> Self {
         let headers = |text: &str| Json::parse(text).unwrap_or_else(|| Json::compacted("{}"));
@@ -256,6 +285,8 @@ struct Read {
     /// As it is named; `Some(None)`: all.
     environment: Option<Option<String>>,
     settings: Settings,
+    /// Whether its name was given.
+    named: bool,
     secret: Option<String>,
 }
 
@@ -271,6 +302,12 @@ fn read(
         Some(node) => node.string(problems).map(|name| Some(Some(name))),
     };
     let url = match (object.take_value("url"), base) {
+        // One that stays is not judged anew: a webhook can be turned off after what may be asked was narrowed.
+        (Some(node), Some(base))
+            if serde_json::from_str(node.text()).is_ok_and(|text: String| text == base.url) =>
+        {
+            Some(base.url.clone())
+        }
         (Some(node), _) => read_url(app, &node, problems),
         (None, Some(base)) => Some(base.url.clone()),
         (None, None) => {
@@ -286,7 +323,9 @@ fn read(
             None
         }
     };
-    let name = match (object.take_value("name"), base) {
+    let name = object.take_value("name");
+    let named = name.is_some();
+    let name = match (name, base) {
         (Some(node), _) => read_name(&node, problems),
         (None, Some(base)) => Some(base.name.clone()),
         (None, None) => {
@@ -310,6 +349,7 @@ fn read(
             format: format?,
             enabled: enabled?,
         },
+        named,
         secret: secret?,
     })
 }
@@ -325,7 +365,7 @@ pub struct NewWebhook {
     pub site_id: String,
     /// Id or name; `null` or left out: all of the site.
     pub environment_id: Option<String>,
-    /// The host of the URL when left out.
+    /// The host of the URL when left out, with a number where another webhook of the site has that name.
     #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,
     #[schema(max_length = 4000)]
@@ -380,6 +420,18 @@ pub fn create(app: &App, actor: &Actor, body: &str) -> Result<Created> {
         place(tx, &site, &mut read)?;
         if rows::count(tx, site.id)? >= MAX {
             return Err(Error::conflict("limit_reached", format!("a site has at most {MAX} webhooks")));
+        }
+        if !read.named {
+            // So that several of one host can be told apart.
+            let others = rows::list(tx, Some(site.id))?;
+            let is_taken = |name: &str| others.iter().any(|other| other.settings.name == name);
+            let host = read.settings.name.clone();
+            let mut number = 2;
+            while is_taken(&read.settings.name) {
+                let end = format!(" {number}");
+                read.settings.name = host.chars().take(100 - end.len()).chain(end.chars()).collect();
+                number += 1;
+            }
         }
         let webhook = rows::insert(tx, site.id, &read.settings, &uuid, &sealed, actor.user, tx.now)?;
         let change = change(&webhook, "created", None, Some(&webhook));

@@ -1,7 +1,10 @@
 //! What differs between two states of a feature, field by field, in words a person can follow. Import plans,
 //! history and the audit trail are made of it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::feature::{Definition, Outcome, Rule, Variant};
@@ -191,61 +194,122 @@ const NOISE: &[&str] = &[
 ];
 
 /// What differs in a recorded `{"before", "after"}`, member by member; what cannot be read differs in nothing.
-/// Rules and variants are told apart by id or key.
+/// Rules and variants are told apart by id or key. Values are compared and told as they were written: a number keeps
+/// all of its digits.
 pub fn recorded(payload: &str) -> Vec<Difference> {
-    use serde_json::Value;
-    let Ok(Value::Object(payload)) = serde_json::from_str::<Value>(payload) else { return Vec::new() };
-    let side = |name: &str| payload.get(name).filter(|side| !side.is_null());
-    let (before, after) = (side("before"), side("after"));
     let mut out = Vec::new();
-    if let (Some(before), Some(after)) = (before, after) {
-        compare_values("", Some(before), Some(after), &mut out);
+    let payload = members(payload).unwrap_or_default();
+    let side = |name: &str| payload.get(name).copied().filter(|side| *side != "null");
+    if let (Some(before), Some(after)) = (side("before"), side("after")) {
+        compare_texts("", Some(before), Some(after), &mut out);
     }
     out
 }
 
-fn compare_values(
-    path: &str,
-    before: Option<&serde_json::Value>,
-    after: Option<&serde_json::Value>,
-    out: &mut Vec<Difference>,
-) {
-    use serde_json::Value;
+/// The members of an object, each as its text; `None` for anything else.
+fn members(json: &str) -> Option<BTreeMap<String, &str>> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(json).ok()?;
+    Some(members.into_iter().map(|(name, value)| (name, value.get())).collect())
+}
+
+/// A rule or variant of a list: what it is told apart by, what it is called, and its text.
+struct Entry<'a> {
+    identity: String,
+    label: String,
+    text: &'a str,
+}
+
+/// The rules or variants of a list; `None` for anything else.
+fn entries<'a>(list: &'a str, identity: &str, label: &str) -> Option<Vec<Entry<'a>>> {
+    let items: Vec<&RawValue> = serde_json::from_str(list).ok()?;
+    let entry = |item: &'a RawValue| {
+        let members = members(item.get()).unwrap_or_default();
+        let name = |member: &str| {
+            members.get(member).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        };
+        Entry { identity: name(identity), label: name(label), text: item.get() }
+    };
+    Some(items.into_iter().map(entry).collect())
+}
+
+fn compare_texts(path: &str, before: Option<&str>, after: Option<&str>, out: &mut Vec<Difference>) {
     if before == after {
         return;
     }
-    match (before, after) {
-        (Some(Value::Object(a)), Some(Value::Object(b)))
-            if path.is_empty() || path.ends_with(']') || path == "features" =>
-        {
+    if let (Some(old), Some(new)) = (before, after) {
+        let has_members = path.is_empty() || path.ends_with(']') || path == "features";
+        if has_members && let (Some(a), Some(b)) = (members(old), members(new)) {
             let mut names: Vec<&String> =
                 a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))).collect();
             names.retain(|name| !NOISE.contains(&name.as_str()));
             for name in names {
                 let child = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                compare_values(&child, a.get(name), b.get(name), out);
+                compare_texts(&child, a.get(name).copied(), b.get(name).copied(), out);
             }
+            return;
         }
-        (Some(Value::Array(a)), Some(Value::Array(b))) if matches!(path, "rules" | "variants") => {
-            let name = |value: &Value, member: &str| {
-                value.get(member).and_then(Value::as_str).unwrap_or_default().to_owned()
-            };
-            let identity =
-                |value: &Value| if path == "rules" { name(value, "id") } else { name(value, "key") };
-            let label =
-                |value: &Value| if path == "rules" { name(value, "name") } else { name(value, "key") };
-            for old in a {
-                let new = b.iter().find(|new| identity(new) == identity(old));
-                compare_values(&format!("{path}[{}]", label(old)), Some(old), new, out);
+        let (identity, label) = if path == "rules" { ("id", "name") } else { ("key", "key") };
+        if matches!(path, "rules" | "variants")
+            && let (Some(a), Some(b)) = (entries(old, identity, label), entries(new, identity, label))
+        {
+            for old in &a {
+                let new = b.iter().find(|new| new.identity == old.identity);
+                compare_texts(&format!("{path}[{}]", old.label), Some(old.text), new.map(|n| n.text), out);
             }
-            for new in b.iter().filter(|new| !a.iter().any(|old| identity(old) == identity(new))) {
-                compare_values(&format!("{path}[{}]", label(new)), None, Some(new), out);
+            for new in b.iter().filter(|new| !a.iter().any(|old| old.identity == new.identity)) {
+                compare_texts(&format!("{path}[{}]", new.label), None, Some(new.text), out);
             }
+            return;
         }
-        _ => out.push(Difference {
-            field: path.to_owned(),
-            before: before.map(Json::from),
-            after: after.map(Json::from),
-        }),
+    }
+    let (before, after) = (before.map(Json::compacted), after.map(Json::compacted));
+    if before != after {
+        out.push(Difference { field: path.to_owned(), before, after });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(before: &str, after: &str) -> Vec<(String, String, String)> {
+        let side = |side: Option<Json>| side.map_or_else(String::new, |json| json.to_string());
+        recorded(&format!("{{\"before\":{before},\"after\":{after}}}"))
+            .into_iter()
+            .map(|found| (found.field, side(found.before), side(found.after)))
+            .collect()
+    }
+
+    #[test]
+    fn numbers_of_a_record_are_compared_and_told_as_they_were_written() {
+        for (before, after) in [
+            ("1.50", "2"),
+            ("12345678901234567890.5", "12345678901234567890.25"),
+            ("{\"a\":1e3}", "{\"a\":1000}"),
+        ] {
+            let record = |value: &str| format!("{{\"defaultValue\":{value},\"version\":1}}");
+            let told = [("defaultValue".to_owned(), before.to_owned(), after.to_owned())];
+            assert_eq!(found(&record(before), &record(after)), told);
+            assert_eq!(found(&record(before), &record(before)), []);
+        }
+        let rules = |value: &str| {
+            format!("{{\"rules\":[{{\"id\":\"1\",\"name\":\"N\",\"outcome\":{{\"value\":{value}}}}}]}}")
+        };
+        assert_eq!(
+            found(&rules("0.10"), &rules("0.1")),
+            [("rules[N].outcome".to_owned(), "{\"value\":0.10}".to_owned(), "{\"value\":0.1}".to_owned())]
+        );
+    }
+
+    #[test]
+    fn rules_and_variants_of_a_record_are_told_apart() {
+        let before = r#"{"rules":[{"id":"1","name":"A","enabled":true},{"id":"2","name":"B"}],"variants":[{"key":"x"}]}"#;
+        let after =
+            r#"{"rules":[{"id":"1","name":"A2","enabled":false},{"id":"3","name":"C"}],"variants":[]}"#;
+        let fields: Vec<_> = found(before, after).into_iter().map(|(field, ..)| field).collect();
+        assert_eq!(fields, ["rules[A].enabled", "rules[A].name", "rules[B]", "rules[C]", "variants[x]"]);
+        assert_eq!(recorded("not JSON"), []);
+        assert_eq!(found("null", before), []);
+        assert_eq!(found("1", "2").len(), 1);
     }
 }

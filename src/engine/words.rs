@@ -1,7 +1,10 @@
 //! What changed, said in words: one renderer for the audit log and for the messages of webhooks. A sentence is made
 //! of pieces, so that pages, Slack, Teams and Discord can each mark names and values in their own way.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::diff::Difference;
 use super::value::Json;
@@ -35,7 +38,10 @@ impl Sentence {
 
     fn changed(mut self, before: String, after: String) -> Self {
         self.0.push(Piece::Before(before));
-        self.0.push(Piece::Text(" → ".into()));
+        self.text(" → ").after(after)
+    }
+
+    fn after(mut self, after: String) -> Self {
         self.0.push(Piece::After(after));
         self
     }
@@ -76,6 +82,13 @@ fn value(side: Option<&Json>, limit: usize) -> String {
         Some(_) => side.map(|json| json.as_str().to_owned()).unwrap_or_default(),
     };
     cut(&text, limit)
+}
+
+/// The same for a time, to the minute: `2026-01-31 12:00 UTC`.
+fn moment(side: Option<&Json>, limit: usize) -> String {
+    let text = value(side, limit);
+    let is_time = text.is_ascii() && text.len() >= 20 && text.ends_with('Z') && text[10..].starts_with('T');
+    if is_time { format!("{} {} UTC", &text[..10], &text[11..16]) } else { text }
 }
 
 /// The value of a feature: as JSON writes it, so that `true` and `"true"` differ.
@@ -131,6 +144,15 @@ pub fn phrase(difference: &Difference, limit: usize) -> Sentence {
         "rules.order" | "rules" => words().text("rules reordered"),
         "variants.order" | "variants" => words().text("variants reordered"),
         "conditions" => words().text("conditions changed"),
+        "previousUntil" => match after {
+            Some(until) if until.as_str() != "null" => {
+                words().text("the old secret works until ").after(moment(after, limit))
+            }
+            _ => words().text("the old secret works no more"),
+        },
+        _ if field.ends_with("At") || field.ends_with("Since") => {
+            words().text(&format!("{} ", spoken(field))).changed(moment(before, limit), moment(after, limit))
+        }
         _ => match field.strip_prefix("features.") {
             Some(key) => words()
                 .text("value of ")
@@ -223,8 +245,11 @@ fn outcome(side: Option<&Json>, limit: usize) -> String {
             .collect();
         return cut(&arms.join(", "), limit);
     }
-    match parsed.as_object().filter(|object| object.len() == 1).and_then(|object| object.get("value")) {
-        Some(value) => cut(&value.to_string(), limit),
+    // As it was written, every digit of it.
+    let members: BTreeMap<String, &RawValue> =
+        side.and_then(|json| serde_json::from_str(json.as_str()).ok()).unwrap_or_default();
+    match members.get("value").filter(|_| members.len() == 1) {
+        Some(value) => cut(value.get(), limit),
         None => feature_value(side, limit),
     }
 }
@@ -255,7 +280,8 @@ pub fn tell(told: &Told<'_>, limit: usize) -> Sentence {
         None if told.entity == "feature" => out.0.push(Piece::Name(told.key.into())),
         None => out = out.text(&format!("{} ", told.entity)).name(told.key),
     }
-    if told.differences.is_empty() {
+    // What differs says by itself that it was changed; what else was done is said before it.
+    if told.differences.is_empty() || !matches!(told.action, "created" | "updated" | "deleted") {
         out = match told.feature {
             Some(_) => out.on(&format!(": {} ", told.entity), told.key).text(&format!(" {}", told.action)),
             None => out.text(&format!(" {}", told.action)),
@@ -293,6 +319,8 @@ mod tests {
             ("tags", "[]", "[\"a\",\"b\"]", "tags none → a, b"),
             ("status", "\"active\"", "\"maintenance\"", "status active → maintenance"),
             ("expiresAt", "null", "\"2026-01-31\"", "expires at none → 2026-01-31"),
+            ("expiresAt", "\"2026-01-31T08:05:00.000Z\"", "null", "expires at 2026-01-31 08:05 UTC → none"),
+            ("previousUntil", "\"2026-01-31T08:05:00.000Z\"", "null", "the old secret works no more"),
             ("userIdIsContextKey", "true", "false", "user id is context key on → off"),
             ("rules[Nordic beta].rollout.percentage", "10", "25", "rollout 10 % → 25 % on rule Nordic beta"),
             (
@@ -317,6 +345,12 @@ mod tests {
             ("rules[N].when", "{\"segment\":\"s\"}", "{\"all\":[]}", "conditions changed on rule N"),
             ("rules[N].outcome", "{\"value\":true}", "{\"value\":false}", "outcome true → false on rule N"),
             ("rules[N].outcome.value", "1", "2", "outcome 1 → 2 on rule N"),
+            (
+                "rules[N].outcome",
+                "{\"value\":1.50}",
+                "{\"value\":12345678901234567890.5}",
+                "outcome 1.50 → 12345678901234567890.5 on rule N",
+            ),
             (
                 "rules[N].outcome",
                 "{\"value\":1}",
@@ -357,6 +391,18 @@ mod tests {
         assert_eq!(tell(&rule, 60).plain(), "new_checkout: rule Nordic beta created, prod, by ana");
         let token = Told { entity: "token", key: "web", action: "deleted", ..created };
         assert_eq!(tell(&token, 60).plain(), "token web deleted, prod, by ana");
+        // What was done stands before what differs, and times are easy to read.
+        let until = [difference("previousUntil", "null", "\"2026-02-01T12:01:00.000Z\"")];
+        let rotated = Told { entity: "token", key: "web", action: "rotated", differences: &until, ..told };
+        assert_eq!(
+            tell(&rotated, 60).plain(),
+            "token web rotated: the old secret works until 2026-02-01 12:01 UTC, prod, by ana"
+        );
+        let reverted = Told { action: "reverted", ..told };
+        assert_eq!(
+            tell(&reverted, 60).plain(),
+            "new_checkout reverted: rollout 10 % → 25 % on rule Nordic beta, prod, by ana"
+        );
         let many: Vec<_> = (0..10).map(|n| difference(&format!("rules[{n}]"), "", "{}")).collect();
         let text = tell(&Told { differences: &many, ..told }, 60).plain();
         assert!(text.contains("rule 7 added; and 2 more, prod"), "{text}");

@@ -108,6 +108,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route(&at("/webhooks/{webhook}/test"), post().to(webhook::test))
         .route(&at("/webhooks/{webhook}/rotate"), post().to(webhook::rotate))
         .route(&at("/webhooks/{webhook}/rotate"), get().to(webhook::back))
+        .route(&at("/webhooks/{webhook}/delete"), get().to(webhook::ask_delete))
         .route(&at("/webhooks/{webhook}/delete"), post().to(webhook::delete))
         .route(&at("/webhooks/{webhook}/deliveries/{delivery}/redeliver"), post().to(webhook::redeliver))
         .route("/account", get().to(account::show))

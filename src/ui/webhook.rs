@@ -5,13 +5,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use serde_json::json;
 
+use super::components::ask::Question;
 use super::components::form::{Typed, select, summary};
 use super::components::stale::{self, Fields};
-use super::components::{ago, empty, icon};
+use super::components::{ago, ahead, empty, icon};
 use super::edit::Edit;
 use super::failure::{Failure, see_other};
 use super::layout::{Page, Place, Toast, done};
-use super::webhooks::{Answer, FIELDS, body, fields, form_errors, state};
+use super::webhooks::{Answer, FIELDS, body, fields, is_of_site, not_saved, refused, state};
 use super::{block, url};
 use crate::admin::webhooks as admin;
 use crate::api::request::Query;
@@ -21,7 +22,7 @@ use crate::clock::Millis;
 use crate::engine::decode::pretty;
 use crate::engine::permission::{Permission, allows};
 use crate::error::Error;
-use crate::jobs::webhooks::body::{EVENTS, render};
+use crate::jobs::webhooks::body::render;
 use crate::jobs::webhooks::send;
 use crate::store;
 use crate::store::webhooks::{Delivery, Outcome, Webhook};
@@ -37,6 +38,8 @@ const SETTINGS: Fields = &[
 ];
 /// Tries on one page.
 const PAGE: u64 = 25;
+/// Characters of a body that the page shows.
+const SHOWN: usize = 8 * 1024;
 
 type At = Path<(String, String, String)>;
 
@@ -45,6 +48,15 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed, path: At) ->
     let (site, environment, id) = path.into_inner();
     let place = Place::find(&app, &site, Some(&environment))?;
     after(&app, &req, &signed, &place, &id, None)
+}
+
+/// The webhook of a path; `NotFound` where it is of another site.
+fn find(app: &App, place: &Place, id: &str) -> Result<Webhook, Failure> {
+    let webhook = app.read(|conn| store::webhooks::find(conn, id))?;
+    if webhook.site != place.site.id {
+        return Err(Error::NotFound("this webhook".into()).into());
+    }
+    Ok(webhook)
 }
 
 /// The page, with a secret that is shown this once.
@@ -56,7 +68,7 @@ pub(super) fn after(
     id: &str,
     secret: Option<&str>,
 ) -> Answer {
-    let webhook = app.read(|conn| store::webhooks::find(conn, id))?;
+    let webhook = find(app, place, id)?;
     draw(app, req, signed, place, &webhook, View { secret, ..View::default() })
 }
 
@@ -96,9 +108,6 @@ fn draw(
     webhook: &Webhook,
     view: View<'_>,
 ) -> Answer {
-    if webhook.site != place.site.id {
-        return Err(Error::NotFound("this webhook".into()).into());
-    }
     let below = Query::of(req).get("below").and_then(|text| text.parse().ok());
     let (owed, mut log) = app.read_consistent(|conn| {
         Ok((
@@ -108,6 +117,8 @@ fn draw(
     })?;
     let older = (log.len() as u64 > PAGE).then(|| log[PAGE as usize - 1].id);
     log.truncate(PAGE as usize);
+    let log: Vec<Delivery> =
+        log.iter().map(|delivery| admin::visible(delivery, webhook, signed.session.role)).collect();
     let list = url::section(&place.site, place.environment()?, "webhooks");
     let here = format!("{list}/{}", webhook.uuid);
     let may_change = allows(signed.session.role, Permission::Change);
@@ -115,9 +126,17 @@ fn draw(
     let typed = view.typed.as_ref().unwrap_or(&stored);
     let page = Page::new(app, req, signed, &webhook.settings.name).at(place, "webhooks");
     let main = html! {
+        (not_saved(typed))
+        @if view.conflict {
+            div.banner.danger role="alert" { (icon("error")) span.grow { b { "Not saved: " } "somebody else saved meanwhile. " a href="#settings" { "Compare" } } }
+        }
         nav.crumb.s.m3 aria-label="Breadcrumb" { a href=(list) { "Webhooks" } }
         div.head {
             div { h1 { (webhook.settings.name) } p.lede.wrapany { (admin::veiled(&webhook.settings.url)) " " (state(webhook, owed)) } }
+            @if may_change { div.acts {
+                a.btn href="#settings" { "Settings" }
+                a.btn.danger href={ (here) "/delete" } { (icon("trash")) "Delete…" }
+            } }
         }
         @if let Some(secret) = view.secret { (secret_banner(secret)) }
         @if let Some(reason) = &webhook.disabled_reason {
@@ -125,15 +144,24 @@ fn draw(
         } @else if let Some(since) = webhook.failing_since.filter(|_| webhook.settings.enabled) {
             div.banner.warn { (icon("warn")) span.grow {
                 b { "Nothing has been delivered since " (ago(since, app.now())) "." } " "
-                span.m2 { @if webhook.attempts > 0 { "The next try is " (crate::clock::rfc3339(webhook.due_at)) ". " } "After three days it is turned off." }
+                span.m2 {
+                    @if webhook.attempts > 0 && webhook.due_at <= app.now() { "It is being tried now. " }
+                    @else if webhook.attempts > 0 { "The next try is " (ahead(webhook.due_at, app.now())) ". " }
+                    "After three days it is turned off."
+                }
             } }
         }
-        @if may_change { (try_out(&page, webhook, &here)) }
+        @if may_change { (try_out(&page, webhook, &log, &here)) }
         section.sect aria-labelledby="log-h" {
             header { h2 id="log-h" { "Deliveries" } span.end.m3 { "newest first" } }
             @if log.is_empty() { (empty("Nothing sent yet", "Each try stands here with its request and the answer.", None)) }
-            @else { ul.list { @for delivery in &log { (row(&page, delivery, &here, may_change, app.now())) } } }
-            @if let Some(id) = older { nav.pager aria-label="Pages" { span.end { a.btn href={ (here) "?below=" (id) "#log-h" } { "Older" (icon("right")) } } } }
+            @else { ul.list.tries { @for delivery in &log { (row(&page, delivery, &here, may_change, app.now())) } } }
+            @if below.is_some() || older.is_some() {
+                nav.pager aria-label="Pages" {
+                    @if below.is_some() { a.btn href={ (here) "#log-h" } { "Newest" } }
+                    @if let Some(id) = older { span.end { a.btn href={ (here) "?below=" (id) "#log-h" } { "Older" (icon("right")) } } }
+                }
+            }
         }
         @if may_change {
             section.sect #settings aria-labelledby="settings-h" {
@@ -148,13 +176,6 @@ fn draw(
             (secret_section(&page, webhook, &here, app.now()))
         }
         (examples(app, webhook)?)
-        @if may_change {
-            section.sect aria-labelledby="delete-h" {
-                header { h2 id="delete-h" { "Delete" } }
-                p.m2 { "It goes with its log. What it was still owed is not sent." }
-                form.row method="post" action={ (here) "/delete" } { (page.csrf()) button.btn.danger { "Delete this webhook" } }
-            }
-        }
     };
     Ok(if view.conflict || typed.has_errors() { page.refuse(main) } else { page.show(main) })
 }
@@ -171,9 +192,16 @@ fn secret_banner(secret: &str) -> Markup {
     }
 }
 
-fn try_out(page: &Page<'_>, webhook: &Webhook, here: &str) -> Markup {
-    let first = webhook.settings.events.first().map_or("", String::as_str);
-    let choices: Vec<(&str, &str)> = EVENTS.iter().map(|(name, _)| (*name, *name)).collect();
+/// Sends one of the events that the webhook is told of; at first the one of the newest test.
+fn try_out(page: &Page<'_>, webhook: &Webhook, log: &[Delivery], here: &str) -> Markup {
+    let settings = &webhook.settings;
+    let mut events: Vec<&str> = settings.events.iter().map(String::as_str).collect();
+    if settings.environment.is_some() && !events.iter().all(|event| is_of_site(event)) {
+        events.retain(|event| !is_of_site(event));
+    }
+    let tested = log.iter().find(|delivery| delivery.change_number.is_none());
+    let first = tested.map_or("", |delivery| delivery.event.as_str());
+    let choices: Vec<(&str, &str)> = events.iter().map(|name| (*name, *name)).collect();
     html! {
         form.row.wrap.ends method="post" action={ (here) "/test" } {
             (page.csrf())
@@ -193,6 +221,7 @@ fn row(page: &Page<'_>, delivery: &Delivery, here: &str, may_change: bool, now: 
     html! {
         li {
             span class={ "note " (kind) } { (icon(symbol)) (word) }
+            (ago(delivery.at, now))
             div.grow {
                 details {
                     summary {
@@ -212,13 +241,13 @@ fn row(page: &Page<'_>, delivery: &Delivery, here: &str, may_change: bool, now: 
                         dt.b { "X-Webhook-Id" } dd { code.wrapany { (delivery.event_id) } }
                         dt.b { "Request" } dd { (message(&delivery.request_headers, &delivery.request_body)) }
                         dt.b { "Answer" } dd {
-                            @if delivery.status.is_some() { (message(&delivery.response_headers, &delivery.response_body)) }
+                            @if !may_change { span.m2 { "shown to editors, since it may repeat the address" } }
+                            @else if delivery.status.is_some() { (message(&delivery.response_headers, &delivery.response_body)) }
                             @else { span.m2 { "none" } }
                         }
                     }
                 }
             }
-            (ago(delivery.at, now))
             @if may_change {
                 form method="post" action={ (here) "/deliveries/" (delivery.uuid) "/redeliver" } {
                     (page.csrf()) button.btn.quiet { "Redeliver" span.vh { " " (delivery.event) " of " (crate::clock::rfc3339(delivery.at)) } }
@@ -231,8 +260,12 @@ fn row(page: &Page<'_>, delivery: &Delivery, here: &str, may_change: bool, now: 
 fn message(headers: &str, body: &str) -> Markup {
     let headers: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(headers).unwrap_or_default();
-    let shown =
+    let mut shown =
         if serde_json::from_str::<serde_json::Value>(body).is_ok() { pretty(body) } else { body.to_owned() };
+    if let Some((end, _)) = shown.char_indices().nth(SHOWN) {
+        shown.truncate(end);
+        shown.push('…');
+    }
     html! {
         div.code { pre tabindex="0" {
             @for (name, value) in &headers { (name) ": " (value.as_str().unwrap_or_default()) "\n" }
@@ -282,7 +315,7 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, path: At) -> A
     signed.actor().require(Permission::Change)?;
     let (site, environment, id) = path.into_inner();
     let place = Place::find(&app, &site, Some(&environment))?;
-    let before = app.read(|conn| store::webhooks::find(conn, &id))?;
+    let before = find(&app, &place, &id)?;
     let was = stored(&place, &before);
     if stale::is_stale(&form, &was, SETTINGS) {
         let view = View { typed: Some(form), conflict: true, ..View::default() };
@@ -298,7 +331,7 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, path: At) -> A
             Ok(done(&here, stale::undo(toast, &here, &was, &stored(&place, &now), SETTINGS)))
         }
         Err(Error::Invalid(errors)) => {
-            let view = View { typed: Some(form.wrong(&form_errors(&errors))), ..View::default() };
+            let view = View { typed: Some(refused(form, &errors)), ..View::default() };
             draw(&app, &req, &signed, &place, &before, view)
         }
         Err(error) => Err(error.into()),
@@ -309,6 +342,7 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, path: At) -> A
 pub async fn test(app: Data<App>, edit: Edit, path: At) -> Answer {
     let (site, environment, id) = path.into_inner();
     let place = Place::find(&app, &site, Some(&environment))?;
+    find(&app, &place, &id)?;
     let wanted = json!({ "event": edit.form.get("event") }).to_string();
     let (server, actor, name) = (app.clone(), edit.signed.actor(), id.clone());
     let delivery = block(move || admin::test(&server, &actor, &name, &wanted)).await?;
@@ -319,6 +353,7 @@ pub async fn test(app: Data<App>, edit: Edit, path: At) -> Answer {
 pub async fn redeliver(app: Data<App>, edit: Edit, path: Path<(String, String, String, String)>) -> Answer {
     let (site, environment, id, delivery) = path.into_inner();
     let place = Place::find(&app, &site, Some(&environment))?;
+    find(&app, &place, &id)?;
     let (server, actor, name) = (app.clone(), edit.signed.actor(), id.clone());
     let tried = block(move || admin::redeliver(&server, &actor, &name, &delivery)).await?;
     Ok(told(&place, &id, &tried)?)
@@ -339,6 +374,7 @@ fn told(place: &Place, id: &str, delivery: &Delivery) -> crate::error::Result<Ht
 pub async fn rotate(app: Data<App>, req: HttpRequest, edit: Edit, path: At) -> Answer {
     let (site, environment, id) = path.into_inner();
     let place = Place::find(&app, &site, Some(&environment))?;
+    find(&app, &place, &id)?;
     let grace = edit
         .form
         .get("graceSeconds")
@@ -350,15 +386,41 @@ pub async fn rotate(app: Data<App>, req: HttpRequest, edit: Edit, path: At) -> A
     after(&app, &req, &edit.signed, &place, &id, Some(&made.secret))
 }
 
+fn delete_question<'a>(place: &Place, webhook: &'a Webhook) -> Result<Question<'a>, Failure> {
+    let here = format!("{}/{}", url::section(&place.site, place.environment()?, "webhooks"), webhook.uuid);
+    Ok(Question {
+        title: "Delete this webhook?",
+        name: &webhook.settings.name,
+        text: html! { "goes with its log. What it was still owed is not sent." },
+        action: format!("{here}/delete"),
+        verb: "Delete",
+        keep: "Keep it",
+        back: here,
+        typed: None,
+    })
+}
+
+/// `GET …/webhooks/{webhook}/delete`: the question.
+pub async fn ask_delete(app: Data<App>, req: HttpRequest, signed: Signed, path: At) -> Answer {
+    signed.actor().require(Permission::Change)?;
+    let (site, environment, id) = path.into_inner();
+    let place = Place::find(&app, &site, Some(&environment))?;
+    let webhook = find(&app, &place, &id)?;
+    let page = Page::new(&app, &req, &signed, "Delete").at(&place, "webhooks");
+    let main = delete_question(&place, &webhook)?.draw(page.csrf(), &Typed::default(), &html! {});
+    Ok(page.show(main))
+}
+
 /// `POST …/webhooks/{webhook}/delete`.
 pub async fn delete(app: Data<App>, edit: Edit, path: At) -> Answer {
     let (site, environment, id) = path.into_inner();
     let place = Place::find(&app, &site, Some(&environment))?;
+    let webhook = find(&app, &place, &id)?;
     let (server, actor) = (app.clone(), edit.signed.actor());
     block(move || admin::delete(&server, &actor, &id)).await?;
     Ok(done(
         &url::section(&place.site, place.environment()?, "webhooks"),
-        Toast::say("The webhook is deleted."),
+        Toast::say(format!("{} is deleted.", webhook.settings.name)),
     ))
 }
 

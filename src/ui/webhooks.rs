@@ -23,8 +23,9 @@ use crate::store::webhooks::Webhook;
 
 pub(super) type Answer = Result<HttpResponse, Failure>;
 
+/// In the order of the form.
 pub(super) const FIELDS: &[&str] =
-    &["name", "description", "url", "environmentId", "events", "format", "secret", "enabled"];
+    &["url", "format", "environmentId", "events", "name", "description", "secret", "enabled"];
 
 /// What a form asks for at first.
 fn blank(place: &Place) -> Typed {
@@ -60,6 +61,7 @@ fn show(app: &App, req: &HttpRequest, signed: &Signed, place: &Place, typed: &Ty
     let page = Page::new(app, req, signed, "Webhooks").at(place, "webhooks");
     let new = html! { a.btn.main href="#new" { (icon("plus")) "New webhook" } };
     let main = html! {
+        (not_saved(typed))
         div.head {
             div { h1 { "Webhooks" } p.lede { "Programs and chats that are told of changes, those of every environment of " (place.site.name) "." } }
             @if may_change && !webhooks.is_empty() { div.acts { (new) } }
@@ -133,28 +135,62 @@ pub(super) fn state(webhook: &Webhook, owed: u64) -> Markup {
     }
 }
 
+/// What was wrong with a form, above everything else, with the way to the fields.
+pub(super) fn not_saved(typed: &Typed) -> Markup {
+    let labels = ["URL", "Format", "Environment", "Told of", "Name", "Description", "Secret", "On"];
+    let wrong: Vec<_> = FIELDS
+        .iter()
+        .zip(labels)
+        .filter_map(|(field, label)| Some((field, label, typed.error(field)?)))
+        .collect();
+    html! {
+        @if !wrong.is_empty() {
+            div.banner.danger role="alert" {
+                (icon("error"))
+                span.grow {
+                    b { "Not saved: " }
+                    @for (at, (field, label, message)) in wrong.iter().enumerate() {
+                        @if at > 0 { "; " }
+                        a href={ "#" (field) } { (label) } " " (message)
+                    }
+                    "."
+                }
+            }
+        }
+    }
+}
+
+/// Whether an event is of the site, so that webhooks of one environment are not told of it.
+pub(super) fn is_of_site(event: &str) -> bool {
+    matches!(event, "environment.created" | "environment.deleted")
+}
+
 /// The fields of a webhook; a new one may be given a secret.
 pub(super) fn fields(place: &Place, typed: &Typed, new: bool) -> Markup {
     let mut environments = vec![("", "All, and those to come")];
     environments.extend(place.environments.iter().map(|e| (e.name.as_str(), e.name.as_str())));
+    let wrong = typed.error("events").is_some();
     html! {
         (Text::new("url", "URL").kind("url").required().hint("https://, reachable from this server. For a chat, the address that the chat gave you.").draw(typed))
         (select("format", "Format", &[("json", "JSON, for programs"), ("slack", "Slack message"), ("teams", "Microsoft Teams message"), ("discord", "Discord message")], typed))
         (select("environmentId", "Environment", &environments, typed))
-        fieldset.part { legend { "Told of" }
-            div.stack.t { @for (name, text) in EVENTS {
+        fieldset.part #events aria-invalid=[wrong.then_some("true")] aria-describedby=[wrong.then_some("events-error")] {
+            legend { "Told of" }
+            @if wrong { div.grp-err { (error("events", typed)) } }
+            div.stack.t { @for (at, (name, text)) in EVENTS.iter().enumerate() {
                 label.check {
-                    input type="checkbox" name="events" value=(name) checked[typed.all("events").any(|one| one == *name)];
+                    input type="checkbox" name="events" value=(name) checked[typed.all("events").any(|one| one == *name)]
+                        autofocus[at == 0 && typed.has_focus("events")];
                     " " code { (name) } " "
                     span.m2.s {
                         (text)
-                        @if matches!(*name, "environment.created" | "environment.deleted") { "; sent to webhooks of all environments alone" }
+                        @if is_of_site(name) { "; sent to webhooks of all environments alone" }
                     }
                 }
             } }
-            (error("events", typed))
         }
-        (Text::new("name", "Name").hint("Left empty, the host of the URL.").draw(typed))
+        @if new { (Text::new("name", "Name").hint("Left empty, the host of the URL.").draw(typed)) }
+        @else { (Text::new("name", "Name").required().draw(typed)) }
         (area("description", "Description", "", 2, typed))
         @if new {
             (Text::new("secret", "Secret").hint("16 characters or more; left empty, one is made. Requests are signed with it.").draw(typed))
@@ -172,10 +208,11 @@ pub(super) fn body(form: &Typed, new: bool) -> Value {
     };
     let mut body = json!({
         "url": form.get("url"), "format": form.get("format"), "environmentId": optional("environmentId"),
-        "events": form.all("events").collect::<Vec<_>>(), "name": optional("name"),
+        "events": form.all("events").collect::<Vec<_>>(), "name": form.get("name"),
         "description": form.get("description"),
     });
     if new {
+        body["name"] = optional("name");
         body["secret"] = optional("secret");
     } else {
         body["enabled"] = json!(form.is_on("enabled"));
@@ -183,13 +220,14 @@ pub(super) fn body(form: &Typed, new: bool) -> Value {
     body
 }
 
-/// Errors of the API named as the form names its fields.
-pub(super) fn form_errors(errors: &[FieldError]) -> Vec<FieldError> {
+/// A form with the errors of the API, named as the form names its fields.
+pub(super) fn refused(form: Typed, errors: &[FieldError]) -> Typed {
     let plain = |field: &str| field.split('[').next().unwrap_or_default().to_owned();
-    errors
+    let errors: Vec<_> = errors
         .iter()
         .map(|error| FieldError { field: plain(&error.field), message: error.message.clone() })
-        .collect()
+        .collect();
+    form.wrong(&errors).focused(FIELDS)
 }
 
 /// `POST …/webhooks`: the page that answers shows the secret, once.
@@ -200,9 +238,7 @@ pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit, path: Path<(St
     let (server, actor) = (app.clone(), edit.signed.actor());
     match block(move || admin::create(&server, &actor, &wanted.to_string())).await {
         Ok(made) => webhook::after(&app, &req, &edit.signed, &place, &made.view.id, Some(&made.secret)),
-        Err(Error::Invalid(errors)) => {
-            show(&app, &req, &edit.signed, &place, &edit.form.clone().wrong(&form_errors(&errors)))
-        }
+        Err(Error::Invalid(errors)) => show(&app, &req, &edit.signed, &place, &refused(edit.form, &errors)),
         Err(error) => Err(error.into()),
     }
 }

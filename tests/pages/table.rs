@@ -233,6 +233,7 @@ pub const ROWS: &[Row] = &[
         &[("graceSeconds", "3600")],
         200,
     ),
+    get("webhook::ask_delete", Editor, "/sites/shop/environments/prod/webhooks/{webhook}/delete", 200),
     post("webhook::delete", Editor, "/sites/shop/environments/prod/webhooks/{webhook2}/delete", &[], 303),
     // Features.
     get("features::list", Person, "/sites/shop/environments/prod/features", 200),

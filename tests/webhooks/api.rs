@@ -116,6 +116,155 @@ async fn a_site_has_a_limited_number_and_takes_its_own_along() {
     assert_eq!(app.dump().rows("webhooks"), 0);
 }
 
+/// Names of members in the order in which they first stand in a JSON text.
+fn members(json: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = json;
+    while let Some(start) = rest.find('"') {
+        let end = start + 1 + rest[start + 1..].find('"').unwrap();
+        let name = rest[start + 1..end].to_owned();
+        rest = &rest[end + 1..];
+        if rest.starts_with(':') && !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    found
+}
+
+#[actix_web::test]
+async fn examples_have_the_members_of_real_events_in_their_order() {
+    const CONTEXT: &str = "context.created context.updated context.deleted context.imported";
+    let app = TestApp::with(loopback).await;
+    let receiver = Receiver::that(Do::Answer(200));
+    let events: Vec<String> = ["feature", "rule", "environment", "token"]
+        .iter()
+        .flat_map(|entity| ["created", "updated", "deleted"].map(|action| format!("{entity}.{action}")))
+        .chain(CONTEXT.split(' ').map(str::to_owned))
+        .collect();
+    let made = webhook(&app, &receiver.url(), json!({ "events": events })).await;
+    let path = format!("/api/v1/webhooks/{}:test", made["id"].as_str().unwrap());
+    let mut sent = Vec::new();
+    for event in &events {
+        sent.push(app.editor().post(&path, json!({ "event": event })).await.expect(200).body);
+    }
+    // Now all of it happens.
+    let editor = app.editor();
+    let rule = json!({
+        "name": "Nordic beta", "when": {"attribute": "country", "operator": "in", "values": ["SE", "NO"]},
+        "rollout": {"percentage": 10}, "outcome": {"value": true},
+    });
+    let feature = json!({"key": "new_checkout", "type": "BOOLEAN", "enabled": false, "rules": [rule]});
+    let feature = app.feature(feature).await;
+    let at = format!("{PROD}/features/new_checkout");
+    editor.patch(&at, json!({"enabled": true})).await.expect(200);
+    let first = format!("{at}/rules/{}", feature["rules"][0]["id"].as_str().unwrap());
+    editor.patch(&first, json!({"rollout": {"percentage": 25}})).await.expect(200);
+    editor.delete(&first).await.expect(204);
+    editor.post(&format!("{at}/rules"), rule).await.expect(201);
+    let contexts = format!("{PROD}/contexts");
+    let blue = json!({"key": "team:blue", "features": {"new_checkout": "no"}});
+    editor.post(&contexts, blue).await.expect(201);
+    let context = format!("{contexts}/team:blue");
+    editor.patch(&context, json!({"features": {"new_checkout": "yes"}})).await.expect(200);
+    editor.delete(&context).await.expect(204);
+    let document = json!({"version": 1, "contexts": {"team:blue": {"features": {"new_checkout": "no"}}}});
+    editor.post(&format!("{contexts}:import"), document).await.expect(200);
+    editor.delete(&context).await.expect(204);
+    editor.delete(&at).await.expect(204);
+    let token = json!({"description": "web", "kind": "client"});
+    let token = editor.post(&format!("{PROD}/tokens"), token).await.expect(201).body;
+    let token = format!("{PROD}/tokens/{}", token["id"].as_str().unwrap());
+    editor.patch(&token, json!({"description": "web shop"})).await.expect(200);
+    editor.delete(&token).await.expect(204);
+    let environments = "/api/v1/sites/shop/environments";
+    editor.post(environments, json!({"name": "new"})).await.expect(201);
+    editor.patch(&format!("{environments}/new"), json!({"status": "maintenance"})).await.expect(200);
+    editor.delete(&format!("{environments}/new")).await.expect(204);
+    let body = |delivery: &Value| delivery["request"]["body"].as_str().unwrap().to_owned();
+    for (event, example) in events.iter().zip(&sent) {
+        let real = editor.post(&path, json!({ "event": event })).await.expect(200).body;
+        let (example, real) = (body(example), body(&real));
+        let newest = app.app.read(|conn| {
+            featured::store::webhooks::newest_event(conn, made["siteId"].as_str().unwrap(), None, event)
+        });
+        assert!(newest.unwrap().is_some(), "{event} happened");
+        assert_eq!(members(&example), members(&real), "{event}: {example} {real}");
+    }
+}
+
+#[actix_web::test]
+async fn viewers_are_not_told_the_address_that_a_receiver_repeats() {
+    let app = TestApp::with(loopback).await;
+    let receiver = Receiver::that(Do::Echo);
+    let url = format!("{}/T0/B0?key=hidden", receiver.url());
+    let made = webhook(&app, &url, json!({})).await;
+    let path = format!("/api/v1/webhooks/{}", made["id"].as_str().unwrap());
+    let tried = app.editor().post(&format!("{path}:test"), json!({})).await.expect(200).body;
+    assert!(tried["response"].to_string().contains("/hook/T0/B0?key=hidden"), "{tried}");
+    // What failed may name it, too.
+    let error = format!("{url} and http://elsewhere.example/T9 or /hook/T0/B0 cannot be asked");
+    {
+        let writer = app.app.store.writer();
+        let id = featured::store::webhooks::list(&writer, None).unwrap()[0].id;
+        let row = featured::store::webhooks::deliveries(&writer, id, None, 1).unwrap().remove(0);
+        let failed =
+            featured::store::webhooks::Delivery { uuid: "u".into(), error: Some(error.clone()), ..row };
+        featured::store::webhooks::log(&writer, id, &failed).unwrap();
+    }
+    let log = format!("{path}/deliveries");
+    let one = format!("{log}/{}", tried["id"].as_str().unwrap());
+    for (page, deliveries) in [
+        (&log, app.viewer().get(&log).await.expect(200).body["items"].clone()),
+        (&one, json!([app.viewer().get(&one).await.expect(200).body])),
+    ] {
+        let text = deliveries.to_string();
+        assert!(
+            !text.contains("/hook") && !text.contains("T9") && !text.contains("hidden"),
+            "{page}: {text}"
+        );
+        for delivery in deliveries.as_array().unwrap() {
+            assert_eq!(delivery["response"], json!({"headers": {}, "body": ""}), "{page}");
+            assert_eq!(delivery["status"], 404);
+            assert!(delivery["request"]["body"].as_str().unwrap().contains("feature.created"));
+        }
+    }
+    let seen = app.viewer().get(&log).await.expect(200).body;
+    assert_eq!(seen["items"][0]["error"], "… and … or … cannot be asked");
+    let whole = app.editor().get(&log).await.expect(200).body;
+    assert_eq!(whole["items"][0]["error"], error.as_str());
+    assert_eq!(whole["items"][1]["response"], tried["response"]);
+}
+
+#[actix_web::test]
+async fn an_address_that_is_not_allowed_any_more_can_be_kept_and_turned_off() {
+    let app = TestApp::new().await;
+    let made = webhook(&app, "https://hooks.example/x", json!({})).await;
+    // As it was made under --dev.
+    app.app.store.writer().execute("UPDATE webhooks SET url = 'http://10.0.0.1/x'", []).unwrap();
+    let path = format!("/api/v1/webhooks/{}", made["id"].as_str().unwrap());
+    let off = json!({"url": "http://10.0.0.1/x", "enabled": false});
+    assert_eq!(app.editor().patch(&path, off).await.expect(200).body["enabled"], false);
+    let other = app.editor().patch(&path, json!({"url": "http://10.0.0.1/y"})).await;
+    other.refused(422, "invalid");
+    assert_eq!(other.fields(), ["url"]);
+}
+
+#[actix_web::test]
+async fn webhooks_of_one_host_that_were_given_no_names_are_numbered() {
+    let app = TestApp::new().await;
+    let mut names = Vec::new();
+    for more in [json!({}), json!({}), json!({"name": "Chat"}), json!({"name": "hooks.example 3"}), json!({})]
+    {
+        names.push(webhook(&app, "https://hooks.example/x", more).await["name"].clone());
+    }
+    assert_eq!(names, ["hooks.example", "hooks.example 2", "Chat", "hooks.example 3", "hooks.example 4"]);
+    let long = format!("https://{}.example/", ["a".repeat(50), "b".repeat(50)].join("."));
+    webhook(&app, &long, json!({})).await;
+    let name = webhook(&app, &long, json!({})).await["name"].clone();
+    let name = name.as_str().unwrap();
+    assert!(name.len() == 100 && name.ends_with("b 2"), "{name}");
+}
+
 #[actix_web::test]
 async fn a_test_sends_exactly_what_a_real_event_would() {
     let app = TestApp::with(loopback).await;

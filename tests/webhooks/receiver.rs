@@ -39,6 +39,8 @@ pub enum Do {
     Answer(u16),
     /// Answers 200 with far too much, and markup in it.
     Babble,
+    /// Answers 404 with the path that was asked, in headers and body.
+    Echo,
     /// 302 to another receiver, by port.
     Redirect(u16),
     /// Says nothing until the other side goes.
@@ -125,9 +127,11 @@ fn serve(
     decide: &(dyn Fn(&Received, usize) -> Do + Send + Sync),
 ) {
     let Some(received) = read(&mut stream) else { return };
+    let mut path = String::new();
     let does = {
         let mut all = kept.lock().expect("nobody panics");
         let does = decide(&received, all.len());
+        path.clone_from(&received.path);
         seen.lock().expect("nobody panics").extend(received.header("x-webhook-id").map(str::to_owned));
         all.push(received);
         does
@@ -141,6 +145,14 @@ fn serve(
         Do::Redirect(port) => {
             let location = format!("location: http://127.0.0.1:{port}/\r\n");
             drop(stream.write_all(answer(302, &location).as_bytes()));
+        }
+        Do::Echo => {
+            let body = format!("Cannot POST {path}");
+            let head = format!(
+                "HTTP/1.1 404 X\r\nlocation: {path}/\r\nset-cookie: at={path}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            drop(stream.write_all(format!("{head}{body}").as_bytes()));
         }
         Do::Babble => {
             let body = "<b>&".repeat(5000);

@@ -655,6 +655,18 @@ fn differences(before: &View, after: &View) -> Vec<Difference> {
     found
 }
 
+/// A Context as a change records it.
+#[derive(Serialize)]
+pub struct Recorded<'a> {
+    pub key: &'a str,
+    pub description: &'a str,
+    pub prototypes: &'a [String],
+    pub features: &'a BTreeMap<String, String>,
+    pub version: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub reason: &'a str,
+}
+
 fn change_of(
     site: &Site,
     environment: &Environment,
@@ -663,16 +675,6 @@ fn change_of(
     after: Option<&ContextRow>,
     reason: &str,
 ) -> Change {
-    #[derive(Serialize)]
-    struct Recorded<'a> {
-        key: &'a str,
-        description: &'a str,
-        prototypes: &'a [String],
-        features: &'a BTreeMap<String, String>,
-        version: u64,
-        #[serde(skip_serializing_if = "str::is_empty")]
-        reason: &'a str,
-    }
     let views = [before, after].map(|row| row.map(|row| View::of(row, kinds)));
     let json = |view: &View, reason: &str| {
         Json::of(&Recorded {

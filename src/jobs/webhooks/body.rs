@@ -160,10 +160,14 @@ fn message(format: Format, sentence: &Sentence) -> Value {
     match format {
         Format::Slack => {
             let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-            // Slack has no way to escape its own marks, so a name that holds one stays unmarked.
-            let strong = |text: &str| match text.contains(['*', '`', '_', '~']) {
-                true => text.to_owned(),
-                false => format!("*{text}*"),
+            // Slack has no way to escape its own marks, so a name that holds one stays unmarked. Inside a word,
+            // `_` and `~` are none.
+            let strong = |text: &str| {
+                let edge = ['_', '~'];
+                match text.contains(['*', '`']) || text.starts_with(edge) || text.ends_with(edge) {
+                    true => text.to_owned(),
+                    false => format!("*{text}*"),
+                }
             };
             json!({ "text": marked(sentence, escape, strong) })
         }
@@ -268,6 +272,11 @@ mod tests {
         let mut exact = event("feature", "f", "limit", "deleted", json!(null));
         exact.payload = r#"{"before":{"key":"limit","defaultValue":1.50},"after":null}"#.into();
         assert!(render(Format::Json, &exact, "prod").unwrap().contains("\"defaultValue\":1.50"));
+        exact.payload = r#"{"before":{"key":"limit","defaultValue":12345678901234567890.5},"after":{"key":"limit","defaultValue":12345678901234567890.25}}"#.into();
+        let change = r#""changes":[{"field":"defaultValue","before":12345678901234567890.5,"after":12345678901234567890.25}]"#;
+        assert!(render(Format::Json, &exact, "prod").unwrap().contains(change));
+        let said = "default value 12345678901234567890.5 → 12345678901234567890.25, prod";
+        assert!(render(Format::Slack, &exact, "prod").unwrap().contains(said));
     }
 
     #[test]
@@ -276,7 +285,7 @@ mod tests {
         let event = event("rule", "r1", "Nordic beta", "updated", payload);
         assert_eq!(
             body(Format::Slack, &event),
-            json!({"text": "new_checkout: rollout 10.0 % → 25.0 % on rule *Nordic beta*, prod, by *ana*"})
+            json!({"text": "*new_checkout*: rollout 10.0 % → 25.0 % on rule *Nordic beta*, prod, by *ana*"})
         );
         let discord = body(Format::Discord, &event);
         assert_eq!(
@@ -301,6 +310,16 @@ mod tests {
             body(Format::Discord, &event("feature", "f", "a", "updated", payload("@everyone **x** [a](b)")));
         let text = discord["content"].as_str().unwrap();
         assert!(text.contains(r"\@everyone \*\*x\*\* \[a\]\(b\)"), "{text}");
+        for (key, shown) in [
+            ("a_b~c", "*a_b~c* created"),
+            ("_a", "_a created"),
+            ("a~", "a~ created"),
+            ("a*b", "a*b created"),
+            ("`a", "`a created"),
+        ] {
+            let text = body(Format::Slack, &event("feature", "f", key, "created", json!({})));
+            assert!(text["text"].as_str().unwrap().starts_with(shown), "{text}");
+        }
         let long = body(Format::Discord, &event("feature", "f", &"_".repeat(3000), "created", json!({})));
         assert_eq!(long["content"].as_str().unwrap().chars().count(), DISCORD);
     }

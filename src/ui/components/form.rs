@@ -17,12 +17,14 @@ pub fn lines(text: &str) -> String {
 pub struct Typed {
     values: Vec<(String, String)>,
     errors: HashMap<String, String>,
+    /// The field that the page begins in.
+    focus: Option<String>,
 }
 
 impl Typed {
     /// What a form posted.
     pub fn posted(values: Vec<(String, String)>) -> Self {
-        Self { values, errors: HashMap::new() }
+        Self { values, ..Self::default() }
     }
 
     /// What a form shows at first.
@@ -36,6 +38,18 @@ impl Typed {
             self.errors.entry(error.field.clone()).or_insert_with(|| error.message.clone());
         }
         self
+    }
+
+    /// The same; the page begins in the first of these fields that is wrong.
+    pub fn focused(mut self, fields: &[&str]) -> Self {
+        let wrong = fields.iter().find(|field| self.errors.contains_key(**field));
+        self.focus = wrong.map(|field| (*field).to_owned());
+        self
+    }
+
+    /// Whether the page begins in this field.
+    pub fn has_focus(&self, name: &str) -> bool {
+        self.focus.as_deref() == Some(name)
     }
 
     /// The same with another value for one field.
@@ -140,7 +154,7 @@ impl<'a> Text<'a> {
             div.field {
                 label for=(self.name) { (self.label) }
                 input id=(self.name) name=(self.name) type=(self.kind) value=(value) autocomplete=(self.autocomplete)
-                    autocapitalize="off" spellcheck="false" required[self.required]
+                    autocapitalize="off" spellcheck="false" required[self.required] autofocus[typed.has_focus(self.name)]
                     aria-invalid=[wrong.then_some("true")] aria-describedby=[described];
                 (error(self.name, typed))
                 @if !self.hint.is_empty() { span.hint id={ (self.name) "-hint" } { (self.hint) } }
@@ -155,7 +169,7 @@ pub fn area(name: &str, label: &str, hint: &str, rows: u8, typed: &Typed) -> Mar
     html! {
         div.field {
             label for=(name) { (label) }
-            textarea id=(name) name=(name) rows=(rows) aria-invalid=[wrong.then_some("true")]
+            textarea id=(name) name=(name) rows=(rows) autofocus[typed.has_focus(name)] aria-invalid=[wrong.then_some("true")]
                 aria-describedby=[wrong.then(|| format!("{name}-error"))] { "\n" (typed.get(name)) }
             (error(name, typed))
             @if !hint.is_empty() { span.hint { (hint) } }
@@ -169,7 +183,7 @@ pub fn select(name: &str, label: &str, choices: &[(&str, &str)], typed: &Typed) 
     html! {
         div.field {
             label for=(name) { (label) }
-            select id=(name) name=(name) aria-invalid=[wrong.then_some("true")] {
+            select id=(name) name=(name) autofocus[typed.has_focus(name)] aria-invalid=[wrong.then_some("true")] {
                 @for (value, label) in choices {
                     option value=(value) selected[typed.get(name) == *value] { (label) }
                 }

@@ -50,6 +50,18 @@ pub fn ago(at: Millis, now: Millis) -> Markup {
     html! { time.num datetime=(full) title=(full) { (words) } }
 }
 
+/// In how long, in words; the full time as title.
+pub fn ahead(at: Millis, now: Millis) -> Markup {
+    let minutes = (at - now).max(0).unsigned_abs().div_ceil(60_000);
+    let words = match minutes {
+        0..=1 => "within a minute".to_owned(),
+        2..=119 => format!("in {minutes} min"),
+        _ => format!("in {} h", minutes / 60),
+    };
+    let full = rfc3339(at);
+    html! { time.num datetime=(full) title=(full) { (words) } }
+}
+
 /// What a place is for and how to fill it, where there is nothing yet.
 pub fn empty(title: &str, text: &str, action: Option<Markup>) -> Markup {
     html! {

@@ -199,14 +199,17 @@ pub async fn deliveries(app: Data<App>, caller: Caller, req: HttpRequest) -> Res
     let limit = query.limit()?;
     let below = query.cursor()?.map(|text| text.parse::<i64>().map_err(|_| invalid_cursor())).transpose()?;
     let id = segment(&req, "webhook")?;
-    let rows = block(move || {
+    let (webhook, rows) = block(move || {
         app.read(|conn| {
             let webhook = store::webhooks::find(conn, &id)?;
-            store::webhooks::deliveries(conn, webhook.id, below, limit + 1)
+            let rows = store::webhooks::deliveries(conn, webhook.id, below, limit + 1)?;
+            Ok((webhook, rows))
         })
     })
     .await?;
-    let page = Page::of(rows, limit, |row| row.id.to_string(), |row| DeliveryView::from(&row));
+    let role = caller.0.role;
+    let view = |row| DeliveryView::from(&webhooks::visible(&row, &webhook, role));
+    let page = Page::of(rows, limit, |row| row.id.to_string(), view);
     Ok(HttpResponse::Ok().json(page))
 }
 
@@ -229,7 +232,8 @@ pub async fn delivery(app: Data<App>, caller: Caller, req: HttpRequest) -> Resul
     let row = block(move || {
         app.read(|conn| {
             let webhook = store::webhooks::find(conn, &id)?;
-            store::webhooks::delivery(conn, webhook.id, &delivery)
+            let row = store::webhooks::delivery(conn, webhook.id, &delivery)?;
+            Ok(webhooks::visible(&row, &webhook, caller.0.role))
         })
     })
     .await?;
