@@ -11,7 +11,7 @@ use featured::app::Actor as Author;
 use featured::engine::permission::Role;
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, Server, between};
+use crate::browser::{Browser, Reply, Server, between};
 use crate::support::TestApp;
 
 const PATH: &str = "/api/v1/sites/shop/branding";
@@ -64,6 +64,12 @@ async fn every_problem_is_named() {
     let mut fields = reply.fields();
     fields.sort_unstable();
     assert_eq!(fields, ["accent", "companyName", "error", "faviconUrl", "headingFont", "logoUrl"]);
+    for name in ["a\u{202e}b", "a\u{2066}b", "a\u{7}b", "a\u{2028}b"] {
+        let reply = app.editor().put(PATH, json!({"companyName": name})).await;
+        reply.refused(422, "invalid");
+        assert_eq!(reply.fields(), ["companyName"], "{name:?}");
+    }
+    app.editor().put(PATH, json!({"companyName": "חנות & Co."})).await.expect(200);
     app.editor().put(PATH, json!({"colour": 1})).await.refused(400, "unknown_field");
     app.viewer().put(PATH, json!({})).await.refused(403, "forbidden");
     app.editor().put("/api/v1/sites/gone/branding", json!({})).await.refused(404, "not_found");
@@ -89,6 +95,17 @@ async fn an_image_is_told_by_its_content_kept_here_and_served_inert() {
     assert_eq!(app.anonymous().get(&logo).await.status, 200, "a refusal changes nothing");
     put(json!({})).await.expect(200);
     assert_eq!(app.anonymous().get(&logo).await.status, 404);
+}
+
+#[actix_web::test]
+async fn nobody_learns_which_sites_there_are() {
+    let app = TestApp::new().await;
+    for file in ["style.css", "logo", "favicon", "other"] {
+        let [there, not] = ["shop", "nonesuch"].map(|site| format!("/branding/{site}/x/{file}"));
+        let (there, not) = (app.anonymous().get(&there).await, app.anonymous().get(&not).await);
+        assert_eq!((there.status, not.status), (404, 404));
+        assert_eq!(there.text.replace("shop", "nonesuch"), not.text, "{file}");
+    }
 }
 
 /// Answers one request on loopback; gives its address.
@@ -187,10 +204,14 @@ async fn a_preview_shows_what_was_typed_and_saves_nothing() {
     assert!(wrong.body.contains("must be names of fonts"));
 }
 
-/// Posts the form of the images as a browser does.
-async fn upload(browser: &mut Browser, csrf: &str, fields: &[(&str, &[u8])]) -> u16 {
+/// Posts the form as a browser does, with files.
+async fn upload(browser: &mut Browser, csrf: &str, fields: &[(&str, &[u8])]) -> Reply {
+    let page = browser.get("/sites/shop/branding").await.body;
+    let seen = page.split_once("name=\"seen\" value=\"").and_then(|(_, rest)| rest.split_once('"'));
+    let seen = seen.map_or("", |(seen, _)| seen);
     let mut body = Vec::new();
-    for (name, bytes) in [&[("csrf", csrf.as_bytes())], fields].concat() {
+    let own = [("csrf", csrf.as_bytes()), ("seen", seen.as_bytes()), ("act", b"save")];
+    for (name, bytes) in [&own, fields].concat() {
         body.extend_from_slice(
             format!("--b0und\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n")
                 .as_bytes(),
@@ -200,11 +221,24 @@ async fn upload(browser: &mut Browser, csrf: &str, fields: &[(&str, &[u8])]) -> 
     }
     body.extend_from_slice(b"--b0und--\r\n");
     let request = TestRequest::post()
-        .uri("/sites/shop/branding/images")
+        .uri("/sites/shop/branding")
         .insert_header(("content-type", "multipart/form-data; boundary=b0und"))
         .set_payload(body);
-    browser.send(request).await.status.as_u16()
+    browser.send(request).await
 }
+
+/// Whether a page says beside a field, where it is seen, what is wrong with it.
+fn is_told(page: &str, field: &str, message: &str) -> bool {
+    let (_, input) = page.split_once(&format!("id=\"{field}\"")).expect("the field");
+    let (input, rest) = input.split_once('>').expect("its end");
+    let described = format!("aria-describedby=\"{field}-error");
+    let (_, error) = rest.split_once(&format!("id=\"{field}-error\"")).unwrap_or_default();
+    input.contains("aria-invalid=\"true\"")
+        && input.contains(&described)
+        && error.split("</span>").next().is_some_and(|error| error.contains(message))
+}
+
+const RULE: &str = "must be a PNG, JPEG, GIF, WebP or ICO image of at most 256 KiB";
 
 #[actix_web::test]
 async fn images_are_uploaded_replaced_and_removed_with_the_form() {
@@ -212,28 +246,61 @@ async fn images_are_uploaded_replaced_and_removed_with_the_form() {
     ed.get("/sites/shop/branding").await;
     let csrf = ed.csrf.clone();
     let images = || server.number("SELECT count(*) FROM branding_images");
-    assert_eq!(upload(&mut ed, "wrong", &[("logo", GIF)]).await, 303, "back to the page");
+    assert_eq!(upload(&mut ed, "wrong", &[("logo", GIF)]).await.status, 303, "back to the page");
     assert_eq!(images(), 0);
-    assert_eq!(
-        upload(&mut ed, &csrf, &[("logo", GIF), ("favicon", b"GIF87a\x02\0\x02\0\0\0\0;")]).await,
-        303
-    );
+    let both: [(&str, &[u8]); 2] = [("logo", GIF), ("favicon", b"GIF87a\x02\0\x02\0\0\0\0;")];
+    assert_eq!(upload(&mut ed, &csrf, &both).await.status, 303);
     assert_eq!(images(), 2);
     let page = ed.get("/sites/shop").await.body;
     assert!(
         page.contains("/logo\" alt=\"\"")
             && between(&page, "rel=\"icon\" href=\"", "\"").ends_with("/favicon")
     );
-    assert_eq!(upload(&mut ed, &csrf, &[("logo", SVG), ("favicon", b"")]).await, 422);
-    assert_eq!(upload(&mut ed, &csrf, &[("logo", b""), ("logoRemove", b"on"), ("favicon", b"")]).await, 303);
-    assert_eq!(images(), 1, "the other one stays");
+    let wrong = upload(&mut ed, &csrf, &[("logo", SVG), ("favicon", b"")]).await;
+    assert_eq!(wrong.status, 422);
+    assert!(is_told(&wrong.body, "logo", RULE) && !is_told(&wrong.body, "favicon", RULE), "{}", wrong.body);
+    let removed = upload(&mut ed, &csrf, &[("logo", b""), ("logoRemove", b"on"), ("favicon", b"")]).await;
+    assert_eq!((removed.status.as_u16(), images()), (303, 1), "the other one stays");
     server.user("vi", Role::Viewer);
     let mut vi = server.signed_in("vi").await;
     vi.get("/account").await;
     let csrf = vi.csrf.clone();
-    assert_eq!(upload(&mut vi, &csrf, &[("logo", GIF)]).await, 403);
+    assert_eq!(upload(&mut vi, &csrf, &[("logo", GIF)]).await.status, 403);
     admin::sites::delete(&server.app, &Author::system("test"), "shop").expect("gone");
     assert_eq!(images(), 0);
+}
+
+#[actix_web::test]
+async fn what_was_typed_is_saved_with_the_images_and_kept_when_they_are_refused() {
+    let (server, mut ed) = two_sites().await;
+    ed.get("/sites/shop/branding").await;
+    let csrf = ed.csrf.clone();
+    let typed: [(&str, &[u8]); 2] = [("companyName", "Blå Butik".as_bytes()), ("accent", b"#7a1fa2")];
+    let with = |more: &[(&'static str, &'static [u8])]| [&typed, more].concat();
+    let wrong = [("logo", SVG), ("faviconUrl", &b"https://localhost/icon.png"[..]), ("bodyFont", b"a{b")];
+    let refused = upload(&mut ed, &csrf, &with(&wrong)).await;
+    assert_eq!(refused.status, 422);
+    let page = &refused.body;
+    for (field, message) in
+        [("logo", RULE), ("faviconUrl", "could not be fetched"), ("bodyFont", "must be names of fonts")]
+    {
+        assert!(is_told(page, field, message), "{field}: {page}");
+    }
+    assert!(!page.contains("id=\"favicon-error\""), "the address is wrong, not the file");
+    for value in ["Blå Butik", "#7a1fa2", "https://localhost/icon.png", "a{b"] {
+        assert!(page.contains(&format!("value=\"{value}\"")), "{value} is still there");
+    }
+    let hand_made = upload(&mut ed, &csrf, &[("accent", b"red")]).await.body;
+    assert!(is_told(&hand_made, "accent", "must be a colour"), "{hand_made}");
+    assert_eq!(server.number("SELECT count(*) FROM branding_images"), 0);
+    assert!(!ed.get("/sites/shop").await.body.contains("Blå Butik"), "all or nothing");
+    assert_eq!(upload(&mut ed, &csrf, &with(&[("logo", GIF), ("favicon", b"")])).await.status, 303);
+    let page = ed.get("/sites/shop").await.body;
+    assert!(page.contains("/logo\" alt=\"\"") && page.contains("Blå Butik") && page.contains("style.css"));
+    // Without files the images stay as they are.
+    ed.get("/sites/shop/branding").await;
+    ed.post("/sites/shop/branding", &[("act", "save"), ("companyName", "Shop")]).await;
+    assert!(ed.get("/sites/shop").await.body.contains("/logo\" alt=\"\""));
 }
 
 #[actix_web::test]
@@ -247,12 +314,16 @@ async fn both_images_may_be_as_large_as_the_form_says() {
         bytes
     };
     let (logo, icon) = (png((256 << 10) - 1), png(150_000));
-    assert_eq!(upload(&mut ed, &csrf, &[("logo", &logo), ("favicon", &icon)]).await, 303);
+    assert_eq!(upload(&mut ed, &csrf, &[("logo", &logo), ("favicon", &icon)]).await.status, 303);
     let stored = "SELECT sum(length(data)) FROM branding_images";
     let both = server.number(stored);
     assert_eq!(both, (256 << 10) - 1 + 150_000, "byte for byte");
-    // What is too large for an image is told beside it; what is too large for the form, on a page.
-    assert_eq!(upload(&mut ed, &csrf, &[("logo", &png((256 << 10) + 1))]).await, 422);
-    assert_eq!(upload(&mut ed, &csrf, &[("logo", &png(1 << 20))]).await, 413);
+    // What is too large is told beside it, with what else was typed as long as that can be read.
+    for (length, is_read) in [((256 << 10) + 1, true), (2 << 20, true), (9 << 20, false)] {
+        let refused = upload(&mut ed, &csrf, &[("companyName", b"Typed"), ("logo", &png(length))]).await;
+        assert_eq!(refused.status, 422);
+        assert!(is_told(&refused.body, "logo", RULE), "{length}");
+        assert_eq!(refused.body.contains("value=\"Typed\""), is_read, "{length}");
+    }
     assert_eq!(server.number(stored), both);
 }

@@ -9,7 +9,9 @@ use utoipa::ToSchema;
 use super::read_body;
 use crate::app::{Actor, App, Change, Touched, Written};
 use crate::branding::colour::Colour;
-use crate::branding::{Branding, MAX_FONT, MAX_NAME, SLOTS, Slot, Warning, fonts, image, sheet};
+use crate::branding::{
+    Branding, MAX_FONT, MAX_NAME, SLOTS, Slot, Warning, fonts, image, is_plain_line, sheet,
+};
 use crate::engine::decode::{Node, Object, Problems};
 use crate::engine::permission::Permission;
 use crate::engine::value::Json;
@@ -122,6 +124,7 @@ fn version(bytes: &[u8]) -> String {
 }
 
 /// An image to keep: version, content type, bytes.
+#[derive(PartialEq)]
 pub struct Image {
     version: String,
     content_type: &'static str,
@@ -137,6 +140,7 @@ impl Image {
 }
 
 /// What happens to an image.
+#[derive(PartialEq)]
 pub enum Picture {
     Keep,
     Remove,
@@ -150,8 +154,10 @@ pub fn read_settings(object: &mut Object<'_>, problems: &mut Problems) -> Brandi
         && let Some(name) = node.string(problems)
     {
         let name = name.trim();
-        if name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
-            problems.add(&node.path, "must be at most 60 characters");
+        if name.chars().count() > MAX_NAME {
+            problems.add(&node.path, format!("must be at most {MAX_NAME} characters"));
+        } else if !is_plain_line(name) {
+            problems.add(&node.path, "must not have control characters or such that turn text around");
         } else if !name.is_empty() {
             branding.company_name = Some(name.to_owned());
         }
@@ -251,25 +257,20 @@ pub fn put(app: &App, actor: &Actor, site: &str, body: &str) -> Result<(Site, St
     };
     let logo = picture(logo, "logoUrl", Kind::Logo, &stored.logo)?;
     let favicon = picture(favicon, "faviconUrl", Kind::Favicon, &stored.favicon)?;
-    save(app, actor, site, |_| settings, [(Kind::Logo, logo), (Kind::Favicon, favicon)])
+    save(app, actor, site, settings, [(Kind::Logo, logo), (Kind::Favicon, favicon)])
 }
 
-/// Changes colours, fonts and name, and leaves the images. Body: the same without them.
-pub fn set(app: &App, actor: &Actor, site: &str, body: &str) -> Result<(Site, Stored)> {
-    actor.require(Permission::Change)?;
-    let settings = read_body(body, |object, problems| Some(read_settings(object, problems)))?;
-    save(app, actor, site, |_| settings, [])
-}
-
-/// Puts or removes images, and leaves the rest.
-pub fn set_images<const N: usize>(
+/// Changes colours, fonts and name, and what is said of the images. Body: the same without these.
+pub fn set(
     app: &App,
     actor: &Actor,
     site: &str,
-    pictures: [(Kind, Picture); N],
+    body: &str,
+    pictures: [(Kind, Picture); 2],
 ) -> Result<(Site, Stored)> {
     actor.require(Permission::Change)?;
-    save(app, actor, site, |before| before, pictures)
+    let settings = read_body(body, |object, problems| Some(read_settings(object, problems)))?;
+    save(app, actor, site, settings, pictures)
 }
 
 /// A site and its branding.
@@ -281,17 +282,16 @@ pub fn find(app: &App, site: &str) -> Result<(Site, Stored)> {
     })
 }
 
-fn save<const N: usize>(
+fn save(
     app: &App,
     actor: &Actor,
     site: &str,
-    settings: impl FnOnce(Branding) -> Branding,
-    pictures: [(Kind, Picture); N],
+    settings: Branding,
+    pictures: [(Kind, Picture); 2],
 ) -> Result<(Site, Stored)> {
     app.write(actor, |tx| {
         let site = store::sites::find(tx, site)?;
         let before = store::branding::find(tx, site.id)?;
-        let settings = settings(before.branding.clone());
         store::branding::save(tx, site.id, &settings, tx.now)?;
         for (kind, picture) in &pictures {
             match picture {

@@ -41,8 +41,13 @@ impl Colour {
         if self.contrast(Self::WHITE) >= self.contrast(Self::BLACK) { Self::WHITE } else { Self::BLACK }
     }
 
+    /// The contrast with whichever of these it stands out from least.
+    pub fn least_contrast(self, backgrounds: &[Self]) -> f64 {
+        backgrounds.iter().map(|background| self.contrast(*background)).fold(f64::INFINITY, f64::min)
+    }
+
     /// A share (0 to 1) of the way to another colour.
-    fn towards(self, other: Self, share: f64) -> Self {
+    pub fn towards(self, other: Self, share: f64) -> Self {
         let mut parts = self.0;
         for (part, goal) in parts.iter_mut().zip(other.0) {
             let way = f64::from(goal) - f64::from(*part);
@@ -54,16 +59,24 @@ impl Colour {
     /// The colour nearest to this one that is readable on all of these: the same hue, darker or lighter. Black or
     /// white where no colour is readable on all.
     pub fn readable_on(self, backgrounds: &[Self]) -> Self {
+        self.at_least(READABLE, backgrounds)
+    }
+
+    /// The same for another contrast than that of readable text.
+    pub fn at_least(self, contrast: f64, backgrounds: &[Self]) -> Self {
+        let luminances: Vec<f64> = backgrounds.iter().map(|background| background.luminance()).collect();
         let worst = |colour: Self| {
-            backgrounds.iter().map(|background| colour.contrast(*background)).fold(f64::INFINITY, f64::min)
+            let own = colour.luminance();
+            let with = |other: &f64| (own.max(*other) + 0.05) / (own.min(*other) + 0.05);
+            luminances.iter().map(with).fold(f64::INFINITY, f64::min)
         };
-        if worst(self) >= READABLE {
+        if worst(self) >= contrast {
             return self;
         }
         let steps = |goal: Self| {
             (1..=100).find_map(|step| {
                 let colour = self.towards(goal, f64::from(step) / 100.0);
-                (worst(colour) >= READABLE).then_some((step, colour))
+                (worst(colour) >= contrast).then_some((step, colour))
             })
         };
         match (steps(Self::BLACK), steps(Self::WHITE)) {

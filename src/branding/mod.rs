@@ -93,6 +93,11 @@ impl Branding {
         self.colours[slot as usize] = (colour != slot.usual()).then_some(colour);
     }
 
+    /// Whether everything looks as it does everywhere, but for the name.
+    fn is_plain(&self) -> bool {
+        *self == Self { company_name: self.company_name.clone(), ..Self::default() }
+    }
+
     fn is_set(&self, slot: Slot) -> bool {
         self.colours[slot as usize].is_some()
     }
@@ -188,10 +193,31 @@ impl Branding {
     }
 }
 
+/// Whether a name is one line that reads in one direction: no control characters, and none of those that turn the
+/// text behind them around (Unicode's embeddings, overrides and isolates).
+pub fn is_plain_line(name: &str) -> bool {
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !name.chars().any(|c| c.is_control() || turns(c) || matches!(c, '\u{2028}' | '\u{2029}'))
+}
+
 /// A list of fonts, as it may stand in a stylesheet: names of letters, digits, spaces and dashes, quoted unless they
-/// are generic. `None` when it is no such list.
+/// are generic: those mean nothing in quotes. `None` when it is no such list.
 pub fn fonts(text: &str) -> Option<String> {
-    const GENERIC: [&str; 6] = ["serif", "sans-serif", "monospace", "system-ui", "cursive", "ui-rounded"];
+    const GENERIC: [&str; 13] = [
+        "serif",
+        "sans-serif",
+        "monospace",
+        "cursive",
+        "fantasy",
+        "math",
+        "emoji",
+        "system-ui",
+        "ui-serif",
+        "ui-sans-serif",
+        "ui-monospace",
+        "ui-rounded",
+        "-apple-system",
+    ];
     if text.chars().count() > MAX_FONT {
         return None;
     }
@@ -200,9 +226,9 @@ pub fn fonts(text: &str) -> Option<String> {
         .map(|name| {
             let name = name.trim().trim_matches(['"', '\'']).trim();
             let plain = |c: char| c.is_alphanumeric() || c == ' ' || c == '-';
-            (!name.is_empty() && name.chars().all(plain)).then(|| match GENERIC.contains(&name) {
-                true => name.to_owned(),
-                false => format!("\"{name}\""),
+            (!name.is_empty() && name.chars().all(plain)).then(|| {
+                let generic = GENERIC.iter().find(|generic| generic.eq_ignore_ascii_case(name));
+                generic.map_or_else(|| format!("\"{name}\""), |generic| (*generic).to_owned())
             })
         })
         .collect();
@@ -271,6 +297,13 @@ mod tests {
             Some("\"Georgia\", \"Times New Roman\", serif")
         );
         assert_eq!(fonts(&fonts("A-B 2, system-ui").expect("fonts")), fonts("A-B 2, system-ui"));
+        for (typed, written) in [
+            ("ui-monospace, -apple-system, Serif", "ui-monospace, -apple-system, serif"),
+            ("'SYSTEM-UI', Fantasy, Serifa", "system-ui, fantasy, \"Serifa\""),
+        ] {
+            assert_eq!(fonts(typed).as_deref(), Some(written));
+            assert_eq!(fonts(written).as_deref(), Some(written), "what is stored is read as it is");
+        }
         for wrong in ["", ",", "a,,b", "a;b", "a}b{", "url(x)", "a\"b", "a\\b", "a/*", "a\nb", "@import"] {
             assert_eq!(fonts(wrong), None, "{wrong:?}");
         }

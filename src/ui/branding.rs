@@ -7,20 +7,21 @@ use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 
-use super::components::form::{Text, Typed, summary};
+use super::components::form::{Text, Typed, error, summary};
 use super::components::icon;
 use super::components::stale::{self, Fields};
-use super::edit::Edit;
+use super::edit::is_foreign;
 use super::failure::Failure;
 use super::layout::{Page, Place, Toast, done};
 use super::multipart;
 use super::{block, url};
 use crate::admin;
 use crate::admin::branding::{Image, Picture, View};
-use crate::api::request::{MAX_BODY, collect};
+use crate::api::request::collect;
 use crate::app::App;
 use crate::auth::browser::Signed;
-use crate::branding::{Branding, SLOTS, Warning, sheet};
+use crate::branding::{Branding, SLOTS, Warning, image, sheet};
+use crate::engine::decode::FieldError;
 use crate::engine::permission::{Permission, allows};
 use crate::error::{Error, Result};
 use crate::store;
@@ -32,6 +33,9 @@ type Answer = std::result::Result<HttpResponse, Failure>;
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// How a stylesheet and an image may be used should somebody open them as pages.
 const INERT: &str = "default-src 'none'; sandbox";
+/// The longest form, in bytes: images that are too large are told beside their fields, with all that was typed.
+const MAX_FORM: usize = 8 << 20;
+const KINDS: [Kind; 2] = [Kind::Logo, Kind::Favicon];
 const TEXTS: [(&str, &str); 3] =
     [("companyName", "Company name"), ("headingFont", "Font of headings"), ("bodyFont", "Font")];
 /// Every field of the form with its label.
@@ -55,13 +59,17 @@ fn fields() -> impl Iterator<Item = &'static str> {
 }
 
 /// `GET /branding/{site}/{version}/{file}`: a stylesheet or an image, to anybody, as they say nothing. 404 for any
-/// version but the current one.
+/// version but the current one, and the same for a site that does not exist.
 pub async fn serve(app: Data<App>, path: Path<(String, String, String)>) -> Answer {
     let (site, version, file) = path.into_inner();
     let wanted = format!("/branding/{site}/{version}/{file}");
     let found = block(move || {
         app.read(|conn| {
-            let site = store::sites::find(conn, &site)?;
+            let site = match store::sites::find(conn, &site) {
+                // Said as of any other address, so that nobody learns which sites there are.
+                Err(Error::NotFound(_)) => return Ok(None),
+                found => found?,
+            };
             match Kind::parse(&file) {
                 Some(kind) => store::branding::image(conn, site.id, kind, &version),
                 None => {
@@ -131,91 +139,116 @@ pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed, site: Path<S
     draw(&app, &req, &signed, &place, &typed(&stored.branding), false)
 }
 
+/// What the form posted: its fields, and the files that were chosen.
+struct Posted {
+    form: Typed,
+    files: [Vec<u8>; 2],
+}
+
+/// The form, as browsers send it with files, or without them; `None` when it is longer than anything that is taken.
+async fn posted(req: &HttpRequest, payload: Payload) -> Result<Option<Posted>> {
+    let body = match collect(req.head(), payload.into_inner(), MAX_FORM).await {
+        Err(Error::TooLarge(_)) => return Ok(None),
+        body => body?,
+    };
+    let content_type =
+        req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !content_type.starts_with("multipart/") {
+        let fields = ::url::form_urlencoded::parse(&body).into_owned().collect();
+        return Ok(Some(Posted { form: Typed::posted(fields), files: Default::default() }));
+    }
+    let parts = multipart::parts(content_type, &body)
+        .ok_or_else(|| Error::BadRequest("bad_request", "the form cannot be read".into()))?;
+    let file = |kind: Kind| {
+        let part = parts.iter().find(|part| part.name == kind.as_str());
+        part.map_or_else(Vec::new, |part| part.bytes.to_vec())
+    };
+    let files = KINDS.map(file);
+    let fields = parts.iter().filter(|part| Kind::parse(&part.name).is_none());
+    let fields =
+        fields.map(|part| (part.name.clone(), String::from_utf8_lossy(part.bytes).into_owned())).collect();
+    Ok(Some(Posted { form: Typed::posted(fields), files }))
+}
+
+/// What happens to an image: a file that was chosen comes before an address, and that before the box to remove it.
+fn picture_of(app: &App, form: &Typed, kind: Kind, file: Vec<u8>) -> Result<Picture> {
+    let name = kind.as_str();
+    let from = format!("{name}Url");
+    Ok(match form.get(&from).trim() {
+        _ if !file.is_empty() => Picture::Put(Image::read(name, file)?),
+        "" if form.is_on(&format!("{name}Remove")) => Picture::Remove,
+        "" => Picture::Keep,
+        url => Picture::Put(admin::branding::fetch(app, &from, url)?),
+    })
+}
+
 /// `POST /sites/{site}/branding`: saves, shows a preview, or goes back to what is usual, by `act`.
-pub async fn post(app: Data<App>, req: HttpRequest, edit: Edit, site: Path<String>) -> Answer {
-    let place = Place::find(&app, &site, None)?;
-    let (signed, act) = (&edit.signed, edit.form.get("act"));
-    signed.actor().require(Permission::Change)?;
-    let before = typed(&admin::branding::find(&app, &site)?.1.branding);
-    let form = if act == "reset" { typed(&Branding::default()) } else { edit.form.clone() };
-    if stale::is_stale(&edit.form, &before, SETTINGS) {
-        return draw(&app, &req, signed, &place, &form, true);
-    }
-    if act == "preview" {
-        let typed = match read(&form) {
-            Err(Error::Invalid(errors)) => form.wrong(&errors),
-            _ => form,
-        };
-        return draw(&app, &req, signed, &place, &typed, false);
-    }
-    let (server, actor, name, body) = (app.clone(), signed.actor(), site.clone(), body(&form));
-    match block(move || admin::branding::set(&server, &actor, &name, &body)).await {
-        Ok((site, now)) => {
-            let (here, now) = (address(&site), typed(&now.branding));
-            let toast = Toast::say(format!("The looks of {} are saved.", site.name));
-            Ok(done(&here, stale::undo(toast, &here, &before, &now, SETTINGS)))
-        }
-        Err(Error::Invalid(errors)) => draw(&app, &req, signed, &place, &form.wrong(&errors), false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn address(site: &store::sites::Site) -> String {
-    format!("{}/branding", url::site(site))
-}
-
-/// `POST /sites/{site}/branding/images`: what was chosen, fetched from an address, or removed; one or both.
-pub async fn images(
+pub async fn post(
     app: Data<App>,
     req: HttpRequest,
     signed: Signed,
     site: Path<String>,
     payload: Payload,
 ) -> Answer {
-    // Two images of the largest size, and what stands around them.
-    let body = collect(req.head(), payload.into_inner(), MAX_BODY).await?;
-    let content_type =
-        req.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let parts = multipart::parts(content_type, &body)
-        .ok_or_else(|| Error::BadRequest("bad_request", "the form cannot be read".into()))?;
-    let part = |name: &str| parts.iter().find(|part| part.name == name).map_or(&b""[..], |part| part.bytes);
-    let text = |name: &str| String::from_utf8_lossy(part(name)).trim().to_owned();
-    if super::edit::is_foreign(&req) || !signed.csrf.matches(&text("csrf")) {
+    let place = Place::find(&app, &site, None)?;
+    let before = typed(&admin::branding::find(&app, &site)?.1.branding);
+    let Some(Posted { form: sent, files }) = posted(&req, payload).await? else {
+        signed.actor().require(Permission::Change)?;
+        let rule = |kind: Kind| FieldError { field: kind.as_str().into(), message: image::RULE.into() };
+        return draw(&app, &req, &signed, &place, &before.wrong(&KINDS.map(rule)), false);
+    };
+    if is_foreign(&req) || !signed.csrf.matches(sent.get("csrf")) {
         return Err(Failure::StaleForm(format!("/sites/{}/branding", url::encode(&site))));
     }
-    let actor = signed.actor();
-    actor.require(Permission::Change)?;
-    let wanted = [Kind::Logo, Kind::Favicon].map(|kind| {
-        let name = kind.as_str();
-        (kind, part(name).to_vec(), text(&format!("{name}Url")), text(&format!("{name}Remove")) == "on")
-    });
-    let urls = ["logoUrl", "faviconUrl"].map(|name| (name, text(name)));
-    let (server, name) = (app.clone(), site.clone());
+    signed.actor().require(Permission::Change)?;
+    let act = sent.get("act").to_owned();
+    let stale = stale::is_stale(&sent, &before, SETTINGS);
+    let form = if act == "reset" { typed(&Branding::default()) } else { sent };
+    if stale {
+        return draw(&app, &req, &signed, &place, &form, true);
+    }
+    if act == "preview" {
+        let typed = match read(&form) {
+            Err(Error::Invalid(errors)) => form.wrong(&errors),
+            _ => form,
+        };
+        return draw(&app, &req, &signed, &place, &typed, false);
+    }
+    let (server, actor, name, wanted) = (app.clone(), signed.actor(), site.clone(), form.clone());
     let saved = block(move || {
-        let mut pictures = [(Kind::Logo, Picture::Keep), (Kind::Favicon, Picture::Keep)];
-        for (at, (kind, bytes, url, remove)) in wanted.into_iter().enumerate() {
-            pictures[at].1 = match (bytes.is_empty(), url.is_empty(), remove) {
-                (false, ..) => Picture::Put(Image::read(kind.as_str(), bytes)?),
-                (true, false, _) => Picture::Put(admin::branding::fetch(&server, kind.as_str(), &url)?),
-                (true, true, true) => Picture::Remove,
-                (true, true, false) => Picture::Keep,
-            };
+        let mut pictures = KINDS.map(|kind| (kind, Picture::Keep));
+        let mut errors = match read(&wanted) {
+            Err(Error::Invalid(errors)) => errors,
+            read => read.map(|_| Vec::new())?,
+        };
+        for ((kind, picture), file) in pictures.iter_mut().zip(files) {
+            match picture_of(&server, &wanted, *kind, file) {
+                Err(Error::Invalid(more)) => errors.extend(more),
+                found => *picture = found?,
+            }
         }
-        admin::branding::set_images(&server, &actor, &name, pictures)
+        if !errors.is_empty() {
+            return Err(Error::Invalid(errors));
+        }
+        let kept = pictures.iter().all(|(_, picture)| *picture == Picture::Keep);
+        Ok((admin::branding::set(&server, &actor, &name, &body(&wanted), pictures)?, kept))
     })
     .await;
     match saved {
-        Ok((site, _)) => {
-            Ok(done(&address(&site), Toast::say(format!("The images of {} are saved.", site.name))))
+        Ok(((site, now), kept)) => {
+            let (here, now) = (address(&site), typed(&now.branding));
+            let toast = Toast::say(format!("The looks of {} are saved.", site.name));
+            // Images that are gone do not come back with an Undo, so none is offered.
+            let toast = if kept { stale::undo(toast, &here, &before, &now, SETTINGS) } else { toast };
+            Ok(done(&here, toast))
         }
-        Err(Error::Invalid(errors)) => {
-            let place = Place::find(&app, &site, None)?;
-            let (_, stored) = admin::branding::find(&app, &site)?;
-            let shown = urls.iter().fold(typed(&stored.branding), |typed, (name, url)| typed.set(name, url));
-            draw(&app, &req, &signed, &place, &shown.wrong(&errors), false)
-        }
+        Err(Error::Invalid(errors)) => draw(&app, &req, &signed, &place, &form.wrong(&errors), false),
         Err(error) => Err(error.into()),
     }
+}
+
+fn address(site: &store::sites::Site) -> String {
+    format!("{}/branding", url::site(site))
 }
 
 fn draw(
@@ -233,17 +266,18 @@ fn draw(
     let view = View::of(&place.site, &stored);
     let saved = typed(&stored.branding);
     let typed = shown;
-    let shown: Vec<&str> = fields().chain(["logo", "favicon"]).collect();
+    let shown: Vec<&str> = fields().chain(["logo", "logoUrl", "favicon", "faviconUrl"]).collect();
     let main = html! {
         div.head { div {
             h1 { "Branding" }
-            p.lede { "How every page of this site looks. Colours are chosen for light pages; dark ones get the same hues, made readable there." }
+            p.lede { "How every page of this site looks. Colours are chosen for light pages; dark ones get the same hues, made readable there. An accent too pale for text is made darker." }
         } }
         div.brand-cols {
             div.stack.l {
                 @if may_change {
-                    form.stack.l method="post" action=(here) hx-post=(here) hx-trigger="input changed delay:150ms" hx-include="this"
-                        hx-vals=(json!({"act": "preview"})) hx-target="#preview" hx-select="#preview" hx-swap="outerHTML" {
+                    form.stack.l method="post" action=(here) enctype="multipart/form-data" hx-post=(here) hx-trigger="input changed delay:150ms"
+                        hx-include="this" hx-params="not logo,favicon" hx-vals=(json!({"act": "preview"})) hx-target="#preview" hx-select="#preview"
+                        hx-swap="outerHTML" {
                         (page.csrf()) (stale::seen(&saved, SETTINGS))
                         @if conflict { (stale::both(typed, &saved, SETTINGS, &here)) }
                         (summary(typed, &shown))
@@ -255,20 +289,13 @@ fn draw(
                                 @for (_, name, label, usual) in slots { (swatch(name, label, usual, typed)) }
                             }
                         }
+                        (picture("logo", "Logo", view.logo_url.as_deref(), typed))
+                        (picture("favicon", "Icon of the tab", view.favicon_url.as_deref(), typed))
+                        p.m3.s id="images-hint" { "PNG, JPEG, GIF, WebP or ICO, at most 256 KiB. An address is fetched once; the image is kept here." }
                         div.row.wrap {
                             button.btn.main name="act" value="save" { "Save" }
                             button.btn name="act" value="preview" { "Preview" }
                             button.btn.quiet name="act" value="reset" { "Back to what is usual" }
-                        }
-                    }
-                    section.sect aria-labelledby="images-h" {
-                        header { h2 id="images-h" { "Logo and icon" } }
-                        form.stack method="post" action={ (here) "/images" } enctype="multipart/form-data" {
-                            (page.csrf())
-                            (picture("logo", "Logo", view.logo_url.as_deref(), typed))
-                            (picture("favicon", "Icon of the tab", view.favicon_url.as_deref(), typed))
-                            p.m3.s { "PNG, JPEG, GIF, WebP or ICO, at most 256 KiB. An address is fetched once; the image is kept here." }
-                            div.row { button.btn { "Save images" } }
                         }
                     }
                 }
@@ -281,22 +308,40 @@ fn draw(
 
 fn swatch(name: &str, label: &str, usual: &str, typed: &Typed) -> Markup {
     let value = Some(typed.get(name)).filter(|value| !value.is_empty()).unwrap_or(usual);
+    let wrong = typed.error(name).is_some();
     html! {
         div.field.swatch {
             label for=(name) { (label) }
-            input type="color" id=(name) name=(name) value=(value);
-            (super::components::form::error(name, typed))
+            input type="color" id=(name) name=(name) value=(value) aria-invalid=[wrong.then_some("true")]
+                aria-describedby=[wrong.then(|| format!("{name}-error"))];
+            (error(name, typed))
         }
     }
 }
 
 fn picture(name: &str, label: &str, current: Option<&str>, typed: &Typed) -> Markup {
+    let (from, remove) = (format!("{name}Url"), format!("{name}Remove"));
+    let wrong = |name: &str| typed.error(name).is_some();
+    let described = |name: &str| match wrong(name) {
+        true => format!("{name}-error images-hint"),
+        false => "images-hint".to_owned(),
+    };
     html! {
         fieldset.picture { legend { (label) }
             @if let Some(current) = current { img.brand-image src=(current) alt={ (label) " now" }; }
-            div.field { label for=(name) { span.vh { (label) ": " } "File" } input type="file" id=(name) name=(name) accept="image/png,image/jpeg,image/gif,image/webp,image/x-icon"; (super::components::form::error(name, typed)) }
-            div.field { label for={ (name) "Url" } { span.vh { (label) ": " } "Or fetch it from" } input type="url" id={ (name) "Url" } name={ (name) "Url" } value=(typed.get(&format!("{name}Url"))) placeholder="https://" autocomplete="off"; }
-            @if current.is_some() { label.check { input type="checkbox" name={ (name) "Remove" } value="on"; " Remove" } }
+            div.field {
+                label for=(name) { span.vh { (label) ": " } "File" }
+                input type="file" id=(name) name=(name) accept="image/png,image/jpeg,image/gif,image/webp,image/x-icon"
+                    aria-invalid=[wrong(name).then_some("true")] aria-describedby=(described(name));
+                (error(name, typed))
+            }
+            div.field {
+                label for=(from) { span.vh { (label) ": " } "Or fetch it from" }
+                input type="url" id=(from) name=(from) value=(typed.get(&from)) placeholder="https://" autocomplete="off"
+                    aria-invalid=[wrong(&from).then_some("true")] aria-describedby=(described(&from));
+                (error(&from, typed))
+            }
+            @if current.is_some() { label.check { input type="checkbox" name=(remove) value="on" checked[typed.is_on(&remove)]; " Remove" } }
         }
     }
 }
@@ -314,9 +359,14 @@ fn preview(typed: &Typed) -> Markup {
             h2 id="preview-h" { "Preview" }
             @for (theme, name) in [("light", "Light"), ("dark", "Dark")] {
                 div.brand-preview data-theme=(theme) aria-label={ (name) " preview" } role="group" {
-                    div.row { strong.grow { (branding.company_name.as_deref().unwrap_or("featured")) } span.m3.s { (name) } }
-                    h3 { "Heading" }
+                    div.brand-head.row {
+                        strong.grow { (branding.company_name.as_deref().unwrap_or("featured")) }
+                        span.m2.s { "Features " span.m3 { "12" } }
+                        span.live-word { "Production" }
+                    }
+                    div.row { h3.grow { "Heading" } span.m3.s { (name) } }
                     p { "Text, " span.m2 { "second text" } " and " span.m3 { "muted text" } "." }
+                    p.brand-row { "A row under the pointer, " span.m2 { "with second" } " and " span.m3 { "muted text" } }
                     div.panel { p { "A panel with " code { "code" } "." } }
                     div.row.wrap { span.btn.main { "Main button" } span.btn { "Button" } span.st-on { (icon("check")) b { "Live" } } }
                     div.banner.box-success { span.grow { "Success" } }

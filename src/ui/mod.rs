@@ -77,7 +77,6 @@ pub fn routes(cfg: &mut ServiceConfig) {
         .route("/sites/{site}/delete", post().to(sites::delete))
         .route("/sites/{site}/branding", get().to(branding::show))
         .route("/sites/{site}/branding", post().to(branding::post))
-        .route("/sites/{site}/branding/images", post().to(branding::images))
         .route("/branding/preview.css", get().to(branding::preview_sheet))
         .route("/branding/{site}/{version}/{file}", get().to(branding::serve))
         .route("/sites/{site}/document", get().to(sites::document))

@@ -80,3 +80,47 @@ test('the preview follows what is typed, warns and suggests, before anything is 
   assert.equal(await muted('light'), was);
   assert.deepEqual(page.complaints, []);
 });
+
+test('on dark paper everything is readable: header, rows under the pointer, in light and in dark', async (t) => {
+  const papers = { backgroundPrimary: '#101418', backgroundSecondary: '#181c20', backgroundTertiary: '#202428' };
+  const texts = { textPrimary: '#f0f0f0', textSecondary: '#d0d0d0', textMuted: '#b0b0b0' };
+  const page = await open(t, 'light');
+  await page.goto(`${ui.url}/sites/shop/branding`);
+  for (const [name, value] of Object.entries({ ...papers, ...texts })) await choose(page, name, value);
+  await page.click('button[value=save]');
+  await page.waitForSelector('.toast');
+  for (const theme of ['light', 'dark']) {
+    const other = await open(t, theme);
+    await other.goto(`${ui.url}/sites/shop/environments/prod/features`);
+    await other.hover('tbody tr:first-child');
+    // Every text that is seen, against the nearest paper beneath it.
+    const pairs = await other.evaluate(() => {
+      const found = [];
+      for (const element of document.querySelectorAll('.mast *, main *')) {
+        const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+        if (!own || !element.checkVisibility() || element.closest('[popover], .vh, select')) continue;
+        let below = element;
+        while (below && getComputedStyle(below).backgroundColor === 'rgba(0, 0, 0, 0)') below = below.parentElement;
+        const paper = getComputedStyle(below ?? document.documentElement).backgroundColor;
+        found.push([element.textContent.trim().slice(0, 40), getComputedStyle(element).color, paper]);
+      }
+      return found;
+    });
+    assert.ok(pairs.length > 20, `${pairs.length} texts`);
+    for (const [text, ink, paper] of pairs) {
+      assert.ok(contrast(ink, paper) >= 4.5, `${theme}: ${text}: ${ink} on ${paper}`);
+    }
+  }
+});
+
+test('an image that is refused is told beside its field, with what was typed still there', async (t) => {
+  const page = await open(t, 'light');
+  await page.goto(`${ui.url}/sites/your-site-id/branding`);
+  await page.fill('#companyName', 'Typed');
+  await page.setInputFiles('#logo', { name: 'l.svg', mimeType: 'image/svg+xml', buffer: Buffer.from('<svg/>') });
+  await page.click('button[value=save]');
+  await page.waitForSelector('#logo-error', { state: 'visible' });
+  assert.match(await page.textContent('#logo-error'), /must be a PNG/);
+  assert.equal(await page.inputValue('#companyName'), 'Typed');
+  assert.equal(await page.getAttribute('#logo', 'aria-invalid'), 'true');
+});

@@ -49,7 +49,7 @@ async fn send(
     }
     let mut request = match row.method {
         "GET" => TestRequest::get().uri(&path),
-        _ if row.handler == "branding::images" => {
+        _ if row.handler == "branding::post" => {
             let form = (CONTENT_TYPE, "multipart/form-data; boundary=between");
             TestRequest::post().uri(&path).insert_header(form).set_payload(multipart(&fields))
         }

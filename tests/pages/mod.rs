@@ -61,7 +61,7 @@ impl Furnished {
         context(json!({"key": "ann", "prototypes": ["team:blue"], "features": {"other": "z"}}));
         let flag = json!({"key": "flag", "type": "STRING", "defaultValue": "", "bucketing": "crc32"});
         let flag = features::create(app, &system, "shop", "prod", &flag.to_string()).unwrap().number;
-        let (site, _) = branding::set(app, &system, "shop", r##"{"accent": "#7a1fa2"}"##).unwrap();
+        let (site, _) = branding::put(app, &system, "shop", r##"{"accent": "#7a1fa2"}"##).unwrap();
         let (_, looks) = branding::find(app, "shop").unwrap();
         let sheet = branding::stylesheet(&site, &looks.branding).unwrap().0;
         let environment = app.read(|conn| store::environments::find(conn, site.id, "prod")).unwrap().id;

@@ -78,7 +78,7 @@ async fn markup_typed_into_any_field_is_shown_as_text() {
                 let values: Vec<(&str, &str)> =
                     values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
                 let reply = if form.method == "post" {
-                    let reply = if form.action.ends_with("/images") {
+                    let reply = if form.action.ends_with("/branding") {
                         let kind = (CONTENT_TYPE, "multipart/form-data; boundary=between");
                         let request = TestRequest::post().uri(&form.action).insert_header(kind);
                         browser.send(request.set_payload(multipart(&form.with(&[(&field.name, MARK)])))).await
