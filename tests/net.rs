@@ -365,6 +365,22 @@ fn a_long_answer_is_cut_off_or_refused() {
 }
 
 #[test]
+fn an_answer_that_breaks_off_is_one_to_who_tells_and_none_to_who_asks() {
+    let port = server(|mut stream| {
+        request(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 503 X\r\nRetry-After: 7\r\ncontent-length: 100\r\n\r\nshort");
+    });
+    let url = format!("http://127.0.0.1:{port}/");
+    let answer = loopback().post(&url, &[], b"{}", 1000).unwrap();
+    assert_eq!((answer.status, answer.body.as_slice(), answer.cut), (503, b"short".as_slice(), true));
+    assert_eq!(answer.header("retry-after"), Some("7"));
+    let why = answer.broken.unwrap().to_string();
+    assert!(why.contains("closed before a whole answer"), "{why}");
+    let failure = loopback().get(&url, 1000).unwrap_err();
+    assert!(failure.to_string().contains("closed before a whole answer"), "{failure}");
+}
+
+#[test]
 fn who_hangs_or_drips_is_given_up_in_time() {
     let hanging = server(|stream| {
         std::thread::sleep(Duration::from_secs(60));

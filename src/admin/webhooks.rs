@@ -9,14 +9,14 @@ use uuid::Uuid;
 use super::{mail, read_body, read_name};
 use crate::app::{Actor, App, Change, Touched, Tx, Written};
 use crate::auth::secret;
-use crate::clock::rfc3339;
+use crate::clock::{Millis, rfc3339};
 use crate::engine::decode::{Node, Object, Problems};
 use crate::engine::feature::text;
 use crate::engine::permission::{Permission, Role, allows};
 use crate::engine::value::Json;
 use crate::error::{Error, Result};
-use crate::jobs::webhooks::body::EVENTS;
-use crate::jobs::webhooks::{examples, send};
+use crate::jobs::webhooks::body::{self, EVENTS};
+use crate::jobs::webhooks::{KEPT, examples, send};
 use crate::store;
 use crate::store::sites::Site;
 use crate::store::webhooks::{self as rows, Delivery, Event, Format, Outcome, Settings, Webhook};
@@ -68,8 +68,8 @@ pub struct View {
 }
 
 impl View {
-    /// As somebody of this role may see it.
-    pub fn of(webhook: &Webhook, role: Role) -> Self {
+    /// As somebody of this role may see it now.
+    pub fn of(webhook: &Webhook, role: Role, now: Millis) -> Self {
         let settings = &webhook.settings;
         let url = if allows(role, Permission::Change) { settings.url.clone() } else { veiled(&settings.url) };
         Self {
@@ -84,7 +84,11 @@ impl View {
             enabled: settings.enabled,
             disabled_reason: webhook.disabled_reason.clone(),
             failing_since: webhook.failing_since.map(rfc3339),
-            previous_until: webhook.previous.as_ref().map(|(_, until)| rfc3339(*until)),
+            previous_until: webhook
+                .previous
+                .as_ref()
+                .filter(|(_, until)| *until > now)
+                .map(|(_, until)| rfc3339(*until)),
             created_at: rfc3339(webhook.created_at),
             updated_at: rfc3339(webhook.updated_at),
         }
@@ -213,9 +217,11 @@ fn change(
     action: &'static str,
     before: Option<&Webhook>,
     after: Option<&Webhook>,
+    now: Millis,
 ) -> Change {
-    // The audit log is for everybody, so addresses are veiled in it.
-    let json = |webhook: &Webhook| Json::of(&View::of(webhook, Role::Viewer));
+    // The audit log is for everybody, so addresses are veiled in it. What the webhook was told of until a change is
+    // read from there: `store::webhooks::filters_since`.
+    let json = |webhook: &Webhook| Json::of(&View::of(webhook, Role::Viewer, now));
     let name = &webhook.settings.name;
     Change {
         site: Some(webhook.site_uuid.clone()),
@@ -434,8 +440,8 @@ pub fn create(app: &App, actor: &Actor, body: &str) -> Result<Created> {
             }
         }
         let webhook = rows::insert(tx, site.id, &read.settings, &uuid, &sealed, actor.user, tx.now)?;
-        let change = change(&webhook, "created", None, Some(&webhook));
-        let created = Created { view: View::of(&webhook, actor.role), secret };
+        let change = change(&webhook, "created", None, Some(&webhook), tx.now);
+        let created = Created { view: View::of(&webhook, actor.role, tx.now), secret };
         Ok(Written::one(created, change))
     })
 }
@@ -484,7 +490,7 @@ pub fn update(app: &App, actor: &Actor, id: &str, body: &str) -> Result<Webhook>
             (true, false) => "turned off",
             _ => "updated",
         };
-        let change = change(&after, action, Some(&before), Some(&after));
+        let change = change(&after, action, Some(&before), Some(&after), tx.now);
         Ok(Written::one(after, change))
     })
 }
@@ -495,7 +501,7 @@ pub fn delete(app: &App, actor: &Actor, id: &str) -> Result<()> {
     app.write(actor, |tx| {
         let webhook = rows::find(tx, id)?;
         rows::delete(tx, webhook.id)?;
-        Ok(Written::one((), change(&webhook, "deleted", Some(&webhook), None)))
+        Ok(Written::one((), change(&webhook, "deleted", Some(&webhook), None, tx.now)))
     })
 }
 
@@ -533,8 +539,8 @@ pub fn rotate(app: &App, actor: &Actor, id: &str, body: &str) -> Result<Created>
         let until = (grace > 0).then(|| tx.now + i64::try_from(grace * 1000).unwrap_or(i64::MAX));
         rows::set_secret(tx, before.id, &sealed, until, tx.now)?;
         let after = rows::find(tx, id)?;
-        let change = change(&after, "rotated", Some(&before), Some(&after));
-        Ok(Written::one(Created { view: View::of(&after, actor.role), secret }, change))
+        let change = change(&after, "rotated", Some(&before), Some(&after), tx.now);
+        Ok(Written::one(Created { view: View::of(&after, actor.role, tx.now), secret }, change))
     })
 }
 
@@ -563,7 +569,7 @@ pub fn test(app: &App, actor: &Actor, id: &str, body: &str) -> Result<Delivery> 
             Some(Some(name))
         })?,
     };
-    let (webhook, event, place) = app.read_consistent(|conn| {
+    let (webhook, event, body) = app.read_consistent(|conn| {
         let webhook = rows::find(conn, id)?;
         let name = name.or_else(|| webhook.settings.events.first().cloned()).unwrap_or_default();
         let (site, environment) = (&webhook.site_uuid, webhook.environment_uuid.as_deref());
@@ -571,10 +577,10 @@ pub fn test(app: &App, actor: &Actor, id: &str, body: &str) -> Result<Delivery> 
             Some(real) => Event { id: Uuid::now_v7().to_string(), number: None, at: app.now(), ..real },
             None => example(app, conn, &webhook, &name, &actor.name)?,
         };
-        let place = send::place(conn, &event)?;
-        Ok((webhook, event, place))
+        let body = body::render(webhook.settings.format, &event, &send::place(conn, &event)?);
+        Ok((webhook, event, body))
     })?;
-    let tried = send::attempt(app, &webhook, &event, &place, 1);
+    let tried = send::attempt(app, &webhook, &event, body, 1);
     logged(app, actor, &webhook, tried.delivery, "tested")
 }
 
@@ -597,23 +603,35 @@ pub fn example(
 /// Sends an event once more, under its own id, whatever came of it before. Waits for the answer.
 pub fn redeliver(app: &App, actor: &Actor, id: &str, delivery: &str) -> Result<Delivery> {
     actor.require(Permission::Change)?;
-    let (webhook, before, event, place) = app.read_consistent(|conn| {
+    let (webhook, before, event, body) = app.read_consistent(|conn| {
         let webhook = rows::find(conn, id)?;
         let before = rows::delivery(conn, webhook.id, delivery)?;
-        let event = match before.change_number {
-            Some(number) => rows::event_of(conn, number)?
-                .ok_or_else(|| Error::conflict("event_gone", "the event is older than the retention"))?,
-            None => example(app, conn, &webhook, &before.event, &actor.name)?,
+        let (event, body) = match before.change_number {
+            Some(number) => {
+                let event = rows::event_of(conn, number)?
+                    .ok_or_else(|| Error::conflict("event_gone", "the event is older than the retention"))?;
+                let body = body::render(webhook.settings.format, &event, &send::place(conn, &event)?);
+                (event, body)
+            }
+            // There is no event to write it from anew, and its id stands for what was sent.
+            None => {
+                let (event, body) = send::logged(&before).ok_or_else(|| {
+                    Error::conflict(
+                        "body_cut",
+                        "the log does not hold all of what this test sent; send a new test instead",
+                    )
+                })?;
+                (event, Ok(body))
+            }
         };
-        let event = Event { id: before.event_id.clone(), ..event };
-        let place = send::place(conn, &event)?;
-        Ok((webhook, before, event, place))
+        Ok((webhook, before, event, body))
     })?;
-    let tried = send::attempt(app, &webhook, &event, &place, before.attempt + 1);
+    let tried = send::attempt(app, &webhook, &event, body, before.attempt + 1);
     logged(app, actor, &webhook, tried.delivery, "redelivered to")
 }
 
-/// Writes a try that a person asked for into both logs. One that arrived shows that the receiver is back.
+/// Writes a try that a person asked for into both logs. One that arrived shows that the receiver is back, and the event
+/// that waited to be tried next waits no more.
 fn logged(
     app: &App,
     actor: &Actor,
@@ -623,12 +641,23 @@ fn logged(
 ) -> Result<Delivery> {
     app.write(actor, |tx| {
         // It may be gone by now.
-        rows::find(tx, &webhook.uuid)?;
-        delivery.id = rows::log(tx, webhook.id, &delivery)?;
+        let webhook = rows::find(tx, &webhook.uuid)?;
+        let number = delivery.change_number;
         if delivery.outcome == Outcome::Delivered {
             rows::recovered(tx, webhook.id)?;
+            let next = rows::owed(tx, &webhook, 1)?.first().and_then(|event| event.number);
+            if let Some(number) = number.filter(|_| number == next) {
+                rows::advance(tx, webhook.id, number)?;
+            }
+        } else if let Some(number) = number
+            && !(webhook.settings.enabled && rows::owes(tx, &webhook, number)?)
+        {
+            // Nobody tries it again.
+            delivery.outcome = Outcome::GivenUp;
         }
-        Ok(Written::one(delivery, change(webhook, action, None, None)))
+        delivery.id = rows::log(tx, webhook.id, &delivery)?;
+        rows::prune_log(tx, webhook.id, KEPT)?;
+        Ok(Written::one(delivery, change(&webhook, action, None, None, tx.now)))
     })
 }
 
@@ -655,7 +684,7 @@ pub fn give_up(app: &App, id: &str) -> Result<()> {
         for person in people {
             mail::webhook_off(app, tx, &person, &after.settings.name, &site, tx.now)?;
         }
-        Ok(Written::one((), change(&after, "turned off", Some(&before), Some(&after))))
+        Ok(Written::one((), change(&after, "turned off", Some(&before), Some(&after), tx.now)))
     })
 }
 

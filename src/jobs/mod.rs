@@ -212,7 +212,7 @@ fn flush(app: &App) -> Result<()> {
     }
 }
 
-/// Deletes counts and events older than the retention.
+/// Deletes counts and events older than the retention, and what has had its time.
 fn prune(app: &App) -> Result<()> {
     let retention = Millis::try_from(app.config.retention.as_millis()).unwrap_or(Millis::MAX);
     let before = app.now().saturating_sub(retention);
@@ -220,7 +220,8 @@ fn prune(app: &App) -> Result<()> {
     store::analytics::prune(&writer, before)?;
     store::mails::prune(&writer, before)?;
     store::webhooks::prune(&writer, before)?;
+    store::webhooks::forget_previous(&writer, app.now())?;
     store::gdpr::prune_exports(&writer, app.now().saturating_sub(crate::admin::gdpr::EXPORT))?;
     store::sessions::prune(&writer, app.now())?;
-    store::changes::prune_outbox(&writer, before)
+    store::changes::prune_outbox(&writer, before, app.now().saturating_sub(webhooks::OWED))
 }

@@ -104,8 +104,10 @@ pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// The body was longer than what was asked for.
+    /// There was, or should have been, more of the body than this.
     pub cut: bool,
+    /// Why the body did not come to its end.
+    pub broken: Option<Failure>,
 }
 
 impl Answer {
@@ -162,7 +164,7 @@ impl Client {
         &self.policy
     }
 
-    /// Sends a body. Of the answer's body, `limit` bytes are kept.
+    /// Sends a body. Of the answer's body, `limit` bytes are kept, or what came of it: with its status it is an answer.
     pub fn post(
         &self,
         url: &str,
@@ -178,10 +180,13 @@ impl Client {
         self.answer(request.send(body), limit)
     }
 
-    /// Fetches something. A body longer than `limit` bytes is a failure.
+    /// Fetches something. A body that is longer than `limit` bytes, or not whole, is a failure.
     pub fn get(&self, url: &str, limit: u64) -> Result<Answer, Failure> {
         let url = self.policy.check(url).map_err(Failure::Refused)?;
-        let answer = self.answer(self.agent.get(url.as_str()).call(), limit)?;
+        let mut answer = self.answer(self.agent.get(url.as_str()).call(), limit)?;
+        if let Some(failure) = answer.broken.take() {
+            return Err(failure);
+        }
         match answer.cut {
             true => Err(Failure::Failed(format!("the answer is larger than {limit} bytes"))),
             false => Ok(answer),
@@ -205,11 +210,11 @@ impl Client {
             .collect();
         let mut bytes = Vec::new();
         let mut reader = body.into_reader().take(limit.saturating_add(1));
-        reader.read_to_end(&mut bytes).map_err(|error| failure(ureq::Error::from(error)))?;
+        let broken = reader.read_to_end(&mut bytes).err().map(|error| failure(ureq::Error::from(error)));
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let cut = bytes.len() > limit;
+        let cut = broken.is_some() || bytes.len() > limit;
         bytes.truncate(limit);
-        Ok(Answer { status: head.status.as_u16(), headers, body: bytes, cut })
+        Ok(Answer { status: head.status.as_u16(), headers, body: bytes, cut, broken })
     }
 }
 

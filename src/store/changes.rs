@@ -603,9 +603,16 @@ pub fn touched_since(
     Ok(Some(TouchedSince::of(keys)))
 }
 
-/// Deletes events that are older than this and that nobody waits for any more.
-pub fn prune_outbox(conn: &Connection, before: Millis) -> Result<()> {
-    conn.prepare_cached("DELETE FROM outbox WHERE created_at < ?1")?.execute([before])?;
+/// Deletes events that are older than this, but for those that a webhook may still be owed and that are not older than
+/// `patience`.
+pub fn prune_outbox(conn: &Connection, before: Millis, patience: Millis) -> Result<()> {
+    conn.prepare_cached(
+        "DELETE FROM outbox
+          WHERE created_at < ?1
+            AND (created_at < ?2 OR change_number <=
+                 coalesce((SELECT min(position) FROM webhooks WHERE enabled), change_number))",
+    )?
+    .execute((before, patience))?;
     Ok(())
 }
 

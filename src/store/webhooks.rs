@@ -76,7 +76,7 @@ pub struct Webhook {
     pub updated_at: Millis,
     /// Number of the last change that was delivered, given up or passed by.
     pub position: i64,
-    /// Tries of the event that is being delivered.
+    /// Failed tries of the change right behind `position`.
     pub attempts: u32,
     /// When to try next.
     pub due_at: Millis,
@@ -188,13 +188,13 @@ pub fn insert(
 }
 
 /// Changes what a person sets. What was failing is tried anew at once; one that is turned on is told of what
-/// happens from now on.
+/// happens from now on. So is one that is told of more: see [`filters_since`].
 pub fn update(conn: &Connection, before: &Webhook, settings: &Settings, now: Millis) -> Result<Webhook> {
     let turned_on = settings.enabled && !before.settings.enabled;
     conn.prepare_cached(
         "UPDATE webhooks
             SET environment_id = ?2, name = ?3, description = ?4, url = ?5, events = ?6, format = ?7,
-                enabled = ?8, updated_at = ?9, due_at = 0, attempts = CASE WHEN ?10 THEN 0 ELSE attempts END,
+                enabled = ?8, updated_at = ?9, due_at = 0, attempts = 0,
                 disabled_reason = CASE WHEN ?8 THEN NULL ELSE disabled_reason END,
                 failing_since = CASE WHEN ?10 THEN NULL ELSE failing_since END,
                 position = CASE WHEN ?10 THEN max(position, ?11) ELSE position END
@@ -249,7 +249,7 @@ pub fn delete(conn: &Connection, id: i64) -> Result<()> {
 }
 
 /// A change that a webhook is told of, as it was recorded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Event {
     /// `X-Webhook-Id`.
     pub id: String,
@@ -291,21 +291,74 @@ fn event_from_row(row: &Row<'_>) -> rusqlite::Result<Event> {
     })
 }
 
-/// Which events a webhook is told of: those of its site, of its environment where it has one, by name.
+/// Which events a webhook is told of: those of its site, of its environment where it has one, by name; if it was told
+/// of them when they happened, too.
 const MATCHES: &str = "c.site = ?2 AND (?3 IS NULL OR c.environment = ?3)
-            AND EXISTS (SELECT 1 FROM json_each(?4) j WHERE j.value = o.event)";
+            AND EXISTS (SELECT 1 FROM json_each(?4) j WHERE j.value = o.event)
+            AND NOT EXISTS (
+                SELECT 1 FROM json_each(?5) f
+                 WHERE f.value ->> 'until' > c.number
+                   AND NOT ((f.value ->> 'environment' IS NULL OR f.value ->> 'environment' IS c.environment)
+                            AND EXISTS (SELECT 1 FROM json_each(f.value, '$.events') j WHERE j.value = o.event)))";
+
+/// What a webhook was told of before the changes that were made to it behind its position, as JSON for [`MATCHES`]:
+/// what it was not subscribed to when it happened is not sent to it later. The audit trail remembers.
+fn filters_since(conn: &Connection, webhook: &Webhook) -> Result<String> {
+    #[derive(serde::Deserialize)]
+    struct Payload {
+        before: Option<Before>,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Before {
+        environment_id: Option<String>,
+        events: Vec<String>,
+    }
+    // Mostly nothing was changed about it since, and a long trail need not be looked through.
+    let first: Option<Millis> = conn
+        .prepare_cached("SELECT at FROM changes WHERE number > ?1 ORDER BY number LIMIT 1")?
+        .query_row([webhook.position], |row| row.get(0))
+        .optional()?;
+    if first.is_none_or(|first| webhook.updated_at < first) {
+        return Ok("[]".into());
+    }
+    let mut statement = conn.prepare_cached(
+        "SELECT number, payload FROM changes WHERE number > ?1 AND entity = 'webhook' AND entity_id = ?2",
+    )?;
+    let mut rows = statement.query((webhook.position, &webhook.uuid))?;
+    let mut filters = Vec::new();
+    while let Some(row) = rows.next()? {
+        let until: i64 = row.get(0)?;
+        let payload: String = row.get(1)?;
+        let Ok(Payload { before: Some(before) }) = serde_json::from_str(&payload) else { continue };
+        if before.environment_id != webhook.environment_uuid || before.events != webhook.settings.events {
+            filters.push(serde_json::json!({
+                "until": until, "environment": before.environment_id, "events": before.events,
+            }));
+        }
+    }
+    Ok(serde_json::Value::from(filters).to_string())
+}
 
 /// The next events that a webhook is owed, oldest first.
 pub fn owed(conn: &Connection, webhook: &Webhook, limit: u32) -> Result<Vec<Event>> {
     let mut statement = conn.prepare_cached(&format!(
-        "{EVENT} WHERE o.change_number > ?1 AND {MATCHES} ORDER BY o.change_number LIMIT ?5"
+        "{EVENT} WHERE o.change_number > ?1 AND {MATCHES} ORDER BY o.change_number LIMIT ?6"
     ))?;
     let events = list_to_json(&webhook.settings.events);
+    let filters = filters_since(conn, webhook)?;
     let rows = statement.query_map(
-        (webhook.position, &webhook.site_uuid, &webhook.environment_uuid, events, limit),
+        (webhook.position, &webhook.site_uuid, &webhook.environment_uuid, events, filters, limit),
         event_from_row,
     )?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether a webhook is still owed the event of this change.
+pub fn owes(conn: &Connection, webhook: &Webhook, number: i64) -> Result<bool> {
+    let before = Webhook { position: number - 1, ..webhook.clone() };
+    let next = if webhook.position < number { owed(conn, &before, 1)? } else { Vec::new() };
+    Ok(next.first().is_some_and(|event| event.number == Some(number)))
 }
 
 /// How many events a webhook is owed.
@@ -315,10 +368,11 @@ pub fn owed_count(conn: &Connection, webhook: &Webhook) -> Result<u64> {
           WHERE o.change_number > ?1 AND {MATCHES}"
     ))?;
     let events = list_to_json(&webhook.settings.events);
-    let count: i64 = statement
-        .query_row((webhook.position, &webhook.site_uuid, &webhook.environment_uuid, events), |row| {
-            row.get(0)
-        })?;
+    let filters = filters_since(conn, webhook)?;
+    let count: i64 = statement.query_row(
+        (webhook.position, &webhook.site_uuid, &webhook.environment_uuid, events, filters),
+        |row| row.get(0),
+    )?;
     Ok(count.unsigned_abs())
 }
 
@@ -348,7 +402,7 @@ pub fn due(conn: &Connection, now: Millis) -> Result<Vec<Webhook>> {
     let mut statement = conn.prepare_cached(&format!(
         "{SELECT} WHERE w.enabled AND w.leased_until <= ?1 AND w.due_at <= ?1
             AND w.position < coalesce((SELECT number FROM chain_head WHERE id = 1), 0)
-          ORDER BY w.leased_until, w.id"
+          ORDER BY abs(w.leased_until), w.id"
     ))?;
     let rows = statement.query_map([now], from_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -378,29 +432,40 @@ pub struct Progress {
     pub attempts: u32,
     pub due_at: Millis,
     pub failing_since: Option<Millis>,
+    /// Not positive: free, whatever the clock says, and served last at minus that.
     pub leased_until: Millis,
 }
 
-/// Writes it down. False when the webhook is gone, off, or was turned on anew meanwhile.
-pub fn set_progress(conn: &Connection, id: i64, progress: &Progress) -> Result<bool> {
-    let changed = conn
-        .prepare_cached(
-            "UPDATE webhooks
-                SET position = ?2, attempts = ?3, due_at = ?4, failing_since = ?5, leased_until = ?6
-              WHERE id = ?1 AND enabled AND position <= ?2",
-        )?
-        .execute((
-            id,
-            progress.position,
-            progress.attempts,
-            progress.due_at,
-            progress.failing_since,
-            progress.leased_until,
-        ))?;
-    if changed == 0 {
-        conn.prepare_cached("UPDATE webhooks SET leased_until = 0 WHERE id = ?1")?.execute([id])?;
-    }
-    Ok(changed > 0)
+/// Writes it down.
+pub fn set_progress(conn: &Connection, id: i64, progress: &Progress) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE webhooks
+            SET position = ?2, attempts = ?3, due_at = ?4, failing_since = ?5, leased_until = ?6
+          WHERE id = ?1",
+    )?
+    .execute((
+        id,
+        progress.position,
+        progress.attempts,
+        progress.due_at,
+        progress.failing_since,
+        progress.leased_until,
+    ))?;
+    Ok(())
+}
+
+/// Moves a webhook past changes that it is done with; never back.
+pub fn advance(conn: &Connection, id: i64, position: i64) -> Result<()> {
+    conn.prepare_cached("UPDATE webhooks SET position = ?2, attempts = 0 WHERE id = ?1 AND position < ?2")?
+        .execute((id, position))?;
+    Ok(())
+}
+
+/// Gives back a webhook that was taken.
+pub fn free(conn: &Connection, id: i64, leased_until: Millis) -> Result<()> {
+    conn.prepare_cached("UPDATE webhooks SET leased_until = ?2 WHERE id = ?1")?
+        .execute((id, leased_until))?;
+    Ok(())
 }
 
 /// The receiver is back: what waits is tried now.
@@ -550,6 +615,15 @@ pub fn prune_log(conn: &Connection, webhook: i64, keep: u32) -> Result<()> {
 /// Deletes tries older than this.
 pub fn prune(conn: &Connection, before: Millis) -> Result<()> {
     conn.execute("DELETE FROM deliveries WHERE at < ?1", [before])?;
+    Ok(())
+}
+
+/// Forgets secrets that sign no more.
+pub fn forget_previous(conn: &Connection, now: Millis) -> Result<()> {
+    conn.execute(
+        "UPDATE webhooks SET previous_secret = NULL, previous_until = NULL WHERE previous_until <= ?1",
+        [now],
+    )?;
     Ok(())
 }
 

@@ -317,3 +317,77 @@ async fn a_private_address_that_a_name_or_number_hides_is_refused_when_it_is_ask
     assert_eq!((&tried["outcome"], &tried["status"]), (&json!("failed"), &Value::Null));
     assert!(tried["error"].as_str().unwrap().contains("not public (loopback)"), "{tried}");
 }
+
+#[actix_web::test]
+async fn a_test_that_is_sent_again_is_what_was_sent() {
+    let app = TestApp::with(loopback).await;
+    let receiver = Receiver::that(Do::Answer(200));
+    let made = webhook(&app, &receiver.url(), json!({})).await;
+    let path = format!("/api/v1/webhooks/{}", made["id"].as_str().unwrap());
+    // An example, then the newest event, which is not the newest for long.
+    for number in 0..2 {
+        let tried = app.editor().post(&format!("{path}:test"), json!({})).await.expect(200).body;
+        app.pass(std::time::Duration::from_secs(5));
+        app.feature(json!({"key": format!("f{number}"), "type": "BOOLEAN"})).await;
+        let again = format!("{path}/deliveries/{}:redeliver", tried["id"].as_str().unwrap());
+        let again = app.editor().post(&again, Value::Null).await.expect(200).body;
+        assert_eq!((&again["attempt"], &again["test"]), (&json!(2), &json!(true)));
+        assert_eq!(again["request"], tried["request"], "one id, one body");
+        let all = receiver.all();
+        let [first, second] = &all[number * 2..] else { panic!("{all:#?}") };
+        assert_eq!((first.id(), &first.body), (second.id(), &second.body));
+    }
+    // Of a long one, the log keeps the beginning.
+    let long = json!({"key": "long", "type": "JSON", "defaultValue": {"a": "x".repeat(70_000)}});
+    app.feature(long).await;
+    let tried = app.editor().post(&format!("{path}:test"), json!({})).await.expect(200).body;
+    let again = format!("{path}/deliveries/{}:redeliver", tried["id"].as_str().unwrap());
+    app.editor().post(&again, Value::Null).await.refused(409, "body_cut");
+    assert_eq!(receiver.count(), 5);
+}
+
+#[actix_web::test]
+async fn tests_do_not_grow_the_log_for_ever() {
+    let app = TestApp::with(loopback).await;
+    let receiver = Receiver::that(Do::Answer(200));
+    let made = webhook(&app, &receiver.url(), json!({})).await;
+    let test = format!("/api/v1/webhooks/{}:test", made["id"].as_str().unwrap());
+    app.editor().post(&test, json!({})).await.expect(200);
+    let id = app.app.read(|conn| featured::store::webhooks::list(conn, None)).unwrap()[0].id;
+    {
+        let mut writer = app.app.store.writer();
+        let tx = writer.transaction().unwrap();
+        let row = featured::store::webhooks::deliveries(&tx, id, None, 1).unwrap().remove(0);
+        for number in 0..1005 {
+            let copy = featured::store::webhooks::Delivery { uuid: format!("u{number}"), ..row.clone() };
+            featured::store::webhooks::log(&tx, id, &copy).unwrap();
+        }
+        tx.commit().unwrap();
+    }
+    app.editor().post(&test, json!({})).await.expect(200);
+    let left = app.app.read(|conn| featured::store::webhooks::deliveries(conn, id, None, 2000)).unwrap();
+    assert_eq!(left.len(), 1000);
+}
+
+#[actix_web::test]
+async fn an_answer_counts_once_its_head_is_there() {
+    let app = TestApp::with(|config| {
+        loopback(config);
+        config.webhook_timeout = std::time::Duration::from_secs(1);
+    })
+    .await;
+    for (does, outcome, status, note) in [
+        (Do::Half(200), "delivered", 200, "closed before a whole answer"),
+        (Do::Half(500), "failed", 500, "closed before a whole answer"),
+        (Do::Hold(202), "delivered", 202, "no whole answer within 1 s"),
+    ] {
+        let receiver = Receiver::that(does);
+        let made = webhook(&app, &receiver.url(), json!({})).await;
+        let test = format!("/api/v1/webhooks/{}:test", made["id"].as_str().unwrap());
+        let tried = app.editor().post(&test, json!({})).await.expect(200).body;
+        assert_eq!((&tried["outcome"], &tried["status"]), (&json!(outcome), &json!(status)), "{tried}");
+        assert!(tried["error"].as_str().unwrap().contains(note), "{tried}");
+        assert_eq!(tried["response"]["body"], "short…");
+        assert_eq!(tried["response"]["headers"]["set-cookie"], "a=1, b=2");
+    }
+}

@@ -226,6 +226,7 @@ async fn an_event_is_given_up_after_eight_tries_and_the_next_goes() {
     let again = format!("{}/deliveries/{}:redeliver", path(&made), given_up["id"].as_str().unwrap());
     let tried = app.editor().post(&again, Value::Null).await.expect(200).body;
     assert_eq!((&tried["eventId"], &tried["attempt"]), (&given_up["eventId"], &json!(9)));
+    assert_eq!(tried["outcome"], "given_up", "nobody tries it again");
     assert_eq!(tried["request"]["body"], given_up["request"]["body"]);
     assert_eq!(receiver.all().last().unwrap().header("x-webhook-id"), given_up["eventId"].as_str());
 }
@@ -355,8 +356,17 @@ async fn after_a_rotation_both_secrets_sign_for_a_while() {
     assert_ne!(new, given);
     let test = format!("{}:test", path(&made));
     app.editor().post(&test, json!({})).await.expect(200);
+    let read = app.viewer().get(&path(&made)).await.expect(200).body;
+    assert_eq!(read["previousUntil"], "2026-01-31T12:01:00.000Z");
     app.pass(Duration::from_secs(61));
+    assert_eq!(app.viewer().get(&path(&made)).await.expect(200).body["previousUntil"], Value::Null);
     app.editor().post(&test, json!({})).await.expect(200);
+    featured::store::webhooks::forget_previous(&app.app.store.writer(), app.app.now()).unwrap();
+    let sealed: Option<Vec<u8>> = app
+        .app
+        .read(|conn| Ok(conn.query_row("SELECT previous_secret FROM webhooks", [], |row| row.get(0))?))
+        .unwrap();
+    assert_eq!(sealed, None);
     app.editor().post(&rotate, json!({"graceSeconds": 0, "secret": "one more of my own"})).await.expect(200);
     app.editor().post(&test, json!({})).await.expect(200);
     let all = receiver.all();
@@ -447,4 +457,243 @@ async fn the_log_is_kept_short() {
     assert_eq!(left(), 15);
     featured::store::webhooks::prune(&writer, 10).unwrap();
     assert_eq!(left(), 10, "the old ones go first");
+}
+
+/// Such as `feature.created a`, in order.
+fn told(all: &[Received]) -> Vec<String> {
+    all.iter()
+        .map(|one| {
+            let body = one.json();
+            format!(
+                "{} {}",
+                body["event"].as_str().unwrap(),
+                body["data"]["feature"]["key"].as_str().unwrap()
+            )
+        })
+        .collect()
+}
+
+#[actix_web::test]
+async fn told_of_more_it_hears_nothing_old() {
+    let app = TestApp::with(loopback).await;
+    app.editor().post("/api/v1/sites/shop/environments", json!({"name": "dev"})).await.expect(201);
+    let (names, places) = (Receiver::that(Do::Answer(200)), Receiver::that(Do::Answer(200)));
+    let by_name =
+        webhook(&app, &names.url(), json!({"events": ["feature.created", "feature.deleted"]})).await;
+    let by_place = webhook(&app, &places.url(), json!({"environmentId": "dev"})).await;
+    let make = async |environment: &str, key: &str| {
+        let features = format!("/api/v1/sites/shop/environments/{environment}/features");
+        let body = json!({"key": key, "type": "BOOLEAN"});
+        app.editor().post(&features, body).await.expect(201);
+    };
+    make("prod", "a").await;
+    make("dev", "b").await;
+    app.editor().patch(&format!("{PROD}/features/a"), json!({"enabled": false})).await.expect(200);
+    app.editor().delete(&format!("{PROD}/features/a")).await.expect(204);
+    // Less of one, more of another; the rest of what it is owed is not lost.
+    let events = json!(["feature.created", "feature.updated"]);
+    app.editor().patch(&path(&by_name), json!({ "events": events })).await.expect(200);
+    app.editor().patch(&path(&by_place), json!({"environmentId": null})).await.expect(200);
+    // Nor does it bring back what was called off in between.
+    app.editor().patch(&path(&by_name), json!({"events": ["feature.created"]})).await.expect(200);
+    make("prod", "c").await;
+    app.editor().patch(&format!("{PROD}/features/c"), json!({"description": "x"})).await.expect(200);
+    app.editor().patch(&path(&by_name), json!({ "events": events })).await.expect(200);
+    app.editor().patch(&path(&by_name), json!({"name": "of another name"})).await.expect(200);
+    app.editor().patch(&format!("{PROD}/features/c"), json!({"enabled": false})).await.expect(200);
+    let waiting = app.app.read(|conn| {
+        let all = featured::store::webhooks::list(conn, None)?;
+        all.iter().map(|one| featured::store::webhooks::owed_count(conn, one)).collect::<Result<Vec<_>, _>>()
+    });
+    assert_eq!(waiting.unwrap(), [4, 4]);
+    let jobs = Jobs::start(&app.app).unwrap();
+    let (names, places) = (arrived(&names, 4), arrived(&places, 4));
+    jobs.stop();
+    assert_eq!(
+        told(&names),
+        ["feature.created a", "feature.created b", "feature.created c", "feature.updated c"]
+    );
+    assert_eq!(
+        told(&places),
+        ["feature.created b", "feature.created c", "feature.updated c", "feature.updated c"]
+    );
+}
+
+#[actix_web::test]
+async fn an_event_does_not_inherit_the_tries_of_the_one_before() {
+    let app = TestApp::with(loopback).await;
+    let receiver = Receiver::that(Do::Answer(500));
+    let made = webhook(&app, &receiver.url(), json!({})).await;
+    app.set_time("2026-01-31T12:00:00Z");
+    app.feature(json!({"key": "a", "type": "BOOLEAN"})).await;
+    app.editor().patch(&format!("{PROD}/features/a"), json!({"enabled": false})).await.expect(200);
+    app.editor().delete(&format!("{PROD}/features/a")).await.expect(204);
+    let jobs = Jobs::start(&app.app).unwrap();
+    logged(&app, &made, 1).await;
+    // As after seven tries, before the event was called off, by age and by a person.
+    let nearly = |more: &str| {
+        app.app
+            .store
+            .writer()
+            .execute_batch(&format!("UPDATE webhooks SET attempts = 7 WHERE attempts > 0; {more}"))
+            .unwrap();
+    };
+    nearly("DELETE FROM outbox WHERE event = 'feature.created'");
+    skip(&app, Duration::from_secs(60));
+    let rows = logged(&app, &made, 2).await;
+    assert_eq!(
+        (&rows[0]["event"], &rows[0]["attempt"], &rows[0]["outcome"]),
+        (&json!("feature.updated"), &json!(1), &json!("failed"))
+    );
+    nearly("");
+    app.editor().patch(&path(&made), json!({"events": ["feature.deleted"]})).await.expect(200);
+    app.app.bell.ring();
+    let rows = logged(&app, &made, 3).await;
+    jobs.stop();
+    assert_eq!(
+        (&rows[0]["event"], &rows[0]["attempt"], &rows[0]["outcome"]),
+        (&json!("feature.deleted"), &json!(1), &json!("failed"))
+    );
+}
+
+/// A second is long enough to wait for somebody who hangs.
+fn impatient(config: &mut featured::config::Config) {
+    loopback(config);
+    config.webhook_timeout = Duration::from_secs(1);
+}
+
+#[actix_web::test]
+async fn a_mended_address_is_tried_at_once_though_a_try_was_in_flight() {
+    let app = TestApp::with(impatient).await;
+    let (hanging, good) = (Receiver::that(Do::Hang), Receiver::that(Do::Answer(200)));
+    let made = webhook(&app, &hanging.url(), json!({})).await;
+    app.set_time("2026-01-31T12:00:00Z");
+    app.feature(json!({"key": "a", "type": "BOOLEAN"})).await;
+    let jobs = Jobs::start(&app.app).unwrap();
+    arrived(&hanging, 1);
+    app.editor().patch(&path(&made), json!({"url": good.url()})).await.expect(200);
+    // The clock stands: whatever waits for it waits for ever.
+    arrived(&good, 1);
+    let rows = logged(&app, &made, 2).await;
+    jobs.stop();
+    let told: Vec<_> = rows.iter().map(|row| (&row["outcome"], &row["attempt"])).collect();
+    assert_eq!(told, [(&json!("delivered"), &json!(1)), (&json!("failed"), &json!(1))]);
+    assert_eq!(app.viewer().get(&path(&made)).await.expect(200).body["failingSince"], Value::Null);
+}
+
+#[actix_web::test]
+async fn a_test_that_arrives_ends_the_waiting_though_a_try_was_in_flight() {
+    let app = TestApp::with(impatient).await;
+    let receiver = Receiver::new(|_, before| match before {
+        0 => Do::Answer(500),
+        1 => Do::Hang,
+        _ => Do::Answer(200),
+    });
+    let made = webhook(&app, &receiver.url(), json!({})).await;
+    app.set_time("2026-01-31T12:00:00Z");
+    app.feature(json!({"key": "a", "type": "BOOLEAN"})).await;
+    let jobs = Jobs::start(&app.app).unwrap();
+    logged(&app, &made, 1).await;
+    skip(&app, Duration::from_secs(6));
+    arrived(&receiver, 2);
+    let tried = app.editor().post(&format!("{}:test", path(&made)), json!({})).await.expect(200).body;
+    assert_eq!(tried["outcome"], "delivered");
+    let all = arrived(&receiver, 4);
+    let rows = logged(&app, &made, 4).await;
+    jobs.stop();
+    assert_eq!((all[3].id(), &rows[0]["outcome"]), (all[0].id(), &json!("delivered")));
+}
+
+#[actix_web::test]
+async fn what_is_delivered_by_hand_is_not_delivered_again() {
+    let app = TestApp::with(loopback).await;
+    let receiver = Receiver::new(|_, before| Do::Answer(if before < 2 { 500 } else { 200 }));
+    let made = webhook(&app, &receiver.url(), json!({})).await;
+    app.set_time("2026-01-31T12:00:00Z");
+    app.feature(json!({"key": "a", "type": "BOOLEAN"})).await;
+    app.feature(json!({"key": "b", "type": "BOOLEAN"})).await;
+    let jobs = Jobs::start(&app.app).unwrap();
+    let rows = logged(&app, &made, 1).await;
+    let again = format!("{}/deliveries/{}:redeliver", path(&made), rows[0]["id"].as_str().unwrap());
+    let tried = app.editor().post(&again, Value::Null).await.expect(200).body;
+    assert_eq!(tried["outcome"], "failed", "it is tried again");
+    let tried = app.editor().post(&again, Value::Null).await.expect(200).body;
+    assert_eq!(tried["outcome"], "delivered");
+    app.app.bell.ring();
+    let all = arrived(&receiver, 4);
+    let rows = logged(&app, &made, 4).await;
+    jobs.stop();
+    assert_eq!(
+        told(&all),
+        ["feature.created a", "feature.created a", "feature.created a", "feature.created b"]
+    );
+    assert_eq!((&rows[0]["outcome"], &rows[0]["attempt"]), (&json!("delivered"), &json!(1)));
+}
+
+#[actix_web::test]
+async fn a_rotation_in_the_midst_of_a_turn_signs_the_rest_of_it() {
+    let app = TestApp::with(loopback).await;
+    let ((here, arrives), (go, wait)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    let (here, wait) = (std::sync::Mutex::new(here), std::sync::Mutex::new(wait));
+    let receiver = Receiver::new(move |_, before| {
+        if before == 0 {
+            here.lock().unwrap().send(()).unwrap();
+            wait.lock().unwrap().recv().unwrap();
+        }
+        Do::Answer(200)
+    });
+    let made = webhook(&app, &receiver.url(), json!({})).await;
+    app.feature(json!({"key": "a", "type": "BOOLEAN"})).await;
+    app.feature(json!({"key": "b", "type": "BOOLEAN"})).await;
+    let jobs = Jobs::start(&app.app).unwrap();
+    arrives.recv().unwrap();
+    let rotate = format!("{}:rotate", path(&made));
+    let rotated = app.editor().post(&rotate, json!({"graceSeconds": 0})).await.expect(200).body;
+    go.send(()).unwrap();
+    let all = arrived(&receiver, 2);
+    jobs.stop();
+    assert_eq!(all[0].header("x-webhook-signature"), Some(hmac(&secret(&made), &all[0].body).as_str()));
+    assert_eq!(all[1].header("x-webhook-signature"), Some(hmac(&secret(&rotated), &all[1].body).as_str()));
+    assert_eq!(told(&all), ["feature.created a", "feature.created b"], "each once");
+}
+
+#[actix_web::test]
+async fn a_clock_that_is_set_back_stops_nobody() {
+    let app = TestApp::with(loopback).await;
+    let receiver = Receiver::that(Do::Answer(200));
+    let made = webhook(&app, &receiver.url(), json!({})).await;
+    app.set_time("2026-01-31T12:00:00Z");
+    app.feature(json!({"key": "a", "type": "BOOLEAN"})).await;
+    let jobs = Jobs::start(&app.app).unwrap();
+    logged(&app, &made, 1).await;
+    app.set_time("2026-01-31T11:00:00Z");
+    app.feature(json!({"key": "b", "type": "BOOLEAN"})).await;
+    arrived(&receiver, 2);
+    jobs.stop();
+}
+
+#[actix_web::test]
+async fn what_is_owed_outlives_the_retention_until_a_webhook_would_be_turned_off() {
+    let app = TestApp::with(loopback).await;
+    let made = webhook(&app, "http://127.0.0.1:9/", json!({})).await;
+    app.set_time("2026-01-31T12:00:00Z");
+    app.feature(json!({"key": "a", "type": "BOOLEAN"})).await;
+    const DAY: i64 = 24 * 3600 * 1000;
+    let owed = || {
+        let writer = app.app.store.writer();
+        let now = app.app.now();
+        featured::store::changes::prune_outbox(&writer, now - DAY, now - featured::jobs::webhooks::OWED)
+            .unwrap();
+        let webhook = featured::store::webhooks::list(&writer, None).unwrap().remove(0);
+        featured::store::webhooks::owed_count(&writer, &webhook).unwrap()
+    };
+    app.set_time("2026-02-03T12:00:00Z");
+    assert_eq!(owed(), 1);
+    app.set_time("2026-02-04T12:00:01Z");
+    assert_eq!(owed(), 0);
+    // One that is off is owed nothing.
+    app.feature(json!({"key": "b", "type": "BOOLEAN"})).await;
+    app.editor().patch(&path(&made), json!({"enabled": false})).await.expect(200);
+    app.pass(Duration::from_secs(25 * 3600));
+    assert_eq!(owed(), 0);
 }

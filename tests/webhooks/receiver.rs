@@ -47,6 +47,10 @@ pub enum Do {
     Hang,
     /// Sends its answer so slowly that it never ends.
     Drip,
+    /// Begins an answer with this status, and closes the connection in the midst of its body.
+    Half(u16),
+    /// The same, but holds the connection open.
+    Hold(u16),
     /// Closes the connection.
     Die,
 }
@@ -167,6 +171,15 @@ fn serve(
                     return;
                 }
                 std::thread::sleep(Duration::from_secs(1));
+            }
+        }
+        Do::Half(status) | Do::Hold(status) => {
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 100\r\n"
+            );
+            drop(stream.write_all(format!("{head}\r\nshort").as_bytes()));
+            if matches!(does, Do::Hold(_)) {
+                drop(stream.read(&mut [0; 1]));
             }
         }
         Do::Die => {}

@@ -35,14 +35,17 @@ const TURN: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long after the start that is done for the first time.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
-/// Tries of an event in the log of each webhook.
-const KEPT: u32 = 1000;
+/// Tries in the log of each webhook.
+pub const KEPT: u32 = 1000;
 /// Seconds to wait after each failed try; after the last one the event is given up: some four hours.
 const PAUSES: [u64; 7] = [5, 30, 120, 600, 1800, 3600, 7200];
 /// Longest that a receiver can ask us to wait.
 const LONGEST: u64 = 7200;
 /// A webhook that failed for so long is turned off when it gives another event up: three days.
 pub const PATIENCE: Millis = 3 * 24 * 3600 * 1000;
+/// So long events are kept for a webhook that is owed them, whatever the retention is: until it would be turned off,
+/// and a day for the tries of its last event.
+pub const OWED: Millis = PATIENCE + 24 * 3600 * 1000;
 
 /// Wakes the threads when there is something to deliver.
 #[derive(Default)]
@@ -186,14 +189,7 @@ fn pass_by(app: &App, webhook: &Webhook) -> Result<()> {
         Ok((newest - webhook.position > FAR && rows::owed(conn, webhook, 1)?.is_empty()).then_some(newest))
     })?;
     if let Some(newest) = newest {
-        let progress = Progress {
-            position: newest,
-            attempts: 0,
-            due_at: 0,
-            failing_since: webhook.failing_since,
-            leased_until: 0,
-        };
-        rows::set_progress(&app.store.writer(), webhook.id, &progress)?;
+        rows::advance(&app.store.writer(), webhook.id, newest)?;
     }
     Ok(())
 }
@@ -209,14 +205,25 @@ fn pause(attempts: u32, retry_after: Option<u64>) -> Option<Millis> {
 /// One thread serving one webhook.
 struct Turn<'a> {
     app: &'a App,
+    /// As it stood when it was taken, or when this turn wrote last.
     webhook: Webhook,
     progress: Progress,
+    /// The last try, if it failed and that is not written down.
+    failure: Option<Failure>,
     /// The last event has used all its tries.
     gave_up: bool,
     unwritten: Vec<Delivery>,
     written: Instant,
     /// The name of the environment of the last event.
     place: Option<(Option<String>, String)>,
+}
+
+/// A try that failed.
+struct Failure {
+    number: i64,
+    attempt: u32,
+    at: Millis,
+    retry_after: Option<u64>,
 }
 
 impl<'a> Turn<'a> {
@@ -232,6 +239,7 @@ impl<'a> Turn<'a> {
             app,
             webhook,
             progress,
+            failure: None,
             gave_up: false,
             unwritten: Vec::new(),
             written: Instant::now(),
@@ -239,68 +247,105 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Tries one event; false when the webhook must wait.
+    /// Tries one event; false when the webhook must wait, or is not what it was.
     fn deliver(&mut self, event: &Event) -> Result<bool> {
         let Some(number) = event.number else { return Ok(true) };
-        let place = match &self.place {
-            Some((environment, place)) if *environment == event.environment => place.clone(),
-            _ => self.app.read(|conn| send::place(conn, event))?,
-        };
-        self.place = Some((event.environment.clone(), place.clone()));
-        let attempt = self.progress.attempts + 1;
-        let tried = send::attempt(self.app, &self.webhook, event, &place, attempt);
-        let mut delivery = tried.delivery;
+        let known = self.place.take().filter(|(environment, _)| *environment == event.environment);
+        let (stands, place) = self.app.read(|conn| {
+            let stands = self.stands(rows::by_id(conn, self.webhook.id)?.as_ref());
+            let place = known.map_or_else(|| send::place(conn, event), |(_, place)| Ok(place))?;
+            Ok((stands, place))
+        })?;
+        if !stands {
+            return Ok(false);
+        }
+        // Tries belong to one event: not to the one that comes after it was called off.
+        let tries = if number == self.progress.position + 1 { self.progress.attempts } else { 0 };
+        let attempt = tries + 1;
+        let body = body::render(self.webhook.settings.format, event, &place);
+        self.place = Some((event.environment.clone(), place));
+        let tried = send::attempt(self.app, &self.webhook, event, body, attempt);
         let now = self.app.now();
-        let go_on = match delivery.outcome {
-            Outcome::Delivered => {
-                self.app.metrics.webhooks_delivered.inc();
-                self.progress.failing_since = None;
-                self.pass(number, 0);
-                true
-            }
-            _ => {
-                self.app.metrics.webhooks_failed.inc();
-                self.progress.failing_since.get_or_insert(now);
-                match pause(attempt, tried.retry_after) {
-                    Some(pause) => {
-                        self.progress.attempts = attempt;
-                        self.progress.due_at = now + pause;
-                    }
-                    None => {
-                        delivery.outcome = Outcome::GivenUp;
-                        self.gave_up = true;
-                        self.pass(number, now);
-                    }
-                }
-                false
-            }
-        };
-        self.unwritten.push(delivery);
-        if go_on && self.written.elapsed() > FLUSH {
+        let delivered = tried.delivery.outcome == Outcome::Delivered;
+        if delivered {
+            self.app.metrics.webhooks_delivered.inc();
+            self.progress.failing_since = None;
+            self.pass(number);
+        } else {
+            self.app.metrics.webhooks_failed.inc();
+            self.failure = Some(Failure { number, attempt, at: now, retry_after: tried.retry_after });
+        }
+        self.unwritten.push(tried.delivery);
+        if delivered && self.written.elapsed() > FLUSH {
             return self.write(now + LEASE);
         }
-        Ok(go_on)
+        Ok(delivered)
     }
 
-    fn pass(&mut self, number: i64, due_at: Millis) {
+    fn pass(&mut self, number: i64) {
         self.progress.position = number;
         self.progress.attempts = 0;
-        self.progress.due_at = due_at;
+        self.progress.due_at = 0;
     }
 
-    /// Writes down what was done. False when the webhook was turned off or changed its mind meanwhile.
+    /// What follows from a failed try: a pause, or the end of its event.
+    fn count(&mut self, failure: &Failure) {
+        self.progress.failing_since.get_or_insert(failure.at);
+        match pause(failure.attempt, failure.retry_after) {
+            Some(pause) => {
+                // Tries are of the change right behind the position.
+                self.progress.position = failure.number - 1;
+                self.progress.attempts = failure.attempt;
+                self.progress.due_at = failure.at + pause;
+            }
+            None => {
+                if let Some(delivery) = self.unwritten.last_mut() {
+                    delivery.outcome = Outcome::GivenUp;
+                }
+                self.gave_up = true;
+                self.pass(failure.number);
+            }
+        }
+    }
+
+    /// Whether nobody changed the webhook meanwhile, delivered an event by hand, or saw that the receiver is back.
+    fn stands(&self, row: Option<&Webhook>) -> bool {
+        let of = |webhook: &Webhook| (webhook.position, webhook.due_at, webhook.failing_since);
+        row.is_some_and(|row| {
+            of(row) == of(&self.webhook)
+                && row.settings == self.webhook.settings
+                && row.secret == self.webhook.secret
+        })
+    }
+
+    /// Writes down what was done. False when the webhook is not what it was: what arrived stays so, but a failure from
+    /// before does not count, and the next turn begins with how it is now.
     fn write(&mut self, leased_until: Millis) -> Result<bool> {
-        self.progress.leased_until = leased_until;
         let mut writer = self.app.store.writer();
         let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let row = rows::by_id(&tx, self.webhook.id)?;
+        let stands = self.stands(row.as_ref());
+        if let Some(failure) = self.failure.take().filter(|_| stands) {
+            self.count(&failure);
+        }
+        self.progress.leased_until = leased_until;
         // It may have been deleted, and its log with it.
-        let there = rows::by_id(&tx, self.webhook.id)?.is_some();
-        for delivery in self.unwritten.iter().filter(|_| there) {
+        for delivery in self.unwritten.iter().filter(|_| row.is_some()) {
             rows::log(&tx, self.webhook.id, delivery)?;
         }
         rows::prune_log(&tx, self.webhook.id, KEPT)?;
-        let stands = there && rows::set_progress(&tx, self.webhook.id, &self.progress)?;
+        if stands {
+            rows::set_progress(&tx, self.webhook.id, &self.progress)?;
+        } else {
+            rows::advance(&tx, self.webhook.id, self.progress.position)?;
+            rows::free(&tx, self.webhook.id, leased_until)?;
+        }
         tx.commit()?;
+        if stands {
+            self.webhook.position = self.progress.position;
+            self.webhook.due_at = self.progress.due_at;
+            self.webhook.failing_since = self.progress.failing_since;
+        }
         self.unwritten.clear();
         self.written = Instant::now();
         Ok(stands)
@@ -309,7 +354,7 @@ impl<'a> Turn<'a> {
     fn finish(mut self) -> Result<()> {
         // From now on others may take it; those served longest ago come first.
         let now = self.app.now();
-        self.write(now)?;
+        self.write(-now)?;
         // Not while its event has tries left: one that had nothing to say since an event was given up days ago would be
         // turned off by the first failure of the next.
         if self.gave_up && self.progress.failing_since.is_some_and(|since| now - since >= PATIENCE) {

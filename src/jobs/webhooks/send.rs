@@ -7,9 +7,8 @@ use rusqlite::{Connection, OptionalExtension};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
-use super::body;
 use crate::app::App;
-use crate::clock::{Millis, rfc3339};
+use crate::clock::{Millis, parse, rfc3339};
 use crate::error::{Error, Result};
 use crate::store::webhooks::{Delivery, Event, Outcome, Webhook, delivery_id};
 
@@ -32,9 +31,9 @@ pub fn signature(secret: &[u8], body: &[u8]) -> Result<String> {
 }
 
 /// A request that is ready to be sent.
-pub struct Request {
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+struct Request {
+    headers: Vec<(String, String)>,
+    body: String,
 }
 
 /// Where an event happened, in words: the environment, else the site.
@@ -55,8 +54,7 @@ pub fn place(conn: &Connection, event: &Event) -> Result<String> {
 }
 
 /// The request for an event. The secret that was rotated out signs too, as long as it is valid.
-pub fn request(app: &App, webhook: &Webhook, event: &Event, place: &str, now: Millis) -> Result<Request> {
-    let body = body::render(webhook.settings.format, event, place)?;
+fn request(app: &App, webhook: &Webhook, event: &Event, body: String, now: Millis) -> Result<Request> {
     let open = |sealed: &[u8]| app.seal.open_sealed(&purpose(&webhook.uuid), sealed);
     let lost = || Error::internal("its secret cannot be opened with the server's key; rotate it");
     let secret = open(&webhook.secret).ok_or_else(lost)?;
@@ -85,8 +83,8 @@ pub struct Tried {
     pub retry_after: Option<u64>,
 }
 
-/// Sends an event and waits for the answer, at most as long as `--webhook-timeout` says.
-pub fn attempt(app: &App, webhook: &Webhook, event: &Event, place: &str, attempt: u32) -> Tried {
+/// Sends an event with this body and waits for the answer, at most as long as `--webhook-timeout` says.
+pub fn attempt(app: &App, webhook: &Webhook, event: &Event, body: Result<String>, attempt: u32) -> Tried {
     let at = app.now();
     let begun = Instant::now();
     let mut delivery = Delivery {
@@ -107,7 +105,7 @@ pub fn attempt(app: &App, webhook: &Webhook, event: &Event, place: &str, attempt
         response_body: String::new(),
     };
     let mut retry_after = None;
-    match request(app, webhook, event, place, at) {
+    match body.and_then(|body| request(app, webhook, event, body, at)) {
         Err(error) => delivery.error = Some(error.explain()),
         Ok(request) => {
             let sent = app.net.post(&webhook.settings.url, &request.headers, request.body.as_bytes(), ANSWER);
@@ -117,6 +115,7 @@ pub fn attempt(app: &App, webhook: &Webhook, event: &Event, place: &str, attempt
                 Err(failure) => delivery.error = Some(failure.to_string()),
                 Ok(answer) => {
                     delivery.status = Some(answer.status);
+                    delivery.error = answer.broken.as_ref().map(ToString::to_string);
                     match answer.status {
                         200..=299 => delivery.outcome = Outcome::Delivered,
                         300..=399 => delivery.error = Some("redirects are not followed".into()),
@@ -137,13 +136,23 @@ pub fn attempt(app: &App, webhook: &Webhook, event: &Event, place: &str, attempt
     Tried { delivery, retry_after }
 }
 
+/// Headers as a JSON object; what came several times is one value, with commas.
 fn object(headers: &[(String, String)]) -> String {
     let mut map = Map::new();
     for (name, value) in headers {
-        map.insert(name.clone(), Value::from(value.clone()));
+        match map.get_mut(name) {
+            Some(Value::String(had)) => {
+                had.push_str(", ");
+                had.push_str(value);
+            }
+            _ => drop(map.insert(name.clone(), Value::from(value.clone()))),
+        }
     }
     Value::Object(map).to_string()
 }
+
+/// Behind a body that the log holds the beginning of. No whole one ends like this: they are JSON.
+const CUT: char = '…';
 
 fn shortened(mut body: String) -> String {
     if body.len() > LOGGED {
@@ -152,9 +161,25 @@ fn shortened(mut body: String) -> String {
             end -= 1;
         }
         body.truncate(end);
-        body.push('…');
+        body.push(CUT);
     }
     body
+}
+
+/// What was sent in a try, as far as the log knows: its event and its body, to be sent once more. `None` where it
+/// holds nothing, or only the beginning.
+pub fn logged(delivery: &Delivery) -> Option<(Event, String)> {
+    let headers: Map<String, Value> = serde_json::from_str(&delivery.request_headers).ok()?;
+    let at = parse(headers.get("X-Webhook-Timestamp")?.as_str()?)?;
+    let event = Event {
+        id: delivery.event_id.clone(),
+        name: delivery.event.clone(),
+        number: delivery.change_number,
+        at,
+        ..Event::default()
+    };
+    let body = delivery.request_body.clone();
+    (!body.ends_with(CUT)).then_some((event, body))
 }
 
 #[cfg(test)]

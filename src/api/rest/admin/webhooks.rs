@@ -35,6 +35,7 @@ pub async fn list(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<Ht
     caller.0.require(Permission::Read)?;
     let query = Query::only(&req, &["site", "limit", "cursor"])?;
     let site = query.get("site").map(str::to_owned);
+    let (role, now) = (caller.0.role, app.now());
     let rows = block(move || {
         app.read(|conn| {
             let site = site.map(|site| store::sites::find(conn, &site)).transpose()?;
@@ -42,8 +43,7 @@ pub async fn list(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<Ht
         })
     })
     .await?;
-    let role = caller.0.role;
-    Ok(HttpResponse::Ok().json(Page::cut(rows, &query, |row| row.id, |row| View::of(&row, role))?))
+    Ok(HttpResponse::Ok().json(Page::cut(rows, &query, |row| row.id, |row| View::of(&row, role, now))?))
 }
 
 /// Make a webhook
@@ -85,14 +85,15 @@ pub async fn create(app: Data<App>, caller: Caller, req: HttpRequest, body: Body
 pub async fn get(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<HttpResponse> {
     caller.0.require(Permission::Read)?;
     let id = segment(&req, "webhook")?;
+    let now = app.now();
     let webhook = block(move || app.read(|conn| store::webhooks::find(conn, &id))).await?;
-    Ok(HttpResponse::Ok().json(View::of(&webhook, caller.0.role)))
+    Ok(HttpResponse::Ok().json(View::of(&webhook, caller.0.role, now)))
 }
 
 /// Change a webhook
 ///
 /// Its site is fixed once made; its secret changes by rotation. One that is turned on again is told of what happens
-/// from then on.
+/// from then on; so is one that is told of more events or environments.
 #[utoipa::path(
     patch,
     path = "/webhooks/{webhook}",
@@ -108,9 +109,9 @@ pub async fn get(app: Data<App>, caller: Caller, req: HttpRequest) -> Result<Htt
 )]
 pub async fn update(app: Data<App>, caller: Caller, req: HttpRequest, body: Body) -> Result<HttpResponse> {
     let id = segment(&req, "webhook")?;
-    let role = caller.0.role;
+    let (role, now) = (caller.0.role, app.now());
     let webhook = block(move || webhooks::update(&app, &caller.0, &id, body.text()?)).await?;
-    Ok(HttpResponse::Ok().json(View::of(&webhook, role)))
+    Ok(HttpResponse::Ok().json(View::of(&webhook, role, now)))
 }
 
 /// Delete a webhook
@@ -252,7 +253,7 @@ pub async fn delivery(app: Data<App>, caller: Caller, req: HttpRequest) -> Resul
     params(WebhookPath, DeliveryPath),
     responses(
         (status = 200, description = "The new try.", body = DeliveryView),
-        (status = 409, description = "`event_gone`: it is older than the retention.", body = ErrorBody),
+        (status = 409, description = "`event_gone`: it is older than the retention; `body_cut`: it was a test, and the log does not hold all of what it sent.", body = ErrorBody),
         Reads,
     ),
 )]
