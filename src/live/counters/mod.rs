@@ -6,7 +6,7 @@
 //! Environments go by their row ids here.
 //!
 //! A door counts like this, once it knows that it will answer:
-//! ```ignore
+//! ```text
 //! let mut counting = app.live.counters.begin(environment, &snapshot, &context);
 //! counting.add(&evaluation); // each feature whose value is in the answer, once
 //! app.live.counters.count(&counting.finish(), app.now());
