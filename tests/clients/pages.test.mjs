@@ -42,6 +42,7 @@ const pages = {
   'flagr::show': ['viewer', `${prod}/flagr`, `${prod}/flagr?kind=batch&json=%7B%22entities%22%3A%5B%7B%22entityID%22%3A%22u%22%7D%5D%2C%22flagKeys%22%3A%5B%22new_checkout%22%5D%7D`],
   'webhooks::list': ['viewer', `${prod}/webhooks`],
   'webhook::show': ['viewer', `${prod}/webhooks/{webhook}`],
+  'webhook::ask_delete': ['editor', `${prod}/webhooks/{webhook}/delete`],
   'gdpr::show': ['admin', '/admin/gdpr'],
   'audit::of_environment': ['viewer', `${prod}/audit`],
   'audit::all': ['viewer', '/audit'],
