@@ -72,10 +72,13 @@ pub fn require_writable(environment: &Environment) -> Result<()> {
     }
 }
 
+/// Most characters of a name.
+pub const MAX_NAME: usize = 100;
+
 /// A trimmed name of 1 to 100 characters.
 pub fn read_name(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
     let name = node.string(problems)?.trim().to_owned();
-    if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+    if !(1..=MAX_NAME).contains(&name.chars().count()) || name.chars().any(char::is_control) {
         problems.add(&node.path, "must be 1 to 100 characters");
         return None;
     }

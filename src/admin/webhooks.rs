@@ -6,7 +6,7 @@ use url::{Position, Url};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{mail, read_body, read_name};
+use super::{MAX_NAME, mail, read_body, read_name};
 use crate::app::{Actor, App, Change, Touched, Tx, Written};
 use crate::auth::secret;
 use crate::clock::{Millis, rfc3339};
@@ -337,7 +337,7 @@ fn read(
         (None, None) => {
             let host = url.as_ref().and_then(|url| Url::parse(url).ok());
             Some(host.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default())
-                .map(|host: String| host.chars().take(100).collect())
+                .map(|host: String| host.chars().take(MAX_NAME).collect())
         }
     };
     let description = text(object, "description", base.map(|b| b.description.as_str()), 4000, problems);
@@ -435,7 +435,7 @@ pub fn create(app: &App, actor: &Actor, body: &str) -> Result<Created> {
             let mut number = 2;
             while is_taken(&read.settings.name) {
                 let end = format!(" {number}");
-                read.settings.name = host.chars().take(100 - end.len()).chain(end.chars()).collect();
+                read.settings.name = host.chars().take(MAX_NAME - end.len()).chain(end.chars()).collect();
                 number += 1;
             }
         }

@@ -1,10 +1,10 @@
 //! The tables of analytics: `evaluation_counts`, `audiences`, `field_counts`, `exposures`, `conversions`,
 //! `feature_uses`, `analytics_settings`. Here is what is written; [`read`] asks.
 
+mod bounded;
 pub mod read;
 mod settings;
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension};
@@ -15,17 +15,13 @@ use crate::error::Result;
 use crate::ids::EnvironmentId;
 use crate::live::counters::sketch::Sketch;
 use crate::live::counters::{Audience, Conversion, Converted, Count, Exposure, FieldValue, Pending};
+use bounded::{OUTCOMES, VALUES};
 pub use settings::{Settings, forget_fields, save_settings, settings};
 
 /// So many people of one feature, and of one event, are kept for the comparison of variants; of more, a part
 /// chosen by hash.
 const MAX_PEOPLE: i64 = 50_000;
-/// So many values of one context field are kept a day; the others are counted together.
-const MAX_VALUES: i64 = 1000;
-/// So many outcomes of one feature are kept a day; the others are counted together. A program that reports its own
-/// evaluations could make up any number.
-const MAX_OUTCOMES: i64 = 1000;
-/// The value of those others, which no JSON is.
+/// The value of outcomes that are counted together, which no JSON is.
 pub const OTHERS: &str = "others";
 /// So many events of an environment are kept.
 pub const MAX_EVENTS: i64 = 200;
@@ -43,10 +39,7 @@ pub struct Outcome {
 pub fn write(conn: &Connection, pending: &Pending, now: Millis) -> Result<Outcome> {
     let excluded = settings::excluded(conn)?;
     let there = |environment: i64| excluded.contains_key(&environment);
-    let mut kept = HashMap::new();
-    for (count, times) in pending.counts.iter().filter(|(count, _)| there(count.environment)) {
-        add_count(conn, count, *times, &mut kept)?;
-    }
+    write_counts(conn, pending.counts.iter().filter(|(count, _)| there(count.environment)))?;
     write_uses(conn, pending.counts.keys().filter(|count| there(count.environment)), now)?;
     for ((audience, day), sketch) in &pending.people {
         if there(audience.environment) {
@@ -64,48 +57,20 @@ pub fn write(conn: &Connection, pending: &Pending, now: Millis) -> Result<Outcom
     Ok(outcome)
 }
 
-/// Adds to an outcome; to [`OTHERS`] when its feature has too many that day. `kept`: how many a feature has.
-fn add_count<'p>(
-    conn: &Connection,
-    count: &'p Count,
-    times: u64,
-    kept: &mut HashMap<(i64, &'p str, &'p str), i64>,
-) -> Result<()> {
-    let Count { environment, day, feature, .. } = count;
-    let add = |rule: &str, variant: &str, value: &str| {
-        conn.prepare_cached(
-            "UPDATE evaluation_counts SET count = count + ?7
-              WHERE environment_id = ?1 AND day = ?2 AND feature = ?3 AND rule = ?4 AND variant = ?5 AND value = ?6",
-        )?
-        .execute((environment, day, feature, rule, variant, value, times))
-    };
-    let named = (
-        count.rule.as_deref().unwrap_or_default(),
-        count.variant.as_deref().unwrap_or_default(),
-        count.value.as_str(),
-    );
-    if add(named.0, named.1, named.2)? > 0 {
-        return Ok(());
+/// Outcomes; those of a feature that has too many that day as [`OTHERS`].
+fn write_counts<'p>(conn: &Connection, counts: impl Iterator<Item = (&'p Count, &'p u64)>) -> Result<()> {
+    let mut kept: HashMap<(i64, &str, &str), Option<i64>> = HashMap::new();
+    for (count, times) in counts {
+        let Count { environment, day, feature, rule, variant, value } = count;
+        let [rule, variant] = [rule, variant].map(|name| name.as_deref().unwrap_or_default());
+        OUTCOMES.add(
+            conn,
+            &[environment, day, feature],
+            [&[&rule, &variant, value], &[&"", &"", &OTHERS]],
+            *times,
+            kept.entry((*environment, day, feature)).or_default(),
+        )?;
     }
-    let kept = match kept.entry((*environment, day, feature)) {
-        Entry::Occupied(kept) => kept.into_mut(),
-        Entry::Vacant(place) => place.insert(
-            conn.prepare_cached(
-                "SELECT count(*) FROM evaluation_counts WHERE environment_id = ?1 AND day = ?2 AND feature = ?3",
-            )?
-            .query_row((environment, day, feature), |row| row.get(0))?,
-        ),
-    };
-    let (rule, variant, value) = if *kept < MAX_OUTCOMES { named } else { ("", "", OTHERS) };
-    if value == OTHERS && add(rule, variant, value)? > 0 {
-        return Ok(());
-    }
-    *kept += 1;
-    conn.prepare_cached(
-        "INSERT INTO evaluation_counts (environment_id, day, feature, rule, variant, value, count)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?
-    .execute((environment, day, feature, rule, variant, value, times))?;
     Ok(())
 }
 
@@ -162,10 +127,9 @@ fn add_people(conn: &Connection, audience: &Audience, day: &str, sketch: &Sketch
 
 /// Values of context fields that are not excluded by now. An empty text stands for all that are not kept by themselves.
 fn write_values(conn: &Connection, pending: &Pending, excluded: &HashMap<i64, Vec<String>>) -> Result<()> {
-    let mut kept: HashMap<(&Audience, &str, &str), i64> = HashMap::new();
+    let mut kept: HashMap<(&Audience, &str, &str), Option<i64>> = HashMap::new();
     let mut out: HashMap<(i64, &str), bool> = HashMap::new();
-    for (key, times) in &pending.values {
-        let FieldValue { audience, day, field, value } = key;
+    for (FieldValue { audience, day, field, value }, times) in &pending.values {
         let is_out = out.entry((audience.environment, field)).or_insert_with(|| {
             excluded.get(&audience.environment).is_none_or(|excluded| is_uncounted(excluded, field))
         });
@@ -175,39 +139,13 @@ fn write_values(conn: &Connection, pending: &Pending, excluded: &HashMap<i64, Ve
         let feature = audience.feature.as_deref().unwrap_or_default();
         // The letter keeps an empty value apart from the rest.
         let value = value.as_ref().map(|value| format!("={value}")).unwrap_or_default();
-        let add = |value: &str| {
-            conn.prepare_cached(
-                "UPDATE field_counts SET count = count + ?7
-                  WHERE environment_id = ?1 AND day = ?2 AND feature = ?3 AND since = ?4 AND field = ?5
-                    AND value = ?6",
-            )?
-            .execute((audience.environment, day, feature, audience.since, field, value, times))
-        };
-        if add(&value)? > 0 {
-            continue;
-        }
-        let count = match kept.get_mut(&(audience, day.as_str(), field.as_str())) {
-            Some(count) => count,
-            None => {
-                let count = conn
-                    .prepare_cached(
-                        "SELECT count(*) FROM field_counts
-                          WHERE environment_id = ?1 AND day = ?2 AND feature = ?3 AND since = ?4 AND field = ?5",
-                    )?
-                    .query_row((audience.environment, day, feature, audience.since, field), |row| row.get(0))?;
-                kept.entry((audience, day, field)).or_insert(count)
-            }
-        };
-        let value = if *count < MAX_VALUES { value } else { String::new() };
-        if value.is_empty() && add("")? > 0 {
-            continue;
-        }
-        *count += 1;
-        conn.prepare_cached(
-            "INSERT INTO field_counts (environment_id, day, feature, since, field, value, count)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute((audience.environment, day, feature, audience.since, field, value, times))?;
+        VALUES.add(
+            conn,
+            &[&audience.environment, day, &feature, &audience.since, field],
+            [&[&value], &[&""]],
+            *times,
+            kept.entry((audience, day, field)).or_default(),
+        )?;
     }
     Ok(())
 }
