@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
@@ -97,6 +98,7 @@ impl<'a> Members<'a> {
 pub struct Path {
     name: Box<str>,
     tag: u32,
+    hash: u64,
     /// Where the first dot is, and the tag of what stands before it.
     dot: Option<(usize, u32)>,
 }
@@ -105,7 +107,13 @@ impl Path {
     /// Prepares a name, dots and all.
     pub fn new(name: &str) -> Self {
         let dot = name.find('.').map(|dot| (dot, tag(&name[..dot])));
-        Self { name: name.into(), tag: tag(name), dot }
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
+        Self { name: name.into(), tag: tag(name), hash, dot }
+    }
+
+    /// A hash of the name.
+    pub fn hash(&self) -> u64 {
+        self.hash
     }
 
     /// The name as the rule writes it.

@@ -55,6 +55,21 @@ async fn a_retired_feature_leaves_lists_and_streams_and_comes_back_with_a_higher
 }
 
 #[actix_web::test]
+async fn people_are_counted_beside_a_retired_feature() {
+    let app = TestApp::new().await;
+    furnish(&app).await;
+    app.editor().patch(&path_of("FLAG"), json!({"retired": true})).await.expect(200);
+    let key = app.featurehub_key(true, &[]);
+    for person in ["ana", "ben", "ana"] {
+        features(&app.anonymous(), &key, &format!("userkey={person}")).await;
+    }
+    app.run_jobs();
+    let asked = "/api/v1/analytics/summary?site=shop&env=prod&feature=TEXT";
+    let summary = app.viewer().get(asked).await.expect(200).body;
+    assert_eq!((&summary["evaluations"], &summary["uniqueUsers"]), (&json!(3), &json!(2)));
+}
+
+#[actix_web::test]
 async fn other_doors_and_the_test_client_go_on_with_a_retired_feature() {
     let app = TestApp::new().await;
     furnish(&app).await;

@@ -333,6 +333,7 @@ impl Connection {
         let environment = self.token.as_ref()?.environment.id;
         let context = self.sent.context();
         let mut counting = self.app.live.counters.begin(environment.0, snapshot, &context);
+        counting.expect(snapshot.len());
         let extended = self.sight.extended;
         let features = views::evaluated(snapshot, extended, &context, now, |one| counting.add(one));
         Some((features.ok()?, counting.finish()))

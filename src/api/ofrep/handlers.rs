@@ -81,6 +81,7 @@ fn evaluate_all(app: &App, head: &RequestHead, key: &ClientKey, body: &[u8]) -> 
     let mut out = Vec::with_capacity(wire::capacity(snapshot.len()));
     out.extend_from_slice(b"{\"flags\":");
     let mut counting = app.live.counters.begin(key.token.environment.id.0, &snapshot, &context);
+    counting.expect(snapshot.len());
     let evaluations = snapshot.features().map(|feature| evaluator.evaluate(feature));
     wire::push_answers(&mut out, evaluations, |evaluation| counting.add(evaluation));
     let ticket = app.live.tickets.issue(&key.token, now);

@@ -163,6 +163,7 @@ fn answer(
     context: &Context<'_>,
     selection: &Selection<'_, '_>,
     now: Millis,
+    request: Option<&[u8]>,
 ) -> Result<Answer> {
     let evaluator = Evaluator::new(snapshot, context, nanos(now))?;
     let mut head = Vec::with_capacity(128);
@@ -171,6 +172,7 @@ fn answer(
     let mut tail = Vec::with_capacity(wire::capacity(features));
     let mut counting = app.live.counters.begin(key.token.environment.id.0, snapshot, context);
     counting.expect(features);
+    request.into_iter().for_each(|request| counting.recall(request));
     selection.write(&mut tail, snapshot, &evaluator, &mut counting);
     tail.push(b'}');
     Ok(Answer { head, tail, features, tally: counting.finish() })
@@ -254,7 +256,7 @@ pub fn evaluate(app: &App, key: &ClientKey, body: &Body) -> Result<HttpResponse>
     let wanted = request.features.as_ref().map(|keys| keys.iter().map(|key| key.0.as_ref()));
     let selection = Selection::of(&snapshot, wanted);
     let context = Context::new(request.context.unwrap_or_default());
-    let answer = answer(app, key, &snapshot, &context, &selection, now)?;
+    let answer = answer(app, key, &snapshot, &context, &selection, now, Some(&body.0))?;
     let whole = assemble(&answer, now);
     app.metrics.cache_misses.inc();
     app.metrics.evaluations.inc_by(answer.features as u64);
@@ -487,7 +489,7 @@ pub fn get_features(app: &App, head: &RequestHead, key: &ClientKey) -> Result<Ht
             &snapshot,
             query.get("keys").map(|keys| keys.split(',').filter(|key| !key.is_empty())),
         );
-        let answer = answer(app, key, &snapshot, &context, &selection, now)?;
+        let answer = answer(app, key, &snapshot, &context, &selection, now, None)?;
         app.metrics.evaluations.inc_by(answer.features as u64);
         let mut body = answer.head;
         body.push(b',');

@@ -14,6 +14,7 @@
 
 mod names;
 mod pending;
+mod recent;
 mod reported;
 mod shard;
 pub mod sketch;
@@ -30,11 +31,12 @@ use smallvec::SmallVec;
 
 use featured_engine::compile::Feature;
 use featured_engine::context::{Attribute, Context, Path};
-use featured_engine::evaluate::{Evaluation, Reason};
+use featured_engine::evaluate::Evaluation;
 use featured_engine::snapshot::Snapshot;
 use featured_engine::time::{self, Millis};
-use names::Names;
+use names::{Names, is_arm, mark_of};
 pub use pending::{Audience, Conversion, Converted, Count, Exposure, FieldValue, Pending, shorten};
+use recent::Asker;
 pub use reported::{Event, Report, Shown};
 use shard::Shards;
 
@@ -83,42 +85,65 @@ impl Tally {
 /// Makes a [`Tally`]: a door adds every feature whose value it answers, once each.
 pub struct Counting<'a> {
     tally: Tally,
+    counters: &'a Counters,
     environment: i64,
     snapshot: &'a Snapshot,
     context: &'a Context<'a>,
     /// So many features are answered that those who are answered each need not be kept apart.
     whole: bool,
+    /// What marks outcomes that need no more than being counted here; none has it where nothing can be so simple.
+    plain: u64,
+    /// The person of the tally is known, or known to be none.
+    identified: bool,
+    /// What stands for who asks for everything, and what is remembered of them.
+    asker: Option<u64>,
+    known: Option<Asker>,
 }
 
 impl Counting<'_> {
     /// Prepares for so many features.
     pub fn expect(&mut self, features: usize) {
-        if self.tally.names.is_some() {
-            self.tally.numbers.reserve_exact(features + self.snapshot.counted().len());
-            self.whole = is_whole(features, self.snapshot);
+        let Some(names) = &self.tally.names else { return };
+        self.tally.numbers.reserve_exact(features + self.snapshot.counted().len());
+        self.whole = is_whole(features, self.snapshot);
+        if self.whole {
+            self.plain = names.plain();
+        }
+    }
+
+    /// What was sent, and the context follows from: whoever sends it again is known. Only one door may say so, since
+    /// another would read the same in another way.
+    pub fn recall(&mut self, request: &[u8]) {
+        let Some(names) = self.tally.names.as_ref().filter(|_| self.whole) else { return };
+        self.asker = names.hash_of(self.environment, self.snapshot, request);
+        self.known = self.asker.and_then(Asker::recall);
+        if let Some(asker) = &self.known {
+            self.tally.person = asker.person();
+            self.identified = true;
         }
     }
 
     /// Adds one feature of the answer.
     pub fn add(&mut self, evaluation: &Evaluation<'_>) {
-        let Some(names) = &self.tally.names else { return };
-        match names.noted(evaluation) {
-            Some(number) if self.whole && !is_arm(evaluation) => self.tally.numbers.push(number),
-            noted => self.add_more(evaluation, noted),
+        match mark_of(evaluation) {
+            mark if names::kind(mark) == self.plain => self.tally.numbers.push(names::number(mark)),
+            _ if self.tally.names.is_some() => self.add_more(evaluation),
+            _ => {}
         }
     }
 
     /// What most evaluations do not need, apart from the path of those.
     #[inline(never)]
-    fn add_more(&mut self, evaluation: &Evaluation<'_>, noted: Option<u32>) {
+    fn add_more(&mut self, evaluation: &Evaluation<'_>) {
+        let person = if is_arm(evaluation) { self.identify() } else { None };
         let tally = &mut self.tally;
         let Some(names) = &tally.names else { return };
-        let Some(number) = noted.or_else(|| names.outcome(self.environment, evaluation)) else {
+        let Some(number) = names.outcome(self.environment, evaluation) else {
             tally.lost += 1;
             return;
         };
         tally.numbers.push(number);
-        if is_arm(evaluation) && tally.person.is_some_and(|person| names.takes_part(number, person)) {
+        if person.is_some_and(|person| names.takes_part(number, person)) {
             tally.exposed.push(number);
         }
         // Needed where the answer turns out not to be of the whole environment.
@@ -127,26 +152,39 @@ impl Counting<'_> {
         }
     }
 
+    /// The person, hashed.
+    fn identify(&mut self) -> Option<u64> {
+        if !self.identified {
+            self.tally.person = self.context.targeting_key().map(|key| self.counters.person(key));
+            self.identified = true;
+        }
+        self.tally.person
+    }
+
     /// What the whole answer adds.
-    pub fn finish(self) -> Tally {
-        let Self { mut tally, environment, snapshot, context, .. } = self;
-        let answered = tally.numbers.len();
+    pub fn finish(mut self) -> Tally {
+        let answered = self.tally.numbers.len();
+        if answered == 0 {
+            return self.tally;
+        }
+        let person = self.identify();
+        let Self { mut tally, environment, snapshot, context, whole, asker, known, .. } = self;
         tally.answered = answered;
-        let Tally { names: Some(names), numbers, answered: 1.., audiences, .. } = &mut tally else {
-            return tally;
-        };
+        let Tally { names: Some(names), numbers, audiences, .. } = &mut tally else { return tally };
         let mut note = |audience: u32, path: &Path| {
-            for_each_value(context, path, |value| {
-                if let Some(number) = names.value(audience, path.as_str(), value) {
-                    numbers.push(number);
-                }
-            });
+            for_each_value(context, path, |value| numbers.extend(names.value(audience, path, value)));
         };
-        if is_whole(answered, snapshot) {
+        if whole || is_whole(answered, snapshot) {
             audiences.clear();
-            if let Some(everybody) = names.everybody(environment, snapshot) {
-                audiences.push(everybody);
-                snapshot.counted().iter().for_each(|path| note(everybody, path));
+            let Some(everybody) = names.everybody(environment, snapshot) else { return tally };
+            audiences.push(everybody);
+            if let Some(asker) = known {
+                numbers.extend_from_slice(asker.values());
+                return tally;
+            }
+            snapshot.counted().iter().for_each(|path| note(everybody, path));
+            if let (Some(hash), Some(values)) = (asker, numbers.get(answered..)) {
+                Asker::remember(hash, person, values);
             }
         } else if !snapshot.counted().is_empty() {
             for audience in &*audiences {
@@ -158,11 +196,6 @@ impl Counting<'_> {
         }
         tally
     }
-}
-
-/// Whether it is one arm of a split.
-fn is_arm(evaluation: &Evaluation<'_>) -> bool {
-    evaluation.reason == Reason::Split && evaluation.variant.is_some()
 }
 
 /// Whether those who are answered so many features of an environment need not be kept apart by feature.
@@ -264,23 +297,32 @@ impl Counters {
 
     /// Begins to count an answer for one context. Nothing is counted until [`Counters::count`].
     pub fn begin<'a>(
-        &self,
+        &'a self,
         environment: i64,
         snapshot: &'a Snapshot,
         context: &'a Context<'a>,
     ) -> Counting<'a> {
-        let names = self.is_on().then(|| self.names.load_full());
-        let person = context.targeting_key().filter(|_| names.is_some()).map(|key| self.person(key));
         let tally = Tally {
-            names,
+            names: self.is_on().then(|| self.names.load_full()),
             numbers: SmallVec::new(),
             answered: 0,
             exposed: SmallVec::new(),
             audiences: SmallVec::new(),
-            person,
+            person: None,
             lost: 0,
         };
-        Counting { tally, environment, snapshot, context, whole: false }
+        Counting {
+            tally,
+            counters: self,
+            environment,
+            snapshot,
+            context,
+            whole: false,
+            plain: names::NOTHING,
+            identified: false,
+            asker: None,
+            known: None,
+        }
     }
 
     /// Counts an answer, each time that it is given.

@@ -1,6 +1,6 @@
 //! Numbers for what is counted, and what each stands for.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::quality::RandomState;
@@ -10,7 +10,8 @@ use super::pending::{Audience, Count, shorten};
 use super::shard::spread;
 use super::sketch::ByHash;
 use featured_engine::compile::{Feature, Slot, slot};
-use featured_engine::evaluate::Evaluation;
+use featured_engine::context::Path;
+use featured_engine::evaluate::{Evaluation, Reason};
 use featured_engine::snapshot::Snapshot;
 use featured_engine::time::Millis;
 
@@ -22,7 +23,7 @@ const LIMIT: usize = 2 * FULL;
 const NUMBERS: u32 = 1 << 20;
 const _: () = assert!(LIMIT < NUMBERS as usize);
 /// So many values are at hand without a look-up.
-const FOUND: usize = 4096;
+const FOUND: usize = 8192;
 /// Different values of one context field; the others are counted as such.
 const MAX_VALUES: usize = 1000;
 
@@ -67,10 +68,37 @@ impl Outcome {
     }
 }
 
+/// Whether it is one arm of a split.
+pub fn is_arm(evaluation: &Evaluation<'_>) -> bool {
+    evaluation.reason == Reason::Split && evaluation.variant.is_some()
+}
+
 /// Where the number of an outcome may be noted; not of a value that a stored Context supplied.
-#[inline]
 fn slot_of<'s>(evaluation: &Evaluation<'s>) -> Option<&'s Slot> {
     evaluation.feature.slots.get(evaluation.slot).filter(|_| evaluation.slot != slot::SUPPLIED)
+}
+
+/// What is noted of an outcome, or of its feature.
+#[inline]
+pub fn mark_of(evaluation: &Evaluation<'_>) -> u64 {
+    evaluation.feature.slots.get(evaluation.slot).map_or(0, |slot| slot.mark.get())
+}
+
+/// The bit of a mark that says that there is more to it than a number that is counted: an arm of a split, or no outcome.
+const MORE: u64 = 1 << 31;
+/// The [`kind`] of no mark.
+pub const NOTHING: u64 = u64::MAX;
+
+/// Whose number a mark has, and whether there is more to it.
+#[inline]
+pub fn kind(mark: u64) -> u64 {
+    mark >> 31
+}
+
+/// The number that a mark has.
+#[inline]
+pub fn number(mark: u64) -> u32 {
+    (mark % MORE) as u32
 }
 
 /// See the module.
@@ -142,25 +170,29 @@ impl Names {
         self.table.read().names.len() >= FULL
     }
 
-    fn mark(&self, number: u32) -> u64 {
-        u64::from(self.series) << 32 | u64::from(number)
+    /// The [`kind`] of outcomes that are only counted.
+    pub fn plain(&self) -> u64 {
+        kind(u64::from(self.series) << 32)
+    }
+
+    fn mark(&self, number: u32, more: u64) -> u64 {
+        u64::from(self.series) << 32 | more | u64::from(number)
     }
 
     /// The number of a mark, when it is one of these.
     #[inline]
     fn marked(&self, mark: u64) -> Option<u32> {
-        (mark >> 32 == u64::from(self.series)).then_some(mark as u32)
-    }
-
-    /// The number of an outcome, when it is noted in the feature.
-    #[inline]
-    pub fn noted(&self, evaluation: &Evaluation<'_>) -> Option<u32> {
-        self.marked(slot_of(evaluation)?.mark.get())
+        (mark >> 32 == u64::from(self.series)).then_some(number(mark))
     }
 
     /// The number of an outcome, which may be a new one; `None` when there are too many.
-    #[cold]
     pub fn outcome(&self, environment: i64, evaluation: &Evaluation<'_>) -> Option<u32> {
+        let noted = slot_of(evaluation).and_then(|slot| self.marked(slot.mark.get()));
+        noted.or_else(|| self.find_outcome(environment, evaluation))
+    }
+
+    #[cold]
+    fn find_outcome(&self, environment: i64, evaluation: &Evaluation<'_>) -> Option<u32> {
         let (feature, variant) = (&*evaluation.feature.key, evaluation.variant.map(|it| it.key.as_str()));
         let key = ("outcome", environment, feature, evaluation.rule_id, variant, evaluation.value);
         let same = |name: &Name| match name {
@@ -184,7 +216,7 @@ impl Names {
             })
         })?;
         if let Some(slot) = slot_of(evaluation) {
-            slot.mark.set(self.mark(number));
+            slot.mark.set(self.mark(number, if is_arm(evaluation) { MORE } else { 0 }));
         }
         Some(number)
     }
@@ -195,8 +227,19 @@ impl Names {
             return Some(number);
         }
         let number = self.audience(environment, None, snapshot.newest())?;
-        snapshot.mark.set(self.mark(number));
+        snapshot.mark.set(self.mark(number, MORE));
         Some(number)
+    }
+
+    /// A hash of all that decides who asks for a whole environment, and which values are counted of them: of other
+    /// names another one.
+    pub fn hash_of(&self, environment: i64, snapshot: &Snapshot, request: &[u8]) -> Option<u64> {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(request);
+        hasher.write_u32(self.everybody(environment, snapshot)?);
+        hasher.write_u64(snapshot.revision);
+        hasher.write_usize(snapshot.counted().as_ptr().addr());
+        Some(hasher.finish())
     }
 
     /// The number of those who are answered this feature by itself.
@@ -208,7 +251,7 @@ impl Names {
         }
         let number = self.audience(environment, Some(&feature.key), 0)?;
         if let Some(mark) = mark {
-            mark.set(self.mark(number));
+            mark.set(self.mark(number, MORE));
         }
         Some(number)
     }
@@ -224,18 +267,20 @@ impl Names {
 
     /// The number of a value of a context field among those of an audience, which may be a new one; `None` when there
     /// are too many.
-    pub fn value(&self, audience: u32, field: &str, value: &str) -> Option<u32> {
+    pub fn value(&self, audience: u32, field: &Path, value: &str) -> Option<u32> {
         // Two of the thousand values of a field share 64 bits, keyed anew with each start, once in thirty trillion
         // starts, and one is taken for another that was found lately once in 2^44 times. To compare them would be most
         // of what counting costs.
-        let hash = self.hasher.hash_one((field, value));
-        let mixed = hash ^ spread(audience);
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(value.as_bytes());
+        let hash = hasher.finish();
+        let mixed = hash.wrapping_add(field.hash()) ^ spread(audience);
         let found = self.found.get(mixed as usize % FOUND)?;
         let kept = found.load(Ordering::Relaxed);
         match kept as u32 % NUMBERS {
             number @ 1.. if kept ^ mixed < u64::from(NUMBERS) => Some(number),
             _ => {
-                let number = self.find_value(audience, field, value, hash)?;
+                let number = self.find_value(audience, field.as_str(), value, hash)?;
                 found.store(mixed - mixed % u64::from(NUMBERS) + u64::from(number), Ordering::Relaxed);
                 Some(number)
             }

@@ -39,11 +39,10 @@ fn thread() -> usize {
 /// Counts under one set of names, of one day.
 pub struct Batch {
     names: Arc<Names>,
-    day: i64,
+    /// When the day begins.
+    from: Millis,
     /// By number.
     counts: Vec<u32>,
-    /// The numbers whose count is not zero.
-    touched: Vec<u32>,
     /// Who was in which audience, by its number, spread.
     people: ByHash<Sketch>,
     /// When somebody was first given an outcome.
@@ -51,34 +50,34 @@ pub struct Batch {
 }
 
 impl Batch {
-    fn new(names: &Arc<Names>, day: i64) -> Self {
+    fn new(names: &Arc<Names>, now: Millis) -> Self {
         Self {
             names: names.clone(),
-            day,
+            from: now - now.rem_euclid(DAY),
             counts: Vec::new(),
-            touched: Vec::new(),
             people: ByHash::default(),
             exposures: HashMap::new(),
         }
     }
 
+    fn is_of(&self, names: &Arc<Names>, now: Millis) -> bool {
+        (self.from..self.from + DAY).contains(&now) && Arc::ptr_eq(&self.names, names)
+    }
+
     fn add(&mut self, numbers: &[u32]) {
         for number in numbers {
             match self.counts.get_mut(*number as usize) {
-                Some(count) if *count > 0 => *count += 1,
-                _ => self.add_first(*number),
+                Some(count) => *count += 1,
+                None => self.add_beyond(*number),
             }
         }
     }
 
     #[cold]
-    fn add_first(&mut self, number: u32) {
+    fn add_beyond(&mut self, number: u32) {
         let at = number as usize;
-        if at >= self.counts.len() {
-            self.counts.resize((at + 1).next_power_of_two(), 0);
-        }
+        self.counts.resize((at + 1).next_power_of_two(), 0);
         self.counts[at] = 1;
-        self.touched.push(number);
     }
 
     fn add_people(&mut self, tally: &Tally, now: Millis) {
@@ -101,8 +100,9 @@ impl Batch {
 
     /// Adds its counts, in words; each of its evaluations stands for `1 / rate`.
     pub fn write_out(self, rate: f64, pending: &mut Pending) {
-        let day = day(self.day * DAY);
-        self.names.resolve(self.touched.iter().copied(), |number, name, all| {
+        let day = day(self.from);
+        let counted = (0..).zip(&self.counts).filter(|(_, count)| **count > 0).map(|(number, _)| number);
+        self.names.resolve(counted, |number, name, all| {
             let times = scaled(self.counts.get(number as usize).copied().unwrap_or_default(), rate);
             match name {
                 Name::Outcome(outcome) => *pending.counts.entry(outcome.on(&day)).or_default() += times,
@@ -200,12 +200,10 @@ impl Shards {
     /// Counts an answer. The lock is the thread's own but for the moment in which a job takes everything out.
     pub fn add(&self, names: &Arc<Names>, tally: &Tally, rate: f64, now: Millis) {
         let Some(shard) = self.0.get(thread() & (self.0.len() - 1)) else { return };
-        let day = now.div_euclid(DAY);
         let mut state = shard.0.lock();
         let State { batches, evaluations, contexts } = &mut *state;
-        let at = batches.iter().position(|batch| batch.day == day && Arc::ptr_eq(&batch.names, names));
-        let at = at.unwrap_or_else(|| {
-            batches.push(Batch::new(names, day));
+        let at = batches.iter().position(|batch| batch.is_of(names, now)).unwrap_or_else(|| {
+            batches.push(Batch::new(names, now));
             batches.len() - 1
         });
         let batch = &mut batches[at];
