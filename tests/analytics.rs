@@ -663,6 +663,12 @@ async fn an_empty_page_says_whether_the_range_is_why() {
     let one = vera.get(&format!("{path}?range=90&feature=forgotten")).await.body;
     assert!(one.contains("forgotten was not evaluated in these 90 days"), "{one}");
     assert!(!vera.get(&format!("{path}?range=90")).await.body.contains("evaluated in these"));
+    server.sql("UPDATE evaluation_counts SET day = '2020-01-01'");
+    let all = vera.get(&format!("{path}?range=90")).await.body;
+    assert!(
+        all.contains("Nothing was evaluated in these 90 days") && !all.contains("All features, 90"),
+        "{all}"
+    );
 }
 
 /// Features and contexts of the million: 500 times 2000.
