@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::net;
 use crate::store::changes::{self, ActorKind, Entry};
 use crate::store::{self, OpenError, Store, counters};
+use crate::ui::once::Secrets;
 
 /// How often it is tried at most whether the database can be written.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
@@ -48,6 +49,8 @@ pub struct App {
     pub clock: Clock,
     /// Wakes those who deliver webhooks.
     pub bell: Bell,
+    /// Secrets that were just made, on their way to the page that shows them.
+    pub secrets: Secrets,
     /// What the last look at whether it can be written found, and when that was.
     probed: Mutex<Option<(Instant, Option<String>)>>,
     /// From when on new credentials may be looked for again.
@@ -193,6 +196,7 @@ impl App {
             unwritable: AtomicBool::new(false),
             clock: Clock::default(),
             bell: Bell::default(),
+            secrets: Secrets::default(),
             probed: Mutex::default(),
             look_again: Mutex::default(),
         });

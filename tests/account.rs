@@ -76,6 +76,24 @@ async fn a_session_is_ended_by_its_owner_alone() {
 }
 
 #[actix_web::test]
+async fn a_page_with_a_new_token_can_be_loaded_again_for_a_minute_and_makes_no_second_one() {
+    let server = Server::new();
+    server.user("ana", Role::Viewer);
+    let mut browser = server.signed_in("ana").await;
+    let mut other = server.signed_in("ana").await;
+    browser.get("/account").await;
+    let made = browser.post("/account/tokens", &[("description", "terraform"), ("days", "30")]).await;
+    let page = made.location.strip_suffix("#pat").expect("the part of the page");
+    let shows = |body: &str| body.contains("id=\"new-token\">alm_pat_");
+    assert!(shows(&browser.get(page).await.body) && shows(&browser.get(page).await.body));
+    assert_eq!(server.number("SELECT count(*) FROM personal_tokens"), 1);
+    assert!(!shows(&other.get(page).await.body), "another browser");
+    assert!(!shows(&browser.get("/account?once=x").await.body));
+    server.app.clock.set(server.app.now() + 60_000);
+    assert!(!shows(&browser.get(page).await.body), "after a minute");
+}
+
+#[actix_web::test]
 async fn a_personal_token_is_shown_once_works_and_is_revoked() {
     let server = Server::new();
     server.user("ana", Role::Viewer);
@@ -83,7 +101,7 @@ async fn a_personal_token_is_shown_once_works_and_is_revoked() {
     browser.get("/account").await;
     assert_eq!(browser.post("/account/tokens", &[("description", " ")]).await.status, 422);
     let markup = "<b>terraform</b>";
-    let page = browser.post("/account/tokens", &[("description", markup), ("days", "30")]).await.body;
+    let page = browser.follow("/account/tokens", &[("description", markup), ("days", "30")]).await.body;
     let token = between(&page, "id=\"new-token\">", "<").to_owned();
     assert!(token.starts_with("alm_pat_"));
     assert!(!page.contains(markup) && page.contains("&lt;b&gt;terraform"));

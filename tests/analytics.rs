@@ -639,6 +639,38 @@ async fn the_list_of_features_shows_how_often_each_is_asked_for() {
     assert!(!forgotten.contains("spark") && forgotten.contains("–"), "{forgotten}");
 }
 
+#[actix_web::test]
+async fn an_empty_page_says_whether_the_range_is_why() {
+    let server = crate::browser::Server::new();
+    let author = featured::app::Actor::system("test");
+    featured::admin::sites::create(&server.app, &author, r#"{"name": "Shop"}"#).expect("a site");
+    for key in ["asked", "forgotten"] {
+        let feature = json!({"key": key, "type": "BOOLEAN", "defaultValue": false}).to_string();
+        featured::admin::features::create(&server.app, &author, "shop", "prod", &feature).expect("a feature");
+    }
+    server.user("vera", featured::engine::permission::Role::Viewer);
+    let mut vera = server.signed_in("vera").await;
+    let path = "/sites/shop/environments/prod/analytics";
+    assert!(vera.get(path).await.body.contains("Nothing was evaluated yet"));
+    let day = featured::clock::day(server.app.now() - 40 * 24 * 3600 * 1000);
+    server.sql(&format!(
+        "INSERT INTO evaluation_counts (environment_id, day, feature, rule, variant, value, count)
+         VALUES ((SELECT id FROM environments), '{day}', 'asked', '', '', 'true', 7)"
+    ));
+    let page = vera.get(path).await.body;
+    assert!(page.contains("Nothing was evaluated in these 30 days"), "{page}");
+    assert!(page.contains(&format!("href=\"{path}?range=90\"")), "{page}");
+    let one = vera.get(&format!("{path}?range=90&feature=forgotten")).await.body;
+    assert!(one.contains("forgotten was not evaluated in these 90 days"), "{one}");
+    assert!(!vera.get(&format!("{path}?range=90")).await.body.contains("evaluated in these"));
+    server.sql("UPDATE evaluation_counts SET day = '2020-01-01'");
+    let all = vera.get(&format!("{path}?range=90")).await.body;
+    assert!(
+        all.contains("Nothing was evaluated in these 90 days") && !all.contains("All features, 90"),
+        "{all}"
+    );
+}
+
 /// Features and contexts of the million: 500 times 2000.
 const FEATURES: usize = 500;
 /// Contexts that come through each door: two of them are told of in one answer of FeatureHub.

@@ -11,9 +11,8 @@ use super::edit::Edit;
 use super::failure::Failure;
 use super::help::{base, code};
 use super::layout::{Page, Place};
-use super::{block, url};
+use super::{block, once, url};
 use crate::admin;
-use crate::admin::tokens::Created;
 use crate::api::featurehub::strategies::inexpressible;
 use crate::app::App;
 use crate::auth::browser::Signed;
@@ -37,10 +36,10 @@ const PERMISSIONS: &[(&str, &str)] = &[
 /// `GET …/featurehub`.
 pub async fn page(app: Data<App>, req: HttpRequest, signed: Signed, path: Path<(String, String)>) -> Answer {
     let place = Place::find(&app, &path.0, Some(&path.1))?;
-    show(&app, &req, &signed, &place, &Typed::with(&[("kind", "server")]), None)
+    show(&app, &req, &signed, &place, &Typed::with(&[("kind", "server")]))
 }
 
-/// `POST …/featurehub`: makes a key, and shows it once with the set-up that has it filled in.
+/// `POST …/featurehub`: makes a key, and goes to the page that shows it, once, with the set-up that has it filled in.
 pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit, path: Path<(String, String)>) -> Answer {
     let form = &edit.form;
     let body = json!({
@@ -53,30 +52,25 @@ pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit, path: Path<(St
     let place = Place::find(&app, &site, Some(&environment))?;
     match made {
         Ok(created) => {
-            show(&app, &req, &edit.signed, &place, &Typed::with(&[("kind", "server")]), Some(&created))
+            let page = url::section(&place.site, place.environment()?, "featurehub");
+            Ok(once::send(&app, &edit.signed, &page, vec![created.featurehub_key]))
         }
         Err(Error::Invalid(errors)) => {
-            show(&app, &req, &edit.signed, &place, &edit.form.clone().wrong(&errors), None)
+            show(&app, &req, &edit.signed, &place, &edit.form.clone().wrong(&errors))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn show(
-    app: &App,
-    req: &HttpRequest,
-    signed: &Signed,
-    place: &Place,
-    typed: &Typed,
-    created: Option<&Created>,
-) -> Answer {
+fn show(app: &App, req: &HttpRequest, signed: &Signed, place: &Place, typed: &Typed) -> Answer {
     let environment = place.environment()?;
     let here = url::section(&place.site, environment, "featurehub");
     let tokens = app.read(|conn| store::tokens::list(conn, environment.id))?;
     let count = |kind: Kind| tokens.iter().filter(|token| token.kind == kind).count();
     let may_change = allows(signed.session.role, Permission::Change);
     let page = Page::new(app, req, signed, "FeatureHub").at(place, "tokens").narrow();
-    let key = created.map_or("YOUR KEY", |created| created.featurehub_key.as_str());
+    let made = once::secrets(app, signed, req, &here).pop();
+    let key = made.as_deref().unwrap_or("YOUR KEY");
     let snapshot = app.live.environment(environment.id).map(|live| live.snapshot());
     let main = html! {
         nav.crumb.s.m3 aria-label="Breadcrumb" { a href=(url::section(&place.site, environment, "tokens")) { "Tokens" } }
@@ -84,12 +78,12 @@ fn show(
             h1 { "FeatureHub" }
             p.lede { "FeatureHub’s SDKs work with this environment as they are: give them this server’s address and a key. " a href="/help/featurehub" { "How it works" } }
         } }
-        @if let Some(created) = created {
+        @if made.is_some() {
             section.banner.good role="status" {
                 (icon("check"))
                 div.stack.t.grow {
                     p { b { "The key is shown once." } " Copy it now; only its hash is kept. The set-up below has it filled in." }
-                    div.row.wrap { code id="featurehub" { (created.featurehub_key) } button type="button" .btn.quiet data-copy="featurehub" { (icon("copy")) span { "Copy" } } }
+                    div.row.wrap { code id="featurehub" { (key) } button type="button" .btn.quiet data-copy="featurehub" { (icon("copy")) span { "Copy" } } }
                 }
             }
         }

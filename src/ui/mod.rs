@@ -25,6 +25,7 @@ mod flagr;
 pub mod help;
 pub mod layout;
 pub mod multipart;
+pub mod once;
 pub mod openfeature;
 pub mod qr;
 pub mod reset;

@@ -12,7 +12,7 @@ use super::components::{ago, empty, icon, thin};
 use super::edit::Edit;
 use super::failure::Failure;
 use super::layout::{Page, Place, Toast, done, is_production};
-use super::{block, url};
+use super::{block, once, url};
 use crate::admin;
 use crate::admin::tokens::Created;
 use crate::app::App;
@@ -56,17 +56,17 @@ fn meaning(permission: &str) -> &'static str {
 /// `GET …/tokens`.
 pub async fn list(app: Data<App>, req: HttpRequest, signed: Signed, path: Path<(String, String)>) -> Answer {
     let place = Place::find(&app, &path.0, Some(&path.1))?;
-    show(&app, &req, &signed, &place, &Typed::with(&[("kind", "client")]), None)
+    show(&app, &req, &signed, &place, &Typed::with(&[("kind", "client")]))
 }
 
-/// The secret of a token that was just made.
-fn secret(created: &Created) -> Markup {
+/// The secrets of a token that was just made: for every door but FeatureHub's, and for that.
+fn made(secrets: &[String]) -> Markup {
     html! {
         section.banner.good role="status" {
             (icon("check"))
             div.stack.t.grow {
                 p { b { "This is shown once." } " Copy it now; only its hash is kept." }
-                @for (label, id, secret) in [("Token", "secret", &created.token), ("FeatureHub key", "featurehub", &created.featurehub_key)] {
+                @for ((label, id), secret) in [("Token", "secret"), ("FeatureHub key", "featurehub")].iter().zip(secrets) {
                     div.row.wrap { span.s.m2 { (label) } code.wrapany id=(id) { (secret) } button type="button" .btn.quiet data-copy=(id) { (icon("copy")) span { "Copy" } } }
                 }
                 p.s.m2 { "What to do with it: " a href="/help/integrate" { "Connect a program" } }
@@ -113,17 +113,11 @@ fn row(here: &str, token: &Token, at: usize, may_change: bool, now: Millis) -> M
     }
 }
 
-fn show(
-    app: &App,
-    req: &HttpRequest,
-    signed: &Signed,
-    place: &Place,
-    typed: &Typed,
-    created: Option<&Created>,
-) -> Answer {
+fn show(app: &App, req: &HttpRequest, signed: &Signed, place: &Place, typed: &Typed) -> Answer {
     let environment = place.environment()?;
     let tokens = app.read(|conn| store::tokens::list(conn, environment.id))?;
     let here = url::section(&place.site, environment, "tokens");
+    let secrets = once::secrets(app, signed, req, &here);
     let may_change = allows(signed.session.role, Permission::Change);
     let page = Page::new(app, req, signed, "Tokens").at(place, "tokens");
     let now = app.now();
@@ -135,7 +129,7 @@ fn show(
                 @if may_change && !tokens.is_empty() { a.btn.main href="#new" { (icon("plus")) "New token" } }
             }
         }
-        @if let Some(created) = created { (secret(created)) }
+        @if !secrets.is_empty() { (made(&secrets)) }
         @if tokens.is_empty() {
             (empty("No tokens yet", "A program needs one to ask for the features of this environment.", None))
         } @else {
@@ -218,7 +212,13 @@ fn form_errors(errors: Vec<crate::engine::decode::FieldError>) -> Vec<crate::eng
     errors.into_iter().map(whole).collect()
 }
 
-/// `POST …/tokens`: shows the secret on the page that answers, once.
+/// Goes to the page that shows the secrets.
+fn to_secrets(app: &App, signed: &Signed, place: &Place, created: Created) -> Answer {
+    let page = url::section(&place.site, place.environment()?, "tokens");
+    Ok(once::send(app, signed, &page, vec![created.token, created.featurehub_key]))
+}
+
+/// `POST …/tokens`: goes to the page that shows the secret, once.
 pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit, path: Path<(String, String)>) -> Answer {
     let body = body(&edit.form, Some(edit.form.get("kind")), None);
     let (site, environment) = path.into_inner();
@@ -226,11 +226,9 @@ pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit, path: Path<(St
     let made = block(move || admin::tokens::create(&server, &actor, &at.0, &at.1, &body)).await;
     let place = Place::find(&app, &site, Some(&environment))?;
     match made {
-        Ok(created) => {
-            show(&app, &req, &edit.signed, &place, &Typed::with(&[("kind", "client")]), Some(&created))
-        }
+        Ok(created) => to_secrets(&app, &edit.signed, &place, created),
         Err(Error::Invalid(errors)) => {
-            show(&app, &req, &edit.signed, &place, &edit.form.wrong(&form_errors(errors)), None)
+            show(&app, &req, &edit.signed, &place, &edit.form.wrong(&form_errors(errors)))
         }
         Err(error) => Err(error.into()),
     }
@@ -350,14 +348,14 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, path: TokenPat
 }
 
 /// `POST …/tokens/{token}/rotate`: a new secret; the old one works on for as long as was chosen.
-pub async fn rotate(app: Data<App>, req: HttpRequest, edit: Edit, path: TokenPath) -> Answer {
+pub async fn rotate(app: Data<App>, edit: Edit, path: TokenPath) -> Answer {
     let (site, environment, id) = path.into_inner();
     let grace = GRACE.iter().find(|(seconds, _)| *seconds == edit.form.get("grace")).unwrap_or(&GRACE[0]);
     let body = format!("{{\"graceSeconds\": {}}}", grace.0);
     let (server, actor, at) = (app.clone(), edit.signed.actor(), (site.clone(), environment.clone()));
     let created = block(move || admin::tokens::rotate(&server, &actor, &at.0, &at.1, &id, &body)).await?;
     let place = Place::find(&app, &site, Some(&environment))?;
-    show(&app, &req, &edit.signed, &place, &Typed::with(&[("kind", "client")]), Some(&created))
+    to_secrets(&app, &edit.signed, &place, created)
 }
 
 fn revoke_question<'a>(place: &Place, here: &str, token: &'a Token) -> Question<'a> {

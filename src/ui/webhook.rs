@@ -13,8 +13,8 @@ use super::edit::Edit;
 use super::failure::{Failure, see_other};
 use super::layout::{Page, Place, Toast, done};
 use super::webhooks::{Answer, FIELDS, body, fields, is_of_site, not_saved, refused, state};
-use super::{block, url};
-use crate::admin::webhooks as admin;
+use super::{block, once, url};
+use crate::admin::webhooks::{self as admin, Created};
 use crate::api::request::Query;
 use crate::app::App;
 use crate::auth::browser::Signed;
@@ -47,7 +47,9 @@ type At = Path<(String, String, String)>;
 pub async fn show(app: Data<App>, req: HttpRequest, signed: Signed, path: At) -> Answer {
     let (site, environment, id) = path.into_inner();
     let place = Place::find(&app, &site, Some(&environment))?;
-    after(&app, &req, &signed, &place, &id, None)
+    let webhook = find(&app, &place, &id)?;
+    let secret = once::secrets(&app, &signed, &req, &address(&place, &id)?).pop();
+    draw(&app, &req, &signed, &place, &webhook, View { secret, ..View::default() })
 }
 
 /// The webhook of a path; `NotFound` where it is of another site.
@@ -59,28 +61,24 @@ fn find(app: &App, place: &Place, id: &str) -> Result<Webhook, Failure> {
     Ok(webhook)
 }
 
-/// The page, with a secret that is shown this once.
-pub(super) fn after(
-    app: &App,
-    req: &HttpRequest,
-    signed: &Signed,
-    place: &Place,
-    id: &str,
-    secret: Option<&str>,
-) -> Answer {
-    let webhook = find(app, place, id)?;
-    draw(app, req, signed, place, &webhook, View { secret, ..View::default() })
+fn address(place: &Place, id: &str) -> Result<String, Failure> {
+    Ok(format!("{}/{id}", url::section(&place.site, place.environment()?, "webhooks")))
+}
+
+/// Goes to the page, which shows the secret that was made, once.
+pub(super) fn to_secret(app: &App, signed: &Signed, place: &Place, made: Created) -> Answer {
+    Ok(once::send(app, signed, &address(place, &made.view.id)?, vec![made.secret]))
 }
 
 /// What the page shows besides the webhook.
 #[derive(Default)]
-struct View<'a> {
+struct View {
     /// What was typed into the settings and not saved.
     typed: Option<Typed>,
     /// Whether somebody else saved meanwhile.
     conflict: bool,
     /// A secret that is shown this once.
-    secret: Option<&'a str>,
+    secret: Option<String>,
 }
 
 fn stored(place: &Place, webhook: &Webhook) -> Typed {
@@ -106,7 +104,7 @@ fn draw(
     signed: &Signed,
     place: &Place,
     webhook: &Webhook,
-    view: View<'_>,
+    view: View,
 ) -> Answer {
     let below = Query::of(req).get("below").and_then(|text| text.parse().ok());
     let (owed, mut log) = app.read_consistent(|conn| {
@@ -138,7 +136,7 @@ fn draw(
                 a.btn.danger href={ (here) "/delete" } { (icon("trash")) "Delete…" }
             } }
         }
-        @if let Some(secret) = view.secret { (secret_banner(secret)) }
+        @if let Some(secret) = &view.secret { (secret_banner(secret)) }
         @if let Some(reason) = &webhook.disabled_reason {
             div.banner.danger { (icon("error")) span.grow { b { "Turned off: " } (reason) ". " span.m2 { "Once the receiver is back, turn it on below." } } }
         } @else if let Some(since) = webhook.failing_since.filter(|_| webhook.settings.enabled) {
@@ -370,8 +368,8 @@ fn told(place: &Place, id: &str, delivery: &Delivery) -> crate::error::Result<Ht
     Ok(done(&format!("{list}/{id}"), Toast::say(text)))
 }
 
-/// `POST …/webhooks/{webhook}/rotate`: the page that answers shows the secret, once.
-pub async fn rotate(app: Data<App>, req: HttpRequest, edit: Edit, path: At) -> Answer {
+/// `POST …/webhooks/{webhook}/rotate`: goes to the page that shows the secret, once.
+pub async fn rotate(app: Data<App>, edit: Edit, path: At) -> Answer {
     let (site, environment, id) = path.into_inner();
     let place = Place::find(&app, &site, Some(&environment))?;
     find(&app, &place, &id)?;
@@ -381,9 +379,9 @@ pub async fn rotate(app: Data<App>, req: HttpRequest, edit: Edit, path: At) -> A
         .parse::<u64>()
         .map_err(|_| Error::invalid("graceSeconds", "must be a number"))?;
     let wanted = json!({ "graceSeconds": grace }).to_string();
-    let (server, actor, name) = (app.clone(), edit.signed.actor(), id.clone());
-    let made = block(move || admin::rotate(&server, &actor, &name, &wanted)).await?;
-    after(&app, &req, &edit.signed, &place, &id, Some(&made.secret))
+    let (server, actor) = (app.clone(), edit.signed.actor());
+    let made = block(move || admin::rotate(&server, &actor, &id, &wanted)).await?;
+    to_secret(&app, &edit.signed, &place, made)
 }
 
 fn delete_question<'a>(place: &Place, webhook: &'a Webhook) -> Result<Question<'a>, Failure> {

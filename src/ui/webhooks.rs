@@ -230,14 +230,14 @@ pub(super) fn refused(form: Typed, errors: &[FieldError]) -> Typed {
     form.wrong(&errors).focused(FIELDS)
 }
 
-/// `POST …/webhooks`: the page that answers shows the secret, once.
+/// `POST …/webhooks`: goes to the page that shows the secret, once.
 pub async fn create(app: Data<App>, req: HttpRequest, edit: Edit, path: Path<(String, String)>) -> Answer {
     let place = Place::find(&app, &path.0, Some(&path.1))?;
     let mut wanted = body(&edit.form, true);
     wanted["siteId"] = json!(place.site.uuid);
     let (server, actor) = (app.clone(), edit.signed.actor());
     match block(move || admin::create(&server, &actor, &wanted.to_string())).await {
-        Ok(made) => webhook::after(&app, &req, &edit.signed, &place, &made.view.id, Some(&made.secret)),
+        Ok(made) => webhook::to_secret(&app, &edit.signed, &place, made),
         Err(Error::Invalid(errors)) => show(&app, &req, &edit.signed, &place, &refused(edit.form, &errors)),
         Err(error) => Err(error.into()),
     }

@@ -187,6 +187,16 @@ impl Browser {
         self.post_raw(path, &all).await
     }
 
+    /// A form that was accepted, and the page that it leads to.
+    pub async fn follow(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let reply = self.post(path, fields).await;
+        assert_eq!(reply.status, 303, "{}", reply.body);
+        let location = reply.location.split('#').next().unwrap_or_default().to_owned();
+        let page = self.get(&location).await;
+        assert_eq!(page.status, 200, "{location}");
+        page
+    }
+
     /// What the last page's form to that address says it was made from.
     fn seen(&self, action: &str) -> Option<&str> {
         let (_, form) = self.page.split_once(&format!("action=\"{action}\""))?;
@@ -225,8 +235,7 @@ impl Browser {
         assert_eq!(self.post("/account/two-factor/app", &[]).await.status, 303);
         let totp = authenticator(&self.get("/account").await.body);
         let code = totp.generate(now()).to_string();
-        let reply = self.post("/account/two-factor/confirm", &[("by", "app"), ("code", &code)]).await;
-        assert_eq!(reply.status, 200);
+        let reply = self.follow("/account/two-factor/confirm", &[("by", "app"), ("code", &code)]).await;
         (totp, backup_codes(&reply.body))
     }
 }

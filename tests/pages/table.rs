@@ -149,7 +149,7 @@ pub const ROWS: &[Row] = &[
         Editor,
         "/sites/shop/environments/prod/tokens",
         &[("description", "new"), ("kind", "client")],
-        200,
+        303,
     ),
     get("tokens::edit", Editor, "/sites/shop/environments/prod/tokens/{token}", 200),
     post(
@@ -164,7 +164,7 @@ pub const ROWS: &[Row] = &[
         Editor,
         "/sites/shop/environments/prod/tokens/{token}/rotate",
         &[("grace", "0")],
-        200,
+        303,
     ),
     get("tokens::ask_revoke", Editor, "/sites/shop/environments/prod/tokens/{token2}/revoke", 200),
     post(
@@ -180,7 +180,7 @@ pub const ROWS: &[Row] = &[
         Editor,
         "/sites/shop/environments/prod/featurehub",
         &[("description", "hub"), ("kind", "server"), ("permissions", "LOCK")],
-        200,
+        303,
     ),
     // Webhooks.
     get("webhooks::list", Person, "/sites/shop/environments/prod/webhooks", 200),
@@ -189,7 +189,7 @@ pub const ROWS: &[Row] = &[
         Editor,
         "/sites/shop/environments/prod/webhooks",
         &[("url", "https://hooks.shop.example/flags"), ("format", "json"), ("events", "feature.updated")],
-        200,
+        303,
     ),
     get("webhook::show", Person, "/sites/shop/environments/prod/webhooks/{webhook}", 200),
     post(
@@ -226,7 +226,7 @@ pub const ROWS: &[Row] = &[
         Editor,
         "/sites/shop/environments/prod/webhooks/{webhook}/rotate",
         &[("graceSeconds", "3600")],
-        200,
+        303,
     ),
     get("webhook::ask_delete", Editor, "/sites/shop/environments/prod/webhooks/{webhook}/delete", 200),
     post("webhook::delete", Editor, "/sites/shop/environments/prod/webhooks/{webhook2}/delete", &[], 303),
@@ -415,7 +415,7 @@ pub const ROWS: &[Row] = &[
     post("account::turn_off", Person, "/account/two-factor/off", &[("off-password", "guessed")], 422),
     post("account::forget_device", Person, "/account/devices/{device}/forget", &[], 303),
     post("account::end_session", Person, "/account/sessions/{session}/end", &[], 303),
-    post("account::create_token", Person, "/account/tokens", &[("description", "x"), ("days", "30")], 200),
+    post("account::create_token", Person, "/account/tokens", &[("description", "x"), ("days", "30")], 303),
     post("account::revoke_token", Person, "/account/tokens/{pat}/revoke", &[], 303),
     post("account::ask_for_data", Person, "/account/data", &[], 303),
     // Administration.

@@ -10,6 +10,7 @@ use super::door::{Caller, DEVICE, HASHES, block, block_in_turn};
 use super::edit::Edit;
 use super::failure::Failure;
 use super::layout::{Page, Toast, done};
+use super::once;
 use crate::admin::two_factor::{self, Seed};
 use crate::admin::users;
 use crate::app::App;
@@ -25,6 +26,10 @@ use crate::store::tokens::Hash;
 use crate::store::two_factor::Device;
 use crate::store::users::{OwnToken, User};
 
+/// The parts of the page where new backup codes and a new token are shown, once.
+const CODES: &str = "/account#tfa";
+const TOKENS: &str = "/account#pat";
+
 /// What was typed in the forms of the page, and what is shown this once.
 #[derive(Default)]
 struct State {
@@ -32,7 +37,7 @@ struct State {
     code: Typed,
     off: Typed,
     token: Typed,
-    new_codes: Option<Vec<String>>,
+    new_codes: Vec<String>,
     new_token: Option<String>,
 }
 
@@ -87,7 +92,9 @@ pub async fn show(
     req: HttpRequest,
     signed: Signed,
 ) -> std::result::Result<HttpResponse, Failure> {
-    Ok(page(&app, &req, &signed, &State::default())?)
+    let new_codes = once::secrets(&app, &signed, &req, CODES);
+    let new_token = once::secrets(&app, &signed, &req, TOKENS).pop();
+    Ok(page(&app, &req, &signed, &State { new_codes, new_token, ..State::default() })?)
 }
 
 type Answer = std::result::Result<HttpResponse, Failure>;
@@ -187,7 +194,7 @@ pub async fn confirm(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
     })
     .await;
     match confirmed {
-        Ok(codes) => Ok(page(&app, &req, &signed, &State { new_codes: Some(codes), ..State::default() })?),
+        Ok(codes) => Ok(once::send(&app, &signed, CODES, codes)),
         Err(error) => refuse(&app, &req, &signed, error, |fields| State {
             code: form.wrong(fields),
             ..State::default()
@@ -196,11 +203,11 @@ pub async fn confirm(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
 }
 
 /// `POST /account/two-factor/codes`: new backup codes, shown once.
-pub async fn remake_codes(app: Data<App>, req: HttpRequest, edit: Edit) -> Answer {
+pub async fn remake_codes(app: Data<App>, edit: Edit) -> Answer {
     let signed = edit.signed;
     let (server, actor, user) = (app.clone(), signed.actor(), signed.session.user_uuid.clone());
     let codes = block(move || two_factor::remake_backup_codes(&server, &actor, &user)).await?;
-    Ok(page(&app, &req, &signed, &State { new_codes: Some(codes), ..State::default() })?)
+    Ok(once::send(&app, &signed, CODES, codes))
 }
 
 /// `POST /account/two-factor/off`: asks for the password.
@@ -253,9 +260,7 @@ pub async fn create_token(app: Data<App>, req: HttpRequest, edit: Edit) -> Answe
     let expires_at = days.map(|days| app.now() + days * DAY);
     let made = block(move || users::create_own_token(&server, &actor, &user, &description, expires_at)).await;
     match made {
-        Ok((_, secret)) => {
-            Ok(page(&app, &req, &signed, &State { new_token: Some(secret), ..State::default() })?)
-        }
+        Ok((_, secret)) => Ok(once::send(&app, &signed, TOKENS, vec![secret])),
         Err(error) => refuse(&app, &req, &signed, error, |fields| State {
             token: form.wrong(fields),
             ..State::default()

@@ -152,7 +152,7 @@ fn two_factor(csrf: &Markup, account: &Account, state: &State) -> Markup {
         lede,
         html! {
             div.stack {
-                @if let Some(codes) = &state.new_codes { (new_codes(codes)) }
+                @if !state.new_codes.is_empty() { (new_codes(&state.new_codes)) }
                 @if on { (turned_on(csrf, account, state)) } @else { (set_up(csrf, account, &state.code)) }
             }
         },

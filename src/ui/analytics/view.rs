@@ -92,11 +92,12 @@ pub fn page(
         @if nothing && figures.ever {
             @let what = asked.feature.as_ref().map_or_else(|| "Nothing was".to_owned(), |key| format!("{key} was not"));
             @let longest = RANGES[RANGES.len() - 1];
+            @let is_narrow = asked.feature.is_some() || asked.range < longest;
             @let wider = format!("{}?range={longest}", here.section("analytics"));
             (empty(
                 &format!("{what} evaluated in these {} days", asked.range),
                 "There are evaluations of other features or of other days.",
-                Some(html! { a.btn href=(wider) { "All features, " (longest) " days" } }),
+                is_narrow.then(|| html! { a.btn href=(wider) { "All features, " (longest) " days" } }),
             ))
         } @else if nothing {
             (empty("Nothing was evaluated yet", "Figures appear here a few seconds after the first client asks for values.", None))
