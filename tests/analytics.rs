@@ -652,7 +652,7 @@ async fn an_empty_page_says_whether_the_range_is_why() {
     let mut vera = server.signed_in("vera").await;
     let path = "/sites/shop/environments/prod/analytics";
     assert!(vera.get(path).await.body.contains("Nothing was evaluated yet"));
-    let day = featured::clock::day(server.app.now() - 40 * 24 * 3600 * 1000);
+    let day = featured::clock::day(server.app.now() - 70 * 24 * 3600 * 1000);
     server.sql(&format!(
         "INSERT INTO evaluation_counts (environment_id, day, feature, rule, variant, value, count)
          VALUES ((SELECT id FROM environments), '{day}', 'asked', '', '', 'true', 7)"

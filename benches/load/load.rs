@@ -351,10 +351,10 @@ fn counting(options: &Options, database: &Database, rows: &mut Table) -> Outcome
     let again = |_, sent| sent % VISITORS;
     // In short turns: the difference is less than what the machine changes within seconds. Each server lives long
     // enough to write down what it counted.
-    let turns = Options { rounds: 5 * options.rounds, slice: options.slice / 10, ..options.clone() };
+    let turns = Options { rounds: 3 * options.rounds, slice: options.slice / 10, ..options.clone() };
     for (what, ttl, token, size, expect) in cases.into_iter().filter(|case| case.0.contains(&options.only)) {
         let mut measured = Measured::default();
-        for _ in 0..3 {
+        for _ in 0..6 {
             let counts = serve(options, &database.file, &["--cache-ttl", ttl])?;
             let silent = serve(options, &database.file, &["--cache-ttl", ttl, "--sampling", "0"])?;
             let load = |expect| load(evaluations("/api/v1/evaluate", token, size, again), 200, expect);

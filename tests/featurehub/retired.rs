@@ -59,7 +59,7 @@ async fn people_are_counted_beside_a_retired_feature() {
     let app = TestApp::new().await;
     furnish(&app).await;
     app.editor().patch(&path_of("FLAG"), json!({"retired": true})).await.expect(200);
-    let key = app.featurehub_key(true, &[]);
+    let key = app.featurehub_key(false, &[]);
     for person in ["ana", "ben", "ana"] {
         features(&app.anonymous(), &key, &format!("userkey={person}")).await;
     }
