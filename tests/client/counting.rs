@@ -35,6 +35,32 @@ async fn a_cached_answer_counts_as_the_first_one_did() {
     assert_eq!(counted(&app), ["a true 4", "b false 4"], "after a flush, too");
 }
 
+/// Without the cache, who sends the same again is known: as long as everything else is the same, too.
+#[actix_web::test]
+async fn a_request_that_is_sent_again_counts_as_the_first_one_did() {
+    let app = TestApp::with(|config| config.cache_ttl = std::time::Duration::ZERO).await;
+    app.feature(targeted("a", "SE")).await;
+    let (ana, ben) = (json!({"userId": "ana", "country": "SE", "plan": "pro"}), json!({"userId": "ben"}));
+    for context in [&ana, &ana, &ben, &ana] {
+        app.sdk().post(EVALUATE, json!({ "context": context })).await.expect(200);
+    }
+    let when = json!({"attribute": "plan", "operator": "equals", "value": "pro"});
+    let rule = json!({"name": "pro", "when": when, "outcome": {"value": true}});
+    app.feature(json!({"key": "b", "type": "BOOLEAN", "rules": [rule]})).await;
+    for context in [&ana, &ben, &ana] {
+        app.sdk().post(EVALUATE, json!({ "context": context })).await.expect(200);
+    }
+    assert_eq!(counted(&app), ["a false 2", "a true 5", "b null 1", "b true 2"]);
+    let ask = async |what: &str| {
+        app.viewer().get(&format!("/api/v1/analytics/{what}site=shop&env=prod")).await.expect(200).body
+    };
+    let users = (ask("summary?").await, ask("summary?feature=b&").await);
+    assert_eq!((&users.0["uniqueUsers"], &users.1["uniqueUsers"]), (&json!(2), &json!(2)));
+    let fields = ask("contexts?").await["items"].clone();
+    let of = |at: usize| (fields[at]["field"].clone(), fields[at]["count"].clone());
+    assert_eq!((of(0), of(1)), ((json!("country"), json!(5)), (json!("plan"), json!(2))), "{fields}");
+}
+
 #[actix_web::test]
 async fn every_route_that_answers_values_counts_them() {
     let app = with_two_features().await;

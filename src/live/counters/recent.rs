@@ -11,7 +11,8 @@ const MAX_VALUES: usize = 11;
 /// One who asked.
 #[derive(Clone, Copy, Default)]
 pub struct Asker {
-    /// Of everything that the rest follows from.
+    /// Of everything that the rest follows from: 64 bits, keyed anew with each start, so that one is taken for another
+    /// not once in the life of a server.
     hash: u64,
     person: u64,
     values: [u32; MAX_VALUES],
