@@ -601,8 +601,8 @@ async fn more_people_than_are_kept_are_compared_by_a_part_of_them() {
     assert_eq!(found["sampleRatio"]["mismatch"], false);
 }
 
-#[actix_web::test]
-async fn the_list_of_features_shows_how_often_each_is_asked_for() {
+/// Pages of a shop with the features `asked` and `forgotten`, of which nothing was counted yet.
+fn with_asked_and_forgotten() -> crate::browser::Server {
     let server = crate::browser::Server::new();
     let author = featured::app::Actor::system("test");
     featured::admin::sites::create(&server.app, &author, r#"{"name": "Shop"}"#).expect("a site");
@@ -610,6 +610,12 @@ async fn the_list_of_features_shows_how_often_each_is_asked_for() {
         let feature = json!({"key": key, "type": "BOOLEAN", "defaultValue": false}).to_string();
         featured::admin::features::create(&server.app, &author, "shop", "prod", &feature).expect("a feature");
     }
+    server
+}
+
+#[actix_web::test]
+async fn the_list_of_features_shows_how_often_each_is_asked_for() {
+    let server = with_asked_and_forgotten();
     let now = server.app.now();
     let day = |back: i64| featured::clock::day(now - back * 24 * 3600 * 1000);
     for (back, value, count) in
@@ -641,13 +647,7 @@ async fn the_list_of_features_shows_how_often_each_is_asked_for() {
 
 #[actix_web::test]
 async fn an_empty_page_says_whether_the_range_is_why() {
-    let server = crate::browser::Server::new();
-    let author = featured::app::Actor::system("test");
-    featured::admin::sites::create(&server.app, &author, r#"{"name": "Shop"}"#).expect("a site");
-    for key in ["asked", "forgotten"] {
-        let feature = json!({"key": key, "type": "BOOLEAN", "defaultValue": false}).to_string();
-        featured::admin::features::create(&server.app, &author, "shop", "prod", &feature).expect("a feature");
-    }
+    let server = with_asked_and_forgotten();
     server.user("vera", featured::engine::permission::Role::Viewer);
     let mut vera = server.signed_in("vera").await;
     let path = "/sites/shop/environments/prod/analytics";

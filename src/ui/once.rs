@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::failure::see_other;
+use crate::api::request::Query;
 use crate::app::App;
 use crate::auth::browser::Signed;
 use crate::clock::Millis;
@@ -33,7 +34,7 @@ struct Kept {
 /// Sends the browser to a page of this session that shows these secrets. The address may have a fragment.
 pub fn send(app: &App, signed: &Signed, page: &str, secrets: Vec<String>) -> HttpResponse {
     let key = Uuid::now_v7().to_string();
-    let (path, fragment) = page.split_once('#').map_or((page, ""), |(path, fragment)| (path, fragment));
+    let (path, fragment) = page.split_once('#').unwrap_or((page, ""));
     let location = format!("{path}?once={key}#{fragment}");
     let now = app.now();
     let kept = Kept { key, session: signed.session.id, page: page.to_owned(), until: now + SHOWN, secrets };
@@ -46,8 +47,8 @@ pub fn send(app: &App, signed: &Signed, page: &str, secrets: Vec<String>) -> Htt
 
 /// The secrets that the browser was sent to this page with; none where it was not, or after their time.
 pub fn secrets(app: &App, signed: &Signed, req: &HttpRequest, page: &str) -> Vec<String> {
-    let asked = ::url::form_urlencoded::parse(req.query_string().as_bytes()).find(|(name, _)| name == "once");
-    let Some((_, key)) = asked else { return Vec::new() };
+    let query = Query::of(req);
+    let Some(key) = query.get("once") else { return Vec::new() };
     let now = app.now();
     let all = app.secrets.0.lock();
     let found = all.iter().find(|kept| {

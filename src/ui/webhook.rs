@@ -61,7 +61,7 @@ fn find(app: &App, place: &Place, id: &str) -> Result<Webhook, Failure> {
     Ok(webhook)
 }
 
-fn address(place: &Place, id: &str) -> Result<String, Failure> {
+fn address(place: &Place, id: &str) -> crate::error::Result<String> {
     Ok(format!("{}/{id}", url::section(&place.site, place.environment()?, "webhooks")))
 }
 
@@ -324,7 +324,7 @@ pub async fn update(app: Data<App>, req: HttpRequest, edit: Edit, path: At) -> A
     match block(move || admin::update(&server, &actor, &name, &wanted.to_string())).await {
         Ok(_) => {
             let now = app.read(|conn| store::webhooks::find(conn, &id))?;
-            let here = format!("{}/{id}", url::section(&place.site, place.environment()?, "webhooks"));
+            let here = address(&place, &id)?;
             let toast = Toast::say(format!("{} is saved.", now.settings.name));
             Ok(done(&here, stale::undo(toast, &here, &was, &stored(&place, &now), SETTINGS)))
         }
@@ -364,8 +364,7 @@ fn told(place: &Place, id: &str, delivery: &Delivery) -> crate::error::Result<Ht
         (_, None, Some(error)) => format!("It did not arrive: {error}."),
         _ => "It did not arrive.".into(),
     };
-    let list = url::section(&place.site, place.environment()?, "webhooks");
-    Ok(done(&format!("{list}/{id}"), Toast::say(text)))
+    Ok(done(&address(place, id)?, Toast::say(text)))
 }
 
 /// `POST …/webhooks/{webhook}/rotate`: goes to the page that shows the secret, once.
@@ -385,7 +384,7 @@ pub async fn rotate(app: Data<App>, edit: Edit, path: At) -> Answer {
 }
 
 fn delete_question<'a>(place: &Place, webhook: &'a Webhook) -> Result<Question<'a>, Failure> {
-    let here = format!("{}/{}", url::section(&place.site, place.environment()?, "webhooks"), webhook.uuid);
+    let here = address(place, &webhook.uuid)?;
     Ok(Question {
         title: "Delete this webhook?",
         name: &webhook.settings.name,
